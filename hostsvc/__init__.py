@@ -1,0 +1,1 @@
+"""Wiring of the project: settings, start-up, local servers; what it does lives elsewhere."""

@@ -1,0 +1,11 @@
+"""The ASGI application of the web and admin processes. What NGESO calls is not here but in messaging.inbound."""
+
+from __future__ import annotations
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hostsvc.settings")
+
+application = get_asgi_application()

@@ -1,0 +1,19 @@
+"""The Celery application. Redis only wakes the workers: what is due stands in PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+
+from celery import Celery
+from celery.signals import setup_logging
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hostsvc.settings")
+
+app = Celery("hostsvc")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks(["messaging"])
+
+
+@setup_logging.connect
+def _keep_ours(**kwargs: object) -> None:
+    """Connected so that Celery leaves the logging that Django set up alone."""

@@ -1,0 +1,119 @@
+"""Reads configuration from the environment, with `NAME_FILE` for secrets, and says loudly which value is bad.
+
+Defaults may stand in an environment file (`HOSTSVC_ENV_FILE`, else `var/hostsvc.env`): the local stack writes one, so that commands
+typed beside it find the same servers. What is really in the environment wins.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+class Environment:
+    """Typed look-ups. Each raises ImproperlyConfigured naming the variable when its value is missing or bad."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
+
+    def text(self, name: str, default: str | None = None) -> str:
+        value = self._raw(name)
+        if value is None:
+            value = default
+        if value is None:
+            raise ImproperlyConfigured(f"{name} is not set")
+        return value
+
+    def choice(self, name: str, allowed: tuple[str, ...], default: str) -> str:
+        value = self.text(name, default)
+        if value not in allowed:
+            raise ImproperlyConfigured(
+                f"{name} is {value!r}; it must be one of {', '.join(allowed)}"
+            )
+        return value
+
+    def number(self, name: str, default: int, low: int, high: int) -> int:
+        value = self.text(name, str(default))
+        if not value.isascii() or not value.isdigit() or not low <= int(value) <= high:
+            raise ImproperlyConfigured(f"{name} is {value!r}; it must be a number {low} to {high}")
+        return int(value)
+
+    def names(self, name: str, default: str) -> list[str]:
+        return [part.strip() for part in self.text(name, default).split(",") if part.strip()]
+
+    def path(self, name: str, default: Path) -> Path:
+        return BASE_DIR / self.text(name, str(default))
+
+    def address(self, name: str, default: str) -> tuple[str, int]:
+        """`host:port`, port 1 to 65535."""
+        value = self.text(name, default)
+        host, colon, port = value.rpartition(":")
+        if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
+            raise ImproperlyConfigured(f"{name} is {value!r}; it must be host:port")
+        return host.strip("[]"), int(port)
+
+    def key(self, name: str, size: int) -> bytes:
+        """`size` bytes written as base64."""
+        try:
+            value = base64.b64decode(self.text(name), validate=True)
+        except (binascii.Error, ValueError):
+            raise ImproperlyConfigured(f"{name} is not base64") from None
+        if len(value) != size:
+            raise ImproperlyConfigured(f"{name} holds {len(value)} bytes; it must hold {size}")
+        return value
+
+    def database(self, name: str) -> dict[str, object]:
+        """A `postgresql://` URL as Django's connection settings."""
+        parts = urlsplit(self.text(name))
+        if parts.scheme not in ("postgresql", "postgres"):
+            raise ImproperlyConfigured(f"{name} must be a postgresql:// URL")
+        try:
+            port = parts.port or 5432
+        except ValueError:
+            raise ImproperlyConfigured(f"{name} has a bad port") from None
+        options = dict(pair.partition("=")[::2] for pair in parts.query.split("&") if pair)
+        return {
+            "ENGINE": "django.db.backends.postgresql",
+            "NAME": unquote(parts.path.lstrip("/")) or "hostsvc",
+            "USER": unquote(parts.username or ""),
+            "PASSWORD": unquote(parts.password or ""),
+            "HOST": unquote(options.pop("host", parts.hostname or "")),
+            "PORT": str(port),
+            "OPTIONS": {key: unquote(value) for key, value in options.items()},
+        }
+
+    def _raw(self, name: str) -> str | None:
+        value, file = self._values.get(name), self._values.get(f"{name}_FILE")
+        if value is not None and file is not None:
+            raise ImproperlyConfigured(f"{name} and {name}_FILE are both set")
+        if file is None:
+            return value
+        try:
+            return Path(file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ImproperlyConfigured(f"{name}_FILE cannot be read: {error}") from None
+
+
+def load() -> Environment:
+    """The process environment over the environment file, where there is one."""
+    file = Path(os.environ.get("HOSTSVC_ENV_FILE", BASE_DIR / "var" / "hostsvc.env"))
+    return Environment({**_lines_of(file), **os.environ})
+
+
+def _lines_of(file: Path) -> dict[str, str]:
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImproperlyConfigured(f"the environment file cannot be read: {error}") from None
+    pairs = (line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    return {name.strip(): value.strip() for name, value in pairs}

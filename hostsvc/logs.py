@@ -1,0 +1,37 @@
+"""Logs as JSON lines on standard error, for whoever collects them. Message bodies and secrets are never logged."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+import structlog
+
+
+def configure(settings: Mapping[str, str]) -> None:
+    """Django's LOGGING_CONFIG: standard logging and structlog through one JSON renderer."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+    )
+    output = logging.StreamHandler()
+    output.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers = [output]
+    root.setLevel(settings["level"])
+    for quiet in ("uvicorn.access", "urllib3.connectionpool", "celery.app.trace", "kombu"):
+        logging.getLogger(quiet).setLevel(logging.WARNING)
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )

@@ -1,0 +1,140 @@
+"""Django's settings, all read from the environment (see env); nothing here decides anything at run time."""
+
+from __future__ import annotations
+
+from django.core.exceptions import ImproperlyConfigured
+
+from hostsvc.env import BASE_DIR, load
+
+_env = load()
+
+MODE = _env.choice("HOSTSVC_MODE", ("development", "production"), "development")
+DEBUG = False
+SECRET_KEY = _env.text("HOSTSVC_SECRET_KEY")
+MASTER_KEY = _env.key("HOSTSVC_MASTER_KEY", 32)
+VAR_DIR = _env.path("HOSTSVC_VAR", BASE_DIR / "var")
+ALLOWED_HOSTS = _env.names("HOSTSVC_ALLOWED_HOSTS", "127.0.0.1,localhost")
+CSRF_TRUSTED_ORIGINS = _env.names("HOSTSVC_TRUSTED_ORIGINS", "")
+
+if MODE == "production" and len(SECRET_KEY) < 32:
+    raise ImproperlyConfigured("HOSTSVC_SECRET_KEY is shorter than 32 characters")
+
+# Which database role this process runs under; each has a URL of its own.
+DATABASE_ROLE = _env.choice("HOSTSVC_DATABASE_ROLE", ("app", "owner", "staff"), "app")
+_DATABASE_URL = {
+    "app": "DATABASE_URL",
+    "owner": "DATABASE_OWNER_URL",
+    "staff": "DATABASE_STAFF_URL",
+}
+DATABASES = {
+    "default": {
+        **_env.database(_DATABASE_URL[DATABASE_ROLE]),
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
+    }
+}
+REDIS_URL = _env.text("REDIS_URL")
+
+# Where each process listens. TLS files: the server's certificate and key, and the bundle that its clients' certificates chain to.
+WEB_LISTEN = _env.address("HOSTSVC_WEB_LISTEN", "127.0.0.1:8000")
+ADMIN_LISTEN = _env.address("HOSTSVC_ADMIN_LISTEN", "127.0.0.1:8001")
+EDL_LISTEN = _env.address("HOSTSVC_EDL_LISTEN", "127.0.0.1:8100")
+INBOUND_LISTEN = _env.address("HOSTSVC_INBOUND_LISTEN", "127.0.0.1:8443")
+TLS_CERTIFICATE = _env.path("HOSTSVC_TLS_CERTIFICATE", VAR_DIR / "tls" / "host.pem")
+TLS_KEY = _env.path("HOSTSVC_TLS_KEY", VAR_DIR / "tls" / "host.key")
+EDL_CLIENT_CA = _env.path("HOSTSVC_EDL_CLIENT_CA", VAR_DIR / "tls" / "ca.pem")
+INBOUND_CLIENT_CA = _env.path("HOSTSVC_INBOUND_CLIENT_CA", VAR_DIR / "tls" / "ca.pem")
+PROFILE_DIR = _env.path("HOSTSVC_PROFILES", VAR_DIR / "profiles")
+STATIC_ROOT = _env.path("HOSTSVC_STATIC", VAR_DIR / "static")
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "hostsvc.apps.HostsvcConfig",
+    "tenants.audit.apps.AuditConfig",
+    "tenants.apps.TenantsConfig",
+    "messaging.apps.MessagingConfig",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+# The API answers tenants under the application's role; the admin is a process of its own under the staff role.
+ROOT_URLCONF = "hostsvc.urls_admin" if DATABASE_ROLE == "staff" else "hostsvc.urls"
+ASGI_APPLICATION = "hostsvc.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = MODE == "production"
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en-gb"
+STATIC_URL = "static/"
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["tenants.api.authentication.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "hostsvc.problems.answer",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "hostsvc",
+    "DESCRIPTION": "The tenant's side of an intermediate host for the GB Balancing Mechanism.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+}
+
+CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_DEFAULT_QUEUE = "urgent"
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 300, "socket_keepalive": True}
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {"task": "messaging.tasks.sweep", "schedule": 1.0, "options": {"expires": 1.0}},
+    "keep partitions ahead": {"task": "messaging.tasks.keep_partitions_ahead", "schedule": 86_400},
+}
+
+LOGGING_CONFIG = "hostsvc.logs.configure"
+LOGGING = {"level": _env.text("HOSTSVC_LOG_LEVEL", "INFO")}

@@ -1,0 +1,226 @@
+"""The tables of the relay: what came in, what must go out, what was tried, and what a link or an instruction has come to.
+
+Writing them is the relay's business; here is only what each row promises.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Func, Q, Value
+
+from messaging.domain.instructions import InstructionKind, Verdict
+from messaging.states import UNDELIVERED, AttemptOutcome, DeliveryState, Lane
+from tenants.models import Endpoint
+from tenants.rows import TenantRow
+
+
+class Message(TenantRow):
+    """One message as it came in, or as the host itself made it. Insert-only. Its bytes are the Body named by `body_digest`."""
+
+    class Origin(models.TextChoices):
+        CONTROL_POINT = "CONTROL_POINT"
+        OPERATOR = "OPERATOR"
+        HOST = "HOST", "the host itself"
+
+    endpoint = models.ForeignKey(
+        Endpoint, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    origin = models.TextField(choices=Origin)
+    kind = models.TextField(help_text="MEL, BOA, ACCEPT, RESULT, ...")
+    bm_unit = models.CharField(max_length=9, blank=True)
+    reference = models.TextField(help_text="The sender's own: log number or messageId.")
+    answers = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, related_name="answered_by"
+    )
+    body_digest = models.BinaryField(max_length=32)
+    received_at = models.DateTimeField()
+    refusal_code = models.TextField(blank=True, help_text="Empty where it was taken.")
+    refusal_text = models.TextField(blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["tenant", "received_at"], name="message_by_time"),
+            models.Index(fields=["tenant", "bm_unit", "received_at"], name="message_by_unit"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.reference}"
+
+
+class Delivery(TenantRow):
+    """The duty to hand one message to one endpoint: a row of the outbox.
+
+    `position` puts the deliveries of one endpoint in the order they were taken on; within one endpoint and `queue` they leave in that
+    order. `payload_digest` is what is sent, fixed at the first attempt; `sealed_digest` the signed form of it, made anew only when
+    its signature has aged. `reference` is ours on the wire: the messageId, or the log number it was last sent under.
+    """
+
+    message = models.ForeignKey(Message, on_delete=models.PROTECT, related_name="deliveries")
+    endpoint = models.ForeignKey(
+        Endpoint, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    lane = models.TextField(choices=Lane)
+    queue = models.TextField(blank=True, help_text="The BM unit, or empty.")
+    position = models.BigIntegerField(
+        db_default=Func(Value("messaging_delivery_position"), function="nextval"), editable=False
+    )
+    state = models.TextField(choices=DeliveryState, default=DeliveryState.PENDING)
+    created_at = models.DateTimeField()
+    deadline = models.DateTimeField()
+    attempts = models.IntegerField(default=0)
+    reference = models.TextField(blank=True)
+    payload_digest = models.BinaryField(max_length=32, null=True)
+    payload_at = models.DateTimeField(null=True)
+    sealed_digest = models.BinaryField(max_length=32, null=True)
+    sealed_at = models.DateTimeField(null=True)
+    sent_at = models.DateTimeField(null=True, help_text="When the first byte last left.")
+    held_at = models.DateTimeField(null=True)
+    settled_at = models.DateTimeField(null=True)
+    outcome_code = models.TextField(blank=True)
+    outcome_text = models.TextField(blank=True)
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "message", "endpoint"], name="delivery_once")
+        ]
+        indexes = [
+            models.Index(
+                fields=["tenant", "endpoint", "queue", "position"],
+                condition=Q(state__in=[state.value for state in UNDELIVERED]),
+                name="delivery_undelivered",
+            ),
+            models.Index(fields=["tenant", "endpoint", "reference"], name="delivery_by_reference"),
+            models.Index(fields=["tenant", "created_at"], name="delivery_by_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.state} {self.reference}"
+
+
+class Due(models.Model):
+    """When a delivery next wants a hand. Belongs to no tenant, so that one sweep serves all, and tells nothing of any."""
+
+    delivery_id = models.UUIDField(primary_key=True)
+    tenant_id = models.UUIDField()
+    lane = models.TextField(choices=Lane)
+    due_at = models.DateTimeField()
+    owner = models.BigIntegerField(null=True, help_text="The process that has claimed it.")
+
+    class Meta:
+        verbose_name_plural = "due"
+        indexes = [models.Index(fields=["lane", "due_at"], name="due_by_time")]
+
+    def __str__(self) -> str:
+        return f"{self.delivery_id} at {self.due_at}"
+
+
+class Attempt(TenantRow):
+    """One try to deliver, with the four times of a forwarded message. Insert-only, partitioned by `month`."""
+
+    delivery = models.ForeignKey(
+        Delivery,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        related_name="attempted",
+    )
+    month = models.DateField()
+    outcome = models.TextField(choices=AttemptOutcome)
+    received_at = models.DateTimeField(help_text="When the message came to the host.")
+    sent_at = models.DateTimeField()
+    answered_at = models.DateTimeField(null=True)
+    settled_at = models.DateTimeField()
+    status = models.IntegerField(null=True, help_text="HTTP status, where there was one.")
+    detail = models.TextField(blank=True)
+    answer_digest = models.BinaryField(max_length=32, null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["tenant", "delivery"], name="attempt_by_delivery")]
+
+    def __str__(self) -> str:
+        return f"{self.outcome} {self.detail}"
+
+
+class Receipt(TenantRow):
+    """What was taken under a sender's reference and how it was answered, so that a repeat gets the same answer."""
+
+    endpoint = models.ForeignKey(
+        Endpoint, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    reference = models.TextField()
+    digest = models.BinaryField(max_length=32, help_text="Of the bytes taken under it.")
+    message = models.ForeignKey(
+        Message, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+    )
+    status = models.IntegerField(help_text="HTTP status of the answer; 0 on a link.")
+    answer = models.BinaryField(help_text="The answer's payload before it is sealed or framed.")
+    taken_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "endpoint", "reference"], name="receipt_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.reference
+
+
+class Instruction(TenantRow):
+    """An instruction to a control point and what became of it. `content_digest` leaves out ids and times of sending."""
+
+    message = models.OneToOneField(Message, on_delete=models.PROTECT, related_name="instruction")
+    endpoint = models.ForeignKey(
+        Endpoint, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    kind = models.TextField(choices=[(k.value, k.value) for k in InstructionKind])
+    bm_unit = models.CharField(max_length=9, blank=True)
+    number = models.BigIntegerField()
+    content_digest = models.BinaryField(max_length=32)
+    respond_by = models.DateTimeField()
+    verdict = models.TextField(blank=True, choices=[(v.value, v.value) for v in Verdict])
+    answer = models.ForeignKey(
+        Message, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "endpoint", "kind", "bm_unit", "number"], name="instruction_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.number} of {self.bm_unit or 'the control point'}"
+
+
+class Link(TenantRow):
+    """A control point's link: the numbers taken and given on it, and which gateway holds it now.
+
+    `epoch` rises with each link that gets ready. A gateway writes only under the epoch it opened, so a link that was replaced
+    can neither take a number nor give one, whatever its process still believes.
+    """
+
+    endpoint = models.ForeignKey(
+        Endpoint, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    epoch = models.BigIntegerField(default=0)
+    gateway = models.BigIntegerField(null=True, help_text="Null while no link is up.")
+    address = models.TextField(blank=True)
+    last_taken = models.IntegerField(default=0)
+    last_given = models.IntegerField(default=0)
+    up_at = models.DateTimeField(null=True)
+    down_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "endpoint"], name="link_once"),
+            models.CheckConstraint(
+                condition=Q(last_taken__range=(0, 99_999_999))
+                & Q(last_given__range=(0, 99_999_999)),
+                name="link_numbers",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"epoch {self.epoch}"

@@ -1,0 +1,80 @@
+"""The words for where a delivery stands, what an attempt came to, and which hands a delivery waits for."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class DeliveryState(models.TextChoices):
+    """PENDING -> CLAIMED -> DELIVERED -> ACKNOWLEDGED is the good way through."""
+
+    PENDING = "PENDING"
+    CLAIMED = "CLAIMED"
+    DELIVERED = "DELIVERED", "delivered, verdict awaited"
+    ACKNOWLEDGED = "ACKNOWLEDGED"
+    HELD = "HELD", "held while the other side is out"
+    REFUSED = "REFUSED", "the peer said no"
+    EXPIRED = "EXPIRED", "the deadline passed"
+    ABANDONED = "ABANDONED", "a person stopped it"
+
+
+UNDELIVERED = (DeliveryState.PENDING, DeliveryState.CLAIMED, DeliveryState.HELD)
+"""States in which a delivery holds back those behind it in the same queue."""
+
+OPEN = (*UNDELIVERED, DeliveryState.DELIVERED)
+"""States from which a delivery can still move."""
+
+MOVES: dict[DeliveryState, frozenset[DeliveryState]] = {
+    DeliveryState.PENDING: frozenset(
+        {DeliveryState.CLAIMED, DeliveryState.HELD, DeliveryState.EXPIRED, DeliveryState.ABANDONED}
+    ),
+    DeliveryState.CLAIMED: frozenset(
+        {
+            DeliveryState.PENDING,
+            DeliveryState.CLAIMED,
+            DeliveryState.DELIVERED,
+            DeliveryState.ACKNOWLEDGED,
+            DeliveryState.HELD,
+            DeliveryState.REFUSED,
+            DeliveryState.EXPIRED,
+            DeliveryState.ABANDONED,
+        }
+    ),
+    DeliveryState.HELD: frozenset(
+        {
+            DeliveryState.PENDING,
+            DeliveryState.CLAIMED,
+            DeliveryState.EXPIRED,
+            DeliveryState.ABANDONED,
+        }
+    ),
+    DeliveryState.DELIVERED: frozenset(
+        {
+            DeliveryState.ACKNOWLEDGED,
+            DeliveryState.REFUSED,
+            DeliveryState.EXPIRED,
+            DeliveryState.ABANDONED,
+        }
+    ),
+    DeliveryState.ACKNOWLEDGED: frozenset(),
+    DeliveryState.REFUSED: frozenset(),
+    DeliveryState.EXPIRED: frozenset(),
+    DeliveryState.ABANDONED: frozenset(),
+}
+"""From each state, the states it may become. CLAIMED to CLAIMED is another worker taking over from a dead one."""
+
+
+class AttemptOutcome(models.TextChoices):
+    """UNKNOWN: bytes left and no answer that counts came back, so a resend may be a repeat to the peer."""
+
+    DELIVERED = "DELIVERED"
+    REFUSED = "REFUSED"
+    FAILED = "FAILED"
+    UNKNOWN = "UNKNOWN"
+
+
+class Lane(models.TextChoices):
+    """Whose hands a delivery waits for: a Celery worker's, or the gateway's that holds the control point's link."""
+
+    OPERATOR = "operator", "to the system operator"
+    LINK = "link", "to a control point's link"

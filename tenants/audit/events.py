@@ -1,0 +1,76 @@
+"""The events an audit entry can record, and the record's one written form. What writes them is the ledger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from uuid import UUID
+
+TEXT_LIMIT = 500
+"""Characters of any one text in a record: what peers send can't make the log grow without bound."""
+
+
+class Event(StrEnum):
+    RECEIVED = "received"
+    """Bytes came in; `digest` names them."""
+    DECODED = "decoded"
+    REFUSED = "refused"
+    REPEATED = "repeated"
+    """The same message came again and was answered again."""
+    STORED = "stored"
+    SIGNED = "signed"
+    SENDING = "sending"
+    """Committed before the first byte leaves; `digest` names the bytes."""
+    ANSWERED = "answered"
+    UNANSWERED = "unanswered"
+    DELIVERED = "delivered"
+    ACKNOWLEDGED = "acknowledged"
+    HELD = "held"
+    EXPIRED = "expired"
+    ABANDONED = "abandoned"
+    ALARMED = "alarmed"
+    LINK_UP = "link up"
+    LINK_DOWN = "link down"
+    ENROLLED = "enrolled"
+    KEY_INSTALLED = "key installed"
+    ENDPOINT_CHANGED = "endpoint changed"
+
+
+Detail = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing that happened at `at` (UTC, microseconds). `digest` is the SHA-256 of the bytes concerned."""
+
+    event: Event
+    at: datetime
+    message_id: UUID | None = None
+    delivery_id: UUID | None = None
+    digest: bytes | None = None
+    detail: Mapping[str, Detail] = field(default_factory=dict)
+
+
+def written(fact: Fact) -> bytes:
+    """The record: canonical JSON (sorted names, no blanks, ASCII), the bytes that are hashed and stored."""
+    record: dict[str, object] = {
+        "at": stamp(fact.at),
+        "event": fact.event.value,
+        "message_id": str(fact.message_id) if fact.message_id else None,
+        "delivery_id": str(fact.delivery_id) if fact.delivery_id else None,
+        "digest": fact.digest.hex() if fact.digest else None,
+        "detail": {name: _bounded(value) for name, value in fact.detail.items()},
+    }
+    return json.dumps(record, sort_keys=True, separators=(",", ":")).encode("ascii")
+
+
+def stamp(moment: datetime) -> str:
+    """UTC to the microsecond, always with six decimals."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _bounded(value: Detail) -> Detail:
+    return value[:TEXT_LIMIT] if isinstance(value, str) else value

@@ -1,0 +1,221 @@
+"""The tables of who we act for: tenants, their BM units, endpoints, certificates and keys; and the vendor's register of peers.
+
+Thin: what the columns promise is in constraints, what is done with them in the modules named for it.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+
+from tenants.ids import new_id
+from tenants.rows import TenantRow, WalledManager
+
+
+class Environment(models.TextChoices):
+    """Which of the system operator's installations something belongs to."""
+
+    SIMULATOR = "simulator"
+    TEST = "test"
+    PRODUCTION = "production"
+
+
+class Tenant(models.Model):
+    """A market participant that the host acts for."""
+
+    class State(models.TextChoices):
+        ACTIVE = "ACTIVE"
+        SUSPENDED = "SUSPENDED"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    name = models.TextField()
+    participant_id = models.TextField(
+        help_text="The name it signs under: `iss` and `aud` of seals."
+    )
+    trading_agent = models.CharField(max_length=9, blank=True)
+    state = models.TextField(choices=State, default=State.ACTIVE)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = WalledManager()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Peer(models.Model):
+    """A system operator's installation as the vendor knows it. Belongs to no tenant: trust anchors are the vendor's alone."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    name = models.TextField(unique=True)
+    environment = models.TextField(choices=Environment)
+    participant_id = models.TextField(default="NGESO")
+    is_default = models.BooleanField(
+        default=False, help_text="Trusted on the way in for every tenant of its environment."
+    )
+    ca = models.TextField(help_text="PEM bundle that its TLS server certificates chain to.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["environment"],
+                condition=models.Q(is_default=True),
+                name="one_default_peer_per_environment",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PeerCertificate(models.Model):
+    """A pinned certificate of a peer: its fingerprint is what counts."""
+
+    class Purpose(models.TextChoices):
+        SIGNING = "SIGNING"
+        TLS_CLIENT = "TLS_CLIENT"
+
+    class State(models.TextChoices):
+        ACTIVE = "ACTIVE"
+        REVOKED = "REVOKED"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    peer = models.ForeignKey(Peer, on_delete=models.CASCADE, related_name="certificates")
+    purpose = models.TextField(choices=Purpose)
+    state = models.TextField(choices=State, default=State.ACTIVE)
+    fingerprint = models.BinaryField(max_length=32, help_text="SHA-256 of the DER.")
+    pem = models.TextField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["peer", "purpose", "fingerprint"], name="peer_certificate_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.purpose} of {self.peer_id}"
+
+
+class Endpoint(TenantRow):
+    """One configured way to reach or be reached: protocol, transport, address, settings."""
+
+    class State(models.TextChoices):
+        ACTIVE = "ACTIVE"
+        HELD = "HELD"
+
+    name = models.TextField(help_text="For EDL, the control point's name.")
+    protocol = models.TextField()
+    transport = models.TextField()
+    environment = models.TextField(choices=Environment)
+    address = models.TextField(blank=True, help_text="Empty where the other side connects to us.")
+    settings = models.JSONField(default=dict)
+    peer = models.ForeignKey(Peer, on_delete=models.PROTECT, null=True, related_name="+")
+    state = models.TextField(choices=State, default=State.ACTIVE)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "protocol", "environment", "name"], name="endpoint_name_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class BmUnit(TenantRow):
+    """A BM unit in the tenant's register and the control point that speaks for it."""
+
+    name = models.CharField(max_length=9, help_text="NGC name.")
+    control_point = models.ForeignKey(Endpoint, on_delete=models.PROTECT, related_name="bm_units")
+    generation_capacity_mw = models.DecimalField(max_digits=8, decimal_places=3, null=True)
+
+    class Meta:
+        verbose_name = "BM unit"
+        constraints = [models.UniqueConstraint(fields=["tenant", "name"], name="bm_unit_name_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Certificate(TenantRow):
+    """A certificate of the tenant's, with its private key sealed by the vault where the host uses it."""
+
+    class Purpose(models.TextChoices):
+        SO_CLIENT = "SO_CLIENT", "TLS client towards the system operator"
+        SIGNING = "SIGNING", "message signing"
+        CONTROL_POINT = "CONTROL_POINT", "of a control point that connects to us"
+
+    class State(models.TextChoices):
+        ACTIVE = "ACTIVE"
+        RETIRING = "RETIRING"
+        REVOKED = "REVOKED"
+
+    purpose = models.TextField(choices=Purpose)
+    state = models.TextField(choices=State, default=State.ACTIVE)
+    endpoint = models.ForeignKey(Endpoint, on_delete=models.PROTECT, null=True, related_name="+")
+    fingerprint = models.BinaryField(max_length=32, help_text="SHA-256 of the leaf's DER.")
+    pem = models.TextField(help_text="Leaf first, then its chain.")
+    private_key = models.BinaryField(null=True, help_text="PKCS#8 DER, sealed by the vault.")
+    not_before = models.DateTimeField()
+    not_after = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "purpose", "fingerprint"], name="certificate_once"
+            ),
+            models.UniqueConstraint(
+                fields=["tenant", "purpose"],
+                condition=models.Q(state="ACTIVE", purpose__in=["SO_CLIENT", "SIGNING"]),
+                name="exactly_one_signs",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.purpose} {bytes(self.fingerprint).hex()[:12]}"
+
+
+class DataKey(TenantRow):
+    """The key that the tenant's secrets are sealed under, itself wrapped by the master key."""
+
+    wrapped = models.BinaryField()
+    master_key_id = models.TextField(
+        help_text="Which master key wrapped it: a digest, not the key."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant"], name="one_data_key_per_tenant")]
+
+    def __str__(self) -> str:
+        return f"data key of {self.tenant_id}"
+
+
+class ApiKey(TenantRow):
+    """A key for the REST API: the prefix finds it, only a keyed hash of the rest is stored."""
+
+    prefix = models.CharField(max_length=12)
+    hash = models.BinaryField(max_length=32)
+    label = models.TextField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "prefix"], name="api_key_prefix")]
+
+    def __str__(self) -> str:
+        return self.prefix
+
+
+class DirectoryEntry(models.Model):
+    """Which tenant something names, by the digest of its name: nothing can be read out of it but what is already known."""
+
+    digest = models.BinaryField(primary_key=True, max_length=32)
+    tenant_id = models.UUIDField()
+
+    class Meta:
+        verbose_name_plural = "directory entries"
+
+    def __str__(self) -> str:
+        return bytes(self.digest).hex()
