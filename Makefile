@@ -22,10 +22,10 @@ venv: ## install everything into .venv (the other targets do this by themselves)
 	@"$(PYTHON)" -I hostsvc/bootstrap.py
 
 run: venv ## the whole service on this machine, with its own PostgreSQL and Redis
-	@$(VENV)/python manage.py run_stack
+	@$(VENV)/python -m hostsvc.stack
 
 demo: venv ## the service with two tenants, a simulated system operator and live traffic
-	@$(VENV)/python manage.py run_demo
+	@$(VENV)/python -m hostsvc.stack --demo
 
 test: venv ## every check: lint, types, migrations, API description, tests
 	@$(VENV)/python -m tests.runner

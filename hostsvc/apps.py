@@ -1,4 +1,4 @@
-"""Django's entry for the wiring: registers the system checks."""
+"""Django's entry for the wiring: makes our Celery application the one that tasks are sent through."""
 
 from __future__ import annotations
 
@@ -9,4 +9,6 @@ class HostsvcConfig(AppConfig):
     name = "hostsvc"
 
     def ready(self) -> None:
-        from hostsvc import checks  # noqa: F401  (registers the checks)
+        from hostsvc.celery import app
+
+        app.set_default()

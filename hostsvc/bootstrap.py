@@ -34,6 +34,7 @@ UNWANTED = {
     "UV_PYTHON",
     "UV_PROJECT_ENVIRONMENT",
 }
+NO_VENV = ("No module named venv", "No module named ensurepip", "ensurepip is not available")
 NO_NETWORK = (
     "name resolution",
     "name or service not known",
@@ -61,6 +62,9 @@ def main(root: Path) -> int:
             install_once(root)
     except BootstrapError as error:
         print(f"hostsvc: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"hostsvc: {error.filename or root}: {error.strerror or error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nhostsvc: stopped; the next call starts afresh", file=sys.stderr)
@@ -93,11 +97,12 @@ def interpreter(root: Path) -> str:
 
 
 def is_current(root: Path) -> bool:
+    wanted = fingerprint(root)
     try:
         stamp = (root / ".venv" / ".installed").read_text(encoding="utf-8")
     except (OSError, ValueError):
         return False
-    return stamp == fingerprint(root) and os.access(root / ".venv/bin/python", os.X_OK)
+    return stamp == wanted and os.access(root / ".venv/bin/python", os.X_OK)
 
 
 def install_once(root: Path) -> None:
@@ -170,10 +175,11 @@ def make_venv(root: Path, lock: int) -> None:
     result = run([python, "-I", "-m", "venv", str(venv)], lock)
     if result.returncode == 0:
         return
-    if "ensurepip" in result.stdout:
+    words = " ".join(result.stdout.split())
+    if any(sign in words for sign in NO_VENV):
         version = "{}.{}".format(*sys.version_info[:2])
         raise BootstrapError(
-            f"this Python cannot make virtual environments: its venv module lacks ensurepip"
+            "this Python cannot make virtual environments: it lacks venv or ensurepip"
             f" (on Debian and Ubuntu: apt install python{version}-venv)"
         )
     raise explain("could not make .venv", result.stdout)
@@ -196,9 +202,15 @@ def install_packages(root: Path, lock: int) -> None:
     if get_uv(root, python, lock):
         say("installing the locked packages")
         uv = [str(root / ".venv/bin/uv"), "pip", "sync", "--quiet", "--require-hashes"]
-        result = run([*uv, "--python", python, requirements], lock)
+        command = [*uv, "--python", python, requirements]
+        result = run(command, lock)
+        if "--system-certs" in result.stdout:
+            # A proxy's own certificate, say, which only the machine's store knows.
+            result = run([*command, "--system-certs"], lock)
         if result.returncode == 0:
             return
+        if is_full(result.stdout):
+            raise explain("could not install the packages", result.stdout)
         say(f"uv did not manage: {last_line(result.stdout)}")
     say("installing the locked packages with pip, which takes a minute or two")
     result = run(pip_install(python, requirements), lock)
@@ -276,15 +288,22 @@ def on_two_disks() -> bool:
 
 
 def explain(what: str, output: str) -> BootstrapError:
-    """One sentence that names the likely cause, after the tool's own last words."""
-    for line in output.strip().splitlines()[-12:]:
-        print(f"  {line}", file=sys.stderr)
-    return BootstrapError(f"{what}: {why(output) or last_line(output)}")
+    """One sentence that names the likely cause; for an unknown one, after the tool's own words."""
+    reason = why(output)
+    if not reason:
+        reason = last_line(output)
+        for line in output.strip().splitlines()[-12:]:
+            print(f"  {line}", file=sys.stderr)
+    return BootstrapError(f"{what}: {reason}")
+
+
+def is_full(output: str) -> bool:
+    return any(sign in output.lower() for sign in ("no space left", "disk quota exceeded"))
 
 
 def why(output: str) -> str:
     text = output.lower()
-    if "no space left" in text or "disk quota exceeded" in text:
+    if is_full(output):
         return "the disk is full; make room and call again"
     if any(sign in text for sign in NO_NETWORK):
         return (

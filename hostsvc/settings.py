@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from django.core.exceptions import ImproperlyConfigured
 
-from hostsvc.env import BASE_DIR, load
+from hostsvc.env import BASE_DIR as BASE_DIR
+from hostsvc.env import load
 
 _env = load()
 
@@ -40,6 +41,7 @@ WEB_LISTEN = _env.address("HOSTSVC_WEB_LISTEN", "127.0.0.1:8000")
 ADMIN_LISTEN = _env.address("HOSTSVC_ADMIN_LISTEN", "127.0.0.1:8001")
 EDL_LISTEN = _env.address("HOSTSVC_EDL_LISTEN", "127.0.0.1:8100")
 INBOUND_LISTEN = _env.address("HOSTSVC_INBOUND_LISTEN", "127.0.0.1:8443")
+INBOUND_URL = _env.text("HOSTSVC_INBOUND_URL", "https://{}:{}".format(*INBOUND_LISTEN))
 TLS_CERTIFICATE = _env.path("HOSTSVC_TLS_CERTIFICATE", VAR_DIR / "tls" / "host.pem")
 TLS_KEY = _env.path("HOSTSVC_TLS_KEY", VAR_DIR / "tls" / "host.key")
 EDL_CLIENT_CA = _env.path("HOSTSVC_EDL_CLIENT_CA", VAR_DIR / "tls" / "ca.pem")
@@ -130,6 +132,7 @@ CELERY_TASK_DEFAULT_QUEUE = "urgent"
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_BROKER_POOL_LIMIT = 20
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 300, "socket_keepalive": True}
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "messaging.tasks.sweep", "schedule": 1.0, "options": {"expires": 1.0}},

@@ -109,7 +109,12 @@ class Due(models.Model):
 
     class Meta:
         verbose_name_plural = "due"
-        indexes = [models.Index(fields=["lane", "due_at"], name="due_by_time")]
+        indexes = [
+            models.Index(fields=["due_at"], name="due_by_time"),
+            models.Index(
+                fields=["owner"], condition=Q(owner__isnull=False), name="due_by_owner"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.delivery_id} at {self.due_at}"

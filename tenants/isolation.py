@@ -105,8 +105,8 @@ GROUNDWORK = migrations.RunSQL(
 )
 
 
-def _grants(table: str, app: str, staff: str) -> list[str]:
-    return [
+def _grants(table: str, app: str, staff: str) -> tuple[str, ...]:
+    return (
         f"GRANT {app} ON {table} TO hostsvc_app",
         f"GRANT {staff} ON {table} TO hostsvc_staff",
-    ]
+    )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from django.db import connection
+from cryptography import x509
+from django.db import connection, transaction
 
-from tenants.models import Endpoint, PeerCertificate
+from tenants.certificates import fingerprint_of
+from tenants.models import Endpoint, Environment, Peer, PeerCertificate
 
 _TRUSTED = """
 SELECT c.fingerprint, c.pem, p.participant_id FROM tenants_peercertificate c
@@ -25,6 +28,8 @@ class TrustedCertificate:
 
 def signers_of(endpoint: Endpoint) -> list[TrustedCertificate]:
     """Who may sign the answers of the peer that an endpoint leads to."""
+    if endpoint.peer_id is None:
+        return []
     rows = PeerCertificate.objects.select_related("peer").filter(
         peer_id=endpoint.peer_id,
         purpose=PeerCertificate.Purpose.SIGNING,
@@ -54,3 +59,32 @@ def _trusted(purpose: PeerCertificate.Purpose, environment: str) -> list[Trusted
     with connection.cursor() as cursor:
         cursor.execute(_TRUSTED, [purpose.value, environment, environment])
         return [TrustedCertificate(bytes(f), pem, who) for f, pem, who in cursor.fetchall()]
+
+
+def register(
+    name: str,
+    environment: Environment,
+    ca: str,
+    certificates: Mapping[PeerCertificate.Purpose, Sequence[str]],
+    *,
+    is_default: bool = False,
+) -> Peer:
+    """Registers a peer, or brings it up to date: what is not among its certificates any more is trusted no longer."""
+    with transaction.atomic():
+        peer, _ = Peer.objects.update_or_create(
+            name=name,
+            defaults={"environment": environment, "ca": ca, "is_default": is_default},
+        )
+        keep = []
+        for purpose, pems in certificates.items():
+            for pem in pems:
+                leaf = x509.load_pem_x509_certificates(pem.encode())[0]
+                row, _ = PeerCertificate.objects.update_or_create(
+                    peer=peer,
+                    purpose=purpose,
+                    fingerprint=fingerprint_of(leaf),
+                    defaults={"pem": pem, "state": PeerCertificate.State.ACTIVE},
+                )
+                keep.append(row.id)
+        peer.certificates.exclude(id__in=keep).update(state=PeerCertificate.State.REVOKED)
+        return peer

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypeVar
 
 from django.db import models
 
 from tenants.ids import new_id
 from tenants.scope import require_scope
 
+M = TypeVar("M", bound=models.Model)
 
-class WalledManager(models.Manager[Any]):
+
+class WalledManager(models.Manager[M]):
     """Raises ScopeError when no tenant scope is open: the loud wall, before the database's silent one."""
 
-    def get_queryset(self) -> models.QuerySet[Any]:
+    def get_queryset(self) -> models.QuerySet[M]:
         require_scope()
         return super().get_queryset()
 

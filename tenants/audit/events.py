@@ -39,9 +39,6 @@ class Event(StrEnum):
     ENDPOINT_CHANGED = "endpoint changed"
 
 
-Detail = str | int | float | bool | None
-
-
 @dataclass(frozen=True, slots=True)
 class Fact:
     """One thing that happened at `at` (UTC, microseconds). `digest` is the SHA-256 of the bytes concerned."""
@@ -51,7 +48,7 @@ class Fact:
     message_id: UUID | None = None
     delivery_id: UUID | None = None
     digest: bytes | None = None
-    detail: Mapping[str, Detail] = field(default_factory=dict)
+    detail: Mapping[str, object] = field(default_factory=dict)
 
 
 def written(fact: Fact) -> bytes:
@@ -72,5 +69,8 @@ def stamp(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _bounded(value: Detail) -> Detail:
-    return value[:TEXT_LIMIT] if isinstance(value, str) else value
+def _bounded(value: object) -> str | int | None:
+    """Scalars only: whole numbers and truth as they are, anything else as text of bounded length."""
+    if value is None or isinstance(value, int):
+        return value
+    return str(value)[:TEXT_LIMIT]

@@ -1,0 +1,1 @@
+"""SQL that stands outside migrations: the roles a database administrator creates once."""

@@ -1,0 +1,84 @@
+"""Where the local stack keeps things, where its parts listen, and the environment they are given."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from hostsvc.supervisor import free_ports
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+_PORTS = ("web", "admin", "edl", "inbound", "simulator_wa", "simulator_smp", "simulator_control")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One stack: its folder `var`, its ports on 127.0.0.1, and its secrets."""
+
+    var: Path
+    ports: dict[str, int]
+    secret_key: str
+    master_key: str
+
+    def address(self, part: str) -> str:
+        return f"127.0.0.1:{self.ports[part]}"
+
+    def url(self, part: str, scheme: str) -> str:
+        return f"{scheme}://{self.address(part)}"
+
+    def log(self, part: str) -> Path:
+        return self.var / "log" / f"{part}.log"
+
+    def environment(self, servers: dict[str, str]) -> dict[str, str]:
+        """What every part is started with; `servers` names the database and the broker."""
+        return {
+            **servers,
+            "DJANGO_SETTINGS_MODULE": "hostsvc.settings",
+            "PYTHONUNBUFFERED": "1",
+            "HOSTSVC_VAR": str(self.var),
+            "HOSTSVC_SECRET_KEY": self.secret_key,
+            "HOSTSVC_MASTER_KEY": self.master_key,
+            "HOSTSVC_WEB_LISTEN": self.address("web"),
+            "HOSTSVC_ADMIN_LISTEN": self.address("admin"),
+            "HOSTSVC_EDL_LISTEN": self.address("edl"),
+            "HOSTSVC_INBOUND_LISTEN": self.address("inbound"),
+        }
+
+
+def lay_out(var: Path) -> Layout:
+    """Makes what is missing; ports stay the same from start to start while they are free."""
+    for folder in (var, var / "log", var / "tls"):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    ports = free_ports(len(_PORTS), remember=var / "ports.json")
+    kept = _kept_secrets(var / "secrets.json")
+    return Layout(var, dict(zip(_PORTS, ports, strict=True)), kept["secret"], kept["master"])
+
+
+def write_environment(layout: Layout, environment: dict[str, str]) -> None:
+    """For commands typed beside the stack: `manage.py` reads this file."""
+    lines = [f"{name}={value}" for name, value in environment.items()]
+    write_private(layout.var / "hostsvc.env", "\n".join(lines) + "\n")
+
+
+def write_private(path: Path, text: str) -> None:
+    """Whole or not at all, for its owner alone (0600)."""
+    partial = path.with_name(f".{path.name}.partial")
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+        out.write(text)
+    partial.replace(path)
+
+
+def _kept_secrets(path: Path) -> dict[str, str]:
+    if not path.exists():
+        made = {
+            "secret": secrets.token_urlsafe(48),
+            "master": base64.b64encode(secrets.token_bytes(32)).decode(),
+        }
+        write_private(path, json.dumps(made))
+    kept: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+    return kept

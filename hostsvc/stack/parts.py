@@ -1,0 +1,106 @@
+"""The programs of the stack, in the order of their start, and how each says that it is ready."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+
+from hostsvc.stack.layout import ROOT, Layout
+from hostsvc.supervisor import Child, tcp_ready
+
+_WORKER = (
+    "celery -A hostsvc worker --pool threads --concurrency 16 --queues urgent --loglevel WARNING"
+    " --without-gossip --without-mingle --without-heartbeat"
+)
+
+
+def steps(layout: Layout, environment: dict[str, str], dispatch_every: float | None) -> list[Child]:
+    """What must be done, once, before anything else runs: migrations, and the demonstration's tenants."""
+    enrol = [
+        "enrol_demonstration",
+        f"--simulator-wa={layout.url('simulator_wa', 'https')}",
+        f"--simulator-smp={layout.url('simulator_smp', 'https')}",
+        f"--simulator-control={layout.url('simulator_control', 'http')}",
+    ]
+    if dispatch_every is not None:
+        enrol.append(f"--dispatch-every={dispatch_every}")
+    return [
+        _command(layout, environment, "migrate", ["migrate", "--verbosity=0"], once=True),
+        _command(layout, environment, "enrol", enrol, once=True),
+    ]
+
+
+def services(layout: Layout, environment: dict[str, str]) -> list[Child]:
+    """What keeps running; all of it starts together."""
+    ports = layout.ports
+    beat = [
+        "-m",
+        *f"celery -A hostsvc beat --loglevel WARNING --schedule {layout.var}/beat".split(),
+    ]
+    return [
+        _command(
+            layout,
+            environment,
+            "simulator",
+            ["simulate_ngeso", f"--config={layout.var}/demo/simulator.json"],
+            port=ports["simulator_control"],
+        ),
+        _command(layout, environment, "gateway", ["run_gateway"], port=ports["edl"]),
+        _command(layout, environment, "inbound", ["run_inbound"], port=ports["inbound"]),
+        _web(layout, environment, "web", "app"),
+        _web(layout, environment, "admin", "staff"),
+        _program(layout, environment, "worker", ["-m", *_WORKER.split()]),
+        _program(layout, environment, "beat", beat),
+    ]
+
+
+def control_points(layout: Layout, environment: dict[str, str]) -> Child:
+    """The demonstration's own control points, redeclaring and answering now and then."""
+    return _command(layout, environment, "control points", ["run_control_points"])
+
+
+def _web(layout: Layout, environment: dict[str, str], name: str, role: str) -> Child:
+    port = layout.ports[name]
+    argv = ["-m", "uvicorn", "hostsvc.asgi:application", "--host=127.0.0.1", f"--port={port}"]
+    return _program(
+        layout,
+        {**environment, "HOSTSVC_DATABASE_ROLE": role},
+        name,
+        [*argv, "--lifespan=off", "--no-access-log", "--log-level=warning"],
+        port=port,
+    )
+
+
+def _command(
+    layout: Layout,
+    environment: dict[str, str],
+    name: str,
+    argv: list[str],
+    *,
+    port: int | None = None,
+    once: bool = False,
+) -> Child:
+    return _program(layout, environment, name, ["manage.py", *argv], port=port, once=once)
+
+
+def _program(
+    layout: Layout,
+    environment: dict[str, str],
+    name: str,
+    argv: list[str],
+    *,
+    port: int | None = None,
+    once: bool = False,
+) -> Child:
+    """A Python program of ours; `port` is where it listens once it is ready."""
+    return Child(
+        name=name,
+        argv=[sys.executable, *argv],
+        env=environment,
+        cwd=ROOT,
+        log=layout.log(name.replace(" ", "-")),
+        ready=partial(tcp_ready, "127.0.0.1", port) if port else None,
+        once=once,
+        alongside=not once and name != "simulator",
+        ready_seconds=60,
+    )

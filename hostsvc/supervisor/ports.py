@@ -1,0 +1,63 @@
+"""Free loopback ports that stay the same from start to start."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+# Below the range from which systems take the local port of outgoing connections.
+LOWEST, HIGHEST = 20_000, 32_000
+
+
+def free_ports(n: int, *, remember: Path | None = None) -> tuple[int, ...]:
+    """n distinct free ports of 127.0.0.1: those in the file `remember` while they are still free.
+
+    Free is what they are now; nothing keeps another program from taking one a moment later.
+    """
+    before = iter(recall(remember))
+    taken: list[int] = []
+    for _ in range(n):
+        port = next(before, None)
+        while port is None or port in taken or not is_free(port):
+            port = next(candidates())
+        taken.append(port)
+    if remember is not None:
+        write(remember, taken)
+    return tuple(taken)
+
+
+def candidates() -> Iterator[int]:
+    while True:
+        yield random.randint(LOWEST, HIGHEST)  # noqa: S311 - a port is no secret
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen there: SO_REUSEADDR looks past connections that linger."""
+    with contextlib.closing(socket.socket()) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+            probe.listen(1)
+        except OSError:
+            return False
+    return True
+
+
+def recall(path: Path | None) -> list[int]:
+    try:
+        found = json.loads(path.read_text(encoding="ascii")) if path else []
+    except (OSError, ValueError):
+        return []
+    ports = found if isinstance(found, list) else []
+    return [port for port in ports if isinstance(port, int) and 0 < port < 65_536]
+
+
+def write(path: Path, ports: list[int]) -> None:
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft.write_text(json.dumps(ports), encoding="ascii")
+    draft.replace(path)

@@ -1,0 +1,155 @@
+"""One child as it lives: its start, readiness, end, next try and killing."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+
+from hostsvc.supervisor.child import Child, ChildState, Event, EventKind, Status
+from hostsvc.supervisor.kin import MARK, kill_family, send
+from hostsvc.supervisor.spawn import spawn, tail
+
+FIRST_DELAY, LONGEST_DELAY = 0.2, 5.0
+# Having lived this long, a child that ends is tried again as if for the first time.
+SETTLED_SECONDS = 30.0
+READY_POLL = 0.02
+
+
+class Ward:
+    """The mutable side of a Child; every method returns at once."""
+
+    def __init__(self, child: Child, tell: Callable[[Event], None]) -> None:
+        self.child = child
+        self.tell = tell
+        self.mark = secrets.token_hex(8)
+        self.status = Status.WAITING
+        self.since = time.monotonic()
+        self.restarts = 0
+        self.exit_code: int | None = None
+        self.running: subprocess.Popen[bytes] | None = None
+        self._delay = FIRST_DELAY
+        self._next_start = 0.0
+        self._slow = False
+        self._stop_at: float | None = None
+
+    @property
+    def state(self) -> ChildState:
+        pid = self.running.pid if self.running else None
+        return ChildState(self.child.name, self.status, pid, self.restarts, self.since)
+
+    def start(self) -> int:
+        """Start it and give its pid."""
+        child = self.child
+        child.log.parent.mkdir(parents=True, exist_ok=True)
+        self.running = spawn(
+            child.argv,
+            log=child.log,
+            env=({} if child.whole_env else inherited()) | dict(child.env) | {MARK: self.mark},
+            death_signal=child.stop_signal,
+            identity=child.identity,
+            cwd=child.cwd,
+        )
+        self._slow = False
+        self._become(Status.STARTING)
+        self._tell(EventKind.STARTED, f"pid {self.running.pid}")
+        return self.running.pid
+
+    def check_ready(self) -> None:
+        """From STARTING to READY when it says so; once too late, that is told."""
+        if self.status is not Status.STARTING or self.child.once:
+            return
+        if self.child.ready is None or self.child.ready():
+            self._become(Status.READY)
+            self._tell(EventKind.READY)
+        elif self.is_late() and not self._slow:
+            self._slow = True
+            self._tell(EventKind.SLOW, f"not ready after {self.child.ready_seconds:.0f} s")
+
+    def is_late(self) -> bool:
+        waited = time.monotonic() - self.since
+        return self.status is Status.STARTING and waited > self.child.ready_seconds
+
+    def check_end(self) -> int | None:
+        """The pid that has ended, its group being killed with it; None while it runs."""
+        if self.running is None or not has_ended(self.running.pid):
+            return None
+        pid = self.running.pid
+        # Before it is reaped its number is its own, so that no stranger's group can be hit.
+        kill_family(pid, self.mark)
+        self.exit_code = self.running.wait()
+        self.running = None
+        self._after_end()
+        return pid
+
+    def _after_end(self) -> None:
+        if self._stop_at is not None:
+            self._become(Status.STOPPED)
+            self._tell(EventKind.STOPPED)
+        elif self.child.once and self.exit_code == 0:
+            self._become(Status.ENDED)
+            self._tell(EventKind.READY)
+        elif self.child.restart and not self.child.once:
+            self._plan_restart()
+        else:
+            self._become(Status.ENDED)
+            self._tell(EventKind.ENDED, self.how_it_ended())
+
+    def _plan_restart(self) -> None:
+        if time.monotonic() - self.since > SETTLED_SECONDS:
+            self._delay = FIRST_DELAY
+        self._tell(EventKind.ENDED, f"{self.how_it_ended()}; starting again in {self._delay:g} s")
+        self._next_start = time.monotonic() + self._delay
+        self._delay = min(2 * self._delay, LONGEST_DELAY)
+        self._become(Status.RESTARTING)
+
+    def is_due(self) -> bool:
+        return self.status is Status.RESTARTING and time.monotonic() >= self._next_start
+
+    def restart(self) -> int:
+        self.restarts += 1
+        return self.start()
+
+    def ask_to_stop(self) -> None:
+        self._stop_at = time.monotonic()
+        if self.running is None:
+            if self.status is Status.RESTARTING:
+                self._become(Status.STOPPED)
+            return
+        self._tell(EventKind.STOPPING)
+        send(self.running.pid, self.child.stop_signal)
+
+    def kill_if_late(self, *, at_once: bool) -> None:
+        """Kill it and everything seen below it, once its time to stop is over."""
+        if self.running is None or self._stop_at is None:
+            return
+        if at_once or time.monotonic() - self._stop_at > self.child.stop_seconds:
+            self._tell(EventKind.KILLED, "it did not stop in time")
+            kill_family(self.running.pid, self.mark)
+
+    def how_it_ended(self) -> str:
+        code = self.exit_code or 0
+        return f"by {signal.Signals(-code).name}" if code < 0 else f"with code {code}"
+
+    def last_words(self) -> str:
+        return tail(self.child.log)
+
+    def _become(self, status: Status) -> None:
+        self.status = status
+        self.since = time.monotonic()
+
+    def _tell(self, kind: EventKind, detail: str = "") -> None:
+        self.tell(Event(kind, self.child.name, detail))
+
+
+def has_ended(pid: int) -> bool:
+    """Whether our child has ended, without reaping it."""
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def inherited() -> dict[str, str]:
+    """Our environment for a child; without compiled modules each start takes four times as long."""
+    return {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}

@@ -1,0 +1,319 @@
+"""One link: reads what the control point says, writes what the host answers and what waits for it, and keeps time.
+
+Messages are taken one after the other, each acknowledged after its commit; what goes out is written by a pump that is woken.
+Calls that reach the database run on threads, so that no link waits for another's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import UUID
+
+import structlog
+from django.db import Error as DatabaseError
+
+from messaging.domain.units import RefusalCode
+from messaging.gateway.identity import Caller
+from messaging.protocols.edl import events as ev
+from messaging.protocols.edl.profile import EdlProfile, Role
+from messaging.protocols.edl.session import Session
+from messaging.protocols.edl.states import State
+from messaging.relay import from_control_point, links
+from messaging.relay.from_control_point import Arrival
+from messaging.relay.hold import Hold, LinkReplaced
+from messaging.relay.rows import NewDelivery
+from messaging.relay.wake import wake
+from tenants.clock import now
+
+T = TypeVar("T")
+
+HELLO_WITHIN = 10.0
+"""Seconds a peer may hold a connection without a HELLO that is taken."""
+
+GO_BACK_LIMIT = 300
+"""Refusals for a gap in a row, with nothing taken between: three windows full."""
+
+READ_BYTES = 64 * 1024
+UNWRITTEN_LIMIT = 1024 * 1024
+"""Bytes that may wait for a control point that does not read, before its link is closed."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """What all links of a process share. `up` and `down` tell it which link holds a control point now."""
+
+    owner: int
+    threads: Executor
+    up: Callable[[LinkConnection], None]
+    down: Callable[[LinkConnection], None]
+
+
+class LinkConnection:
+    """Serves one connection until it ends; never raises to whoever accepted it."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        caller: Caller,
+        profile: EdlProfile,
+    ) -> None:
+        self._gateway = gateway
+        self._reader = reader
+        self._writer = writer
+        self._caller = caller
+        self._session = Session(Role.HOST, profile, now())
+        self._hold: Hold | None = None
+        self._last_taken = 0
+        self._go_back_to: int | None = None
+        self._gone_back = 0
+        self._is_full = False
+        self._waiting = asyncio.Event()
+        self._pump: asyncio.Task[None] | None = None
+        self._background: set[asyncio.Task[None]] = set()
+        self._reason = "closed by the control point"
+
+    @property
+    def endpoint_id(self) -> UUID | None:
+        return self._hold.endpoint_id if self._hold else None
+
+    @property
+    def tenant_id(self) -> UUID | None:
+        return self._hold.tenant_id if self._hold else None
+
+    def wake(self) -> None:
+        """Something may wait for this link."""
+        self._waiting.set()
+
+    def close(self, reason: str) -> None:
+        """Ends the link; `serve` then tidies up."""
+        self._reason = reason
+        self._writer.transport.abort()
+
+    async def serve(self) -> None:
+        try:
+            await self._converse()
+        except (ConnectionError, asyncio.IncompleteReadError, TimeoutError) as error:
+            self._reason = f"connection lost: {type(error).__name__}"
+        except LinkReplaced:
+            self._reason = "replaced by another link"
+        except DatabaseError as error:
+            self._reason = "the database is out of reach"
+            _log.error("link closed", reason=self._reason, error=str(error))
+        finally:
+            await self._tidy_up()
+
+    # Listening.
+
+    async def _converse(self) -> None:
+        while self._session.state is not State.CLOSED:
+            data = await self._read()
+            if data == b"":
+                return
+            moment = now()
+            if data is None:
+                self._write(self._session.tick(moment))
+            else:
+                self._session.receive_data(data, moment)
+            await self._listen()
+
+    async def _read(self) -> bytes | None:
+        """Bytes, b"" at the end of the stream, or None when it is time for a tick."""
+        seconds = self._session.next_tick(now())
+        if self._hold is None:
+            seconds = min(seconds, HELLO_WITHIN)
+        try:
+            return await asyncio.wait_for(self._reader.read(READ_BYTES), seconds)
+        except TimeoutError:
+            if self._hold is None:
+                self._reason = "no HELLO in time"
+                return b""
+            return None
+
+    async def _listen(self) -> None:
+        for event in self._session.events():
+            await self._on(event)
+        if self._session.state is State.READY:
+            for event in self._session.events():
+                await self._on(event)
+
+    async def _on(self, event: ev.Event) -> None:
+        match event:
+            case ev.Hello():
+                await self._on_hello(event)
+            case ev.Received() | ev.Repeated():
+                await self._on_message(event)
+            case ev.Gap():
+                await self._on_gap(event)
+            case ev.Acknowledged():
+                await self._settled(links.acknowledge, event.number, now())
+            case ev.Refused():
+                await self._on_refused(event)
+            case ev.Broken():
+                await self._on_broken(event)
+            case ev.Silent() | ev.Unanswered():
+                self._reason = "nothing was heard" if isinstance(event, ev.Silent) else "no answer"
+            case ev.Stray() | ev.Heard() | ev.Ready():
+                pass
+
+    async def _on_hello(self, event: ev.Hello) -> None:
+        control_point = self._caller.control_point
+        if control_point is None or control_point.name != event.control_point:
+            text = "not the control point of this certificate"
+            await self._run(self._caller.record_refusal, text, event.control_point)
+            self._write(self._session.refuse_hello(RefusalCode.MALFORMED, text, now()))
+            self._reason = text
+            return
+        assert self._caller.tenant_id is not None
+        opened = await self._run(
+            links.open_link,
+            self._caller.tenant_id,
+            control_point,
+            self._gateway.owner,
+            self._caller.address,
+            event.last_taken,
+        )
+        self._hold, self._last_taken = opened.hold, opened.last_taken
+        self._gateway.up(self)
+        self._write(self._session.ready(opened.last_taken, now()))
+        for outgoing in opened.repeat:
+            self._write(self._session.transmit(outgoing.number, outgoing.content, now()))
+        self._pump = asyncio.create_task(self._keep_giving())
+        self.wake()
+
+    async def _on_message(self, event: ev.Received | ev.Repeated) -> None:
+        hold = self._ready_hold()
+        arrival = self._arrival(event.number, event.type, event.in_reply_to, event.content)
+        if isinstance(event, ev.Received):
+            answer = await self._run(from_control_point.take, hold, arrival, self._last_taken)
+            self._last_taken = event.number
+        else:
+            answer = await self._run(from_control_point.take_again, hold, arrival)
+        if answer.code is RefusalCode.OK:
+            self._write(self._session.ack(event.number, now()))
+        else:
+            self._write(self._session.nack(event.number, answer.code, answer.text, now()))
+        self._wake_others(answer.deliveries)
+
+    async def _on_gap(self, event: ev.Gap) -> None:
+        arrival = self._arrival(event.number, "", 0, event.content)
+        code = RefusalCode.NUMBER_GAP
+        await self._run(
+            from_control_point.refuse_unnumbered, self._ready_hold(), arrival, code, event.text
+        )
+        self._write(self._session.nack(event.number, code, event.text, now()))
+
+    async def _on_refused(self, event: ev.Refused) -> None:
+        if event.expected is None:
+            await self._settled(links.refused, event.number, event.code, event.text, now())
+            return
+        self._go_back_to = event.expected
+        self._gone_back += 1
+        if self._gone_back > GO_BACK_LIMIT:
+            self.close("the control point never gets the number it expects")
+        await self._go_back_if_quiet()
+
+    async def _go_back_if_quiet(self) -> None:
+        """Goes back to the number expected once nothing awaits an answer: until then an answer could mean either of two
+        messages that had the same number."""
+        if self._go_back_to is None or self._session.awaiting:
+            return
+        await self._run(links.go_back, self._ready_hold(), self._go_back_to)
+        self._go_back_to = None
+        self.wake()
+
+    async def _on_broken(self, event: ev.Broken) -> None:
+        self._write(event.answer)
+        self._reason = f"{event.code.value}: {event.text}"
+        if self._hold is None:
+            await self._run(self._caller.record_refusal, event.text, "")
+            return
+        arrival = self._arrival(event.reference, "", 0, event.content)
+        await self._run(
+            from_control_point.refuse_unnumbered, self._hold, arrival, event.code, event.text
+        )
+
+    async def _settled(self, work: Callable[..., tuple[NewDelivery, ...]], *details: Any) -> None:
+        self._wake_others(await self._run(work, self._ready_hold(), *details))
+        self._gone_back = 0
+        await self._go_back_if_quiet()
+        if self._is_full:
+            self.wake()
+
+    def _arrival(self, number: int, type_: str, in_reply_to: int, content: bytes) -> Arrival:
+        text = self._session.profile.number_text
+        return Arrival(
+            number, text(number), type_, text(in_reply_to) if in_reply_to else "", content, now()
+        )
+
+    def _ready_hold(self) -> Hold:
+        assert self._hold is not None, "only a link that is ready has messages"
+        return self._hold
+
+    # Speaking.
+
+    async def _keep_giving(self) -> None:
+        """The pump: writes what waits for this link whenever it is woken and the window has room."""
+        hold = self._ready_hold()
+        try:
+            while True:
+                await self._waiting.wait()
+                self._waiting.clear()
+                await self._give(hold)
+        except LinkReplaced:
+            self.close("replaced by another link")
+        except DatabaseError as error:
+            _log.error("link closed", reason="the database is out of reach", error=str(error))
+            self.close("the database is out of reach")
+
+    async def _give(self, hold: Hold) -> None:
+        while self._may_give and (room := self._session.window_left):
+            given = await self._run(links.give, hold, room)
+            if not self._may_give:
+                return
+            for outgoing in given.outgoing:
+                self._write(self._session.transmit(outgoing.number, outgoing.content, now()))
+            self._wake_others(given.deliveries)
+            self._is_full = len(given.outgoing) == room
+            if not self._is_full:
+                return
+
+    @property
+    def _may_give(self) -> bool:
+        return self._session.state is State.READY and self._go_back_to is None
+
+    def _write(self, content: bytes) -> None:
+        if not content:
+            return
+        self._writer.write(content)
+        if self._writer.transport.get_write_buffer_size() > UNWRITTEN_LIMIT:
+            self.close("the control point does not read")
+
+    def _wake_others(self, deliveries: tuple[NewDelivery, ...]) -> None:
+        if deliveries:
+            task = asyncio.create_task(self._run(wake, deliveries))
+            self._background.add(task)
+            task.add_done_callback(self._background.discard)
+
+    async def _run(self, work: Callable[..., T], *details: Any) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._gateway.threads, lambda: work(*details))
+
+    async def _tidy_up(self) -> None:
+        if self._pump is not None:
+            self._pump.cancel()
+        self._gateway.down(self)
+        with suppress(ConnectionError, TimeoutError, OSError):
+            self._writer.close()
+            await asyncio.wait_for(self._writer.wait_closed(), 5)
+        if self._hold is not None:
+            with suppress(DatabaseError):
+                await self._run(links.close_link, self._hold, self._reason)

@@ -1,0 +1,62 @@
+"""Listens on Redis for words that something waits for a link, and looks itself now and then for those that were lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db import Error as DatabaseError
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from messaging.relay import due
+from messaging.relay.wake import CHANNEL
+from messaging.states import Lane
+from tenants.scope import reconnecting
+
+LOOK_EVERY = 1.0
+RETRY_AFTER = 0.5
+
+_log = structlog.get_logger(__name__)
+
+
+async def listen(on_word: Callable[[UUID, str], None]) -> None:
+    """Calls `on_word(endpoint id, word)` for each word on a link's channel; comes back whenever Redis does."""
+    while True:
+        try:
+            async with Redis.from_url(settings.REDIS_URL) as client, client.pubsub() as pubsub:
+                await pubsub.psubscribe(f"{CHANNEL}*")
+                async for message in pubsub.listen():
+                    if message["type"] == "pmessage":
+                        _told(message, on_word)
+        except (RedisError, OSError) as error:
+            _log.warning("no broker to be woken by", error=str(error))
+        await asyncio.sleep(RETRY_AFTER)
+
+
+async def look(threads: Executor, on_tenant: Callable[[UUID], None]) -> None:
+    """Calls `on_tenant` for each tenant with something due for a link, every second."""
+    loop = asyncio.get_running_loop()
+    while True:
+        await asyncio.sleep(LOOK_EVERY)
+        try:
+            for tenant_id in await loop.run_in_executor(threads, _tenants_waiting):
+                on_tenant(tenant_id)
+        except DatabaseError as error:
+            _log.warning("cannot look for what is due", error=str(error))
+
+
+def _tenants_waiting() -> list[UUID]:
+    return reconnecting(lambda: due.tenants_waiting(Lane.LINK))
+
+
+def _told(message: dict[str, bytes], on_word: Callable[[UUID, str], None]) -> None:
+    try:
+        endpoint_id = UUID(message["channel"].decode().removeprefix(CHANNEL))
+    except ValueError:
+        return
+    on_word(endpoint_id, message["data"].decode(errors="replace"))

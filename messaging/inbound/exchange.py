@@ -1,0 +1,210 @@
+"""One request of the system operator's, from its bytes to the bytes of the answer: who is it for, does its seal hold, what was decided.
+
+The participant it is for is read from the seal, since that is what the seal vouches for; nothing of any tenant is told to anyone whose
+certificate and seal do not hold, and each refusal is one entry: in the tenant's chain where a known client named one, else the house's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError
+
+from messaging.protocols.neso.seals import find_seal_of
+from messaging.protocols.neso.seals.base import Seal, Sealed, SealError, Target
+from messaging.protocols.neso.wa.profile import Service
+from messaging.relay import from_operator, signing
+from messaging.relay.codecs import operator_codec
+from messaging.relay.from_operator import OTHER_CONTENT, BeatenToIt, Reply
+from messaging.relay.inflow import Inflow
+from messaging.relay.register import find_operator
+from messaging.relay.wake import wake
+from tenants import directory, peers
+from tenants.audit import bodies, ledger
+from tenants.audit.events import Event, Fact
+from tenants.clock import now
+from tenants.ids import digest_of
+from tenants.models import Environment
+from tenants.scope import in_tenant, reconnecting
+
+PROBLEM_TYPE = "application/problem+json"
+PREFIX = "/wa/"
+_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class HttpQuestion:
+    """A request as it was read. `certificate` is the DER of the TLS client's leaf."""
+
+    environment: str
+    service: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    certificate: bytes
+    address: str
+
+    @property
+    def content_type(self) -> str:
+        return self.headers.get("content-type", "").split(";")[0].strip().lower()
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    status: int
+    body: bytes
+    content_type: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """What was committed, and the key its answer is to be sealed with."""
+
+    reply: Reply
+    key: signing.ActiveKey
+    algorithm: str | None
+
+
+class _Untrusted(Exception):
+    """Sender, certificate or seal does not hold: 401, and one sentence why."""
+
+
+def service_at(path: str) -> tuple[str, Service] | None:
+    """The environment and service that a path names."""
+    environment, _, rest = path.removeprefix(PREFIX).partition("/")
+    if not path.startswith(PREFIX) or environment not in Environment.values:
+        return None
+    service = _services().get(f"/{rest}")
+    return (environment, service) if service else None
+
+
+def problem(status: int, code: str, title: str) -> HttpAnswer:
+    """An unsealed refusal: problem+json (RFC 9457)."""
+    body = {"type": f"about:blank#{code}", "title": title, "status": status, "code": code}
+    return HttpAnswer(status, json.dumps(body).encode(), PROBLEM_TYPE)
+
+
+def respond(question: HttpQuestion) -> HttpAnswer:
+    """Blocking. Raises only what the database raises when it is out of reach."""
+    seal = find_seal_of(question.content_type)
+    if seal is None:
+        return problem(415, "media-type", "This service takes sealed payloads only.")
+    sealed = Sealed(question.body, question.content_type, question.headers)
+    if not reconnecting(
+        lambda: peers.is_known_client(digest_of(question.certificate), question.environment)
+    ):
+        return _refuse_stranger(question, "The client certificate is not a known one.")
+    try:
+        audience = seal.peek(sealed).audience
+    except SealError as error:
+        return _refuse_stranger(question, error.reason)
+    kind = directory.Known.PARTICIPANT
+    tenant_id = reconnecting(lambda: directory.find_tenant(kind, audience.encode()))
+    if tenant_id is None:
+        return _refuse_stranger(question, "The audience is not known here.")
+    return _respond_for(tenant_id, audience, question, seal, sealed)
+
+
+def _respond_for(
+    tenant_id: UUID, audience: str, question: HttpQuestion, seal: Seal, sealed: Sealed
+) -> HttpAnswer:
+    try:
+        decided = _decide(tenant_id, audience, question, seal, sealed)
+    except _Untrusted as error:
+        return problem(401, "unauthorized", str(error))
+    if decided.reply.status == OTHER_CONTENT:
+        return problem(409, "conflict", "This messageId was used for another payload.")
+    wake(decided.reply.deliveries)
+    answer = seal.close(
+        decided.reply.payload,
+        key=decided.key.signing,
+        issuer=decided.key.participant_id,
+        audience=signing.OPERATOR,
+        reference=decided.reply.reference,
+        now=now(),
+        algorithm=decided.algorithm,
+        target=_target("ANSWER", question),
+    )
+    return HttpAnswer(decided.reply.status, answer.body, answer.content_type, dict(answer.headers))
+
+
+def _decide(
+    tenant_id: UUID, audience: str, question: HttpQuestion, seal: Seal, sealed: Sealed
+) -> _Decided:
+    """One transaction; again from the start when another took the same thing meanwhile. Raises _Untrusted."""
+
+    def work() -> _Decided | str:
+        endpoint = find_operator(question.environment)
+        if endpoint is None:
+            return "The audience is not known here."
+        at = now()
+        trust = signing.trust_from(endpoint, audience)
+        try:
+            opened = seal.open(
+                sealed,
+                trusted=trust.keys,
+                audience=audience,
+                issuer=signing.OPERATOR,
+                algorithms=trust.algorithms,
+                now=at,
+                target=_target("POST", question),
+            )
+        except SealError as error:
+            _record_untrusted(question, error.reason)
+            return error.reason
+        inflow = Inflow(endpoint, question.service, opened.heading.jti, opened.payload, at)
+        reply = from_operator.take(inflow)
+        key = signing.signing_key()
+        return _Decided(reply, key, endpoint.settings.get("algorithm"))
+
+    decided = _first_to_commit(tenant_id, work)
+    if isinstance(decided, str):
+        raise _Untrusted(decided)
+    return decided
+
+
+def _first_to_commit(tenant_id: UUID, work: Callable[[], _Decided | str]) -> _Decided | str:
+    for _ in range(_TRIES - 1):
+        try:
+            return in_tenant(tenant_id, work)
+        except (BeatenToIt, IntegrityError):
+            continue
+    return in_tenant(tenant_id, work)
+
+
+def _refuse_stranger(question: HttpQuestion, reason: str) -> HttpAnswer:
+    """Nobody's tenant can be named, or nobody known has named one: the house's chain has it."""
+    ledger.record_for_house(_refusal(question, reason))
+    return problem(401, "unauthorized", reason)
+
+
+def _record_untrusted(question: HttpQuestion, reason: str) -> None:
+    bodies.keep(question.body, now())
+    ledger.record(_refusal(question, reason))
+
+
+def _refusal(question: HttpQuestion, reason: str) -> Fact:
+    detail = {
+        "reason": reason,
+        "path": question.path,
+        "address": question.address,
+        "client": digest_of(question.certificate).hex(),
+        "bytes": len(question.body),
+    }
+    return Fact(Event.REFUSED, now(), digest=digest_of(question.body), detail=detail)
+
+
+def _target(verb: str, question: HttpQuestion) -> Target:
+    return Target(verb, settings.INBOUND_URL + question.path)
+
+
+@lru_cache(maxsize=1)
+def _services() -> dict[str, Service]:
+    profile = operator_codec({}).profile
+    return {service.path: service for service in profile.services.values()}

@@ -1,0 +1,19 @@
+"""Runs the EDL gateway in the foreground."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import uvloop
+from django.core.management.base import BaseCommand
+
+from messaging.gateway.server import GatewayServer
+from tenants.checks import refuse_unsafe_start
+
+
+class Command(BaseCommand):
+    help = "Runs the EDL gateway: the listener that control points connect to."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        refuse_unsafe_start()
+        uvloop.run(GatewayServer().run())

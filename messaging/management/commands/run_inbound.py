@@ -1,0 +1,18 @@
+"""Runs the listener for the system operator in the foreground."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from messaging.inbound import server
+from tenants.checks import refuse_unsafe_start
+
+
+class Command(BaseCommand):
+    help = "Runs the inbound API that the system operator posts to, with mutual TLS."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        refuse_unsafe_start()
+        server.run()

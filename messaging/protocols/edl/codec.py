@@ -1,0 +1,146 @@
+"""Between EDL wire messages and typed ones, by a profile; knows no link, no numbering and no rule
+of the market.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, cast
+
+from messaging.domain.acknowledgements import FreeText
+from messaging.domain.messages import BmMessage
+from messaging.domain.units import RefusalCode
+from messaging.protocols.base import (
+    Envelope,
+    LocalProtocolError,
+    Parcel,
+    RemoteProtocolError,
+    Stamp,
+)
+from messaging.protocols.edl.forms import FORMS, LONG_TEXTS, form_of, values_of
+from messaging.protocols.edl.head import Head, read_head, write_message
+from messaging.protocols.edl.profile import EdlProfile, Form, MessageLayout, Role
+from messaging.protocols.layouts import read_layout
+
+
+class EdlCodec:
+    """One message a parcel: `Parcel.content` is the whole wire message, `Parcel.name` its type
+    code.
+
+    A stamp's reference and reply are log numbers as the header writes them, "" for none. With
+    `sender`, types that this role does not send are unknown.
+    """
+
+    __slots__ = ("profile", "sender")
+
+    def __init__(self, profile: EdlProfile, sender: Role | None = None) -> None:
+        self.profile = profile
+        self.sender = sender
+
+    def decode(self, parcel: Parcel) -> Envelope:
+        """RemoteProtocolError says MALFORMED, with the field, or UNKNOWN_TYPE; its reference is the
+        log number.
+        """
+        if len(parcel.content) > self.profile.framing.max_bytes:
+            raise RemoteProtocolError("message too long")
+        head, data = read_head(self.profile, parcel.content)
+        reference = self._reference(head.number)
+        if not head.control_point:
+            raise RemoteProtocolError("prefix is blank", field="control_point", reference=reference)
+        try:
+            message = self._message(head, data)
+        except RemoteProtocolError as error:
+            error.reference = reference
+            raise
+        stamp = Stamp(reference, head.sent_at, self._reference(head.in_reply_to))
+        return Envelope(stamp, (message,))
+
+    def encode(self, envelope: Envelope) -> Parcel:
+        """LocalProtocolError where the message cannot be written whole.
+
+        Without a reference in the stamp it is written as not yet numbered: to keep, not to send.
+        """
+        if len(envelope.messages) != 1:
+            raise LocalProtocolError("an EDL parcel carries one message")
+        message = envelope.messages[0]
+        layout = self._layout(message)
+        head = Head(
+            cast(str, getattr(message, "control_point")),  # noqa: B009 - not every message has it
+            layout.code,
+            _number(envelope.stamp.reference or "0"),
+            envelope.stamp.sent_at,
+            _number(envelope.stamp.in_reply_to or "0"),
+        )
+        content = write_message(self.profile, head, layout, values_of(message))
+        return Parcel(content, layout.code)
+
+    def divide(self, message: BmMessage) -> tuple[BmMessage, ...]:
+        """The message with as much of its free text as it holds, and FreeText messages with the
+        rest.
+        """
+        layout = self._layout(message)
+        name = LONG_TEXTS.get(layout.form)
+        text = getattr(message, name) if name else None
+        if name is None or not text:
+            return (message,)
+        first, *rest = self._pieces(layout, name, text)
+        control_point = cast(str, getattr(message, "control_point"))  # noqa: B009
+        changed: BmMessage = replace(cast(Any, message), **{name: first})
+        return (changed, *(FreeText(control_point, piece) for piece in rest))
+
+    def divide_refusal(self, control_point: str, text: str) -> tuple[str, tuple[FreeText, ...]]:
+        """The text that a NACK holds, and FreeText messages with the rest of it."""
+        layout = self.profile.message(Form.NACK)
+        first, *rest = self._pieces(layout, LONG_TEXTS[Form.NACK], text)
+        return first, tuple(FreeText(control_point, piece) for piece in rest)
+
+    def _message(self, head: Head, data: str | None) -> BmMessage:
+        layout = self.profile.messages.get(head.type)
+        build = FORMS[layout.form].build if layout else None
+        if layout is None or build is None or (self.sender and self.sender not in layout.senders):
+            raise RemoteProtocolError(
+                "unknown message type", code=RefusalCode.UNKNOWN_TYPE, field="type"
+            )
+        if data is None:
+            raise RemoteProtocolError("not three printable parts and a line end", field="data")
+        return build(head.control_point, layout.about, read_layout(layout.data, data))
+
+    def _layout(self, message: BmMessage) -> MessageLayout:
+        form, about = form_of(message)
+        try:
+            return self.profile.message(form, about)
+        except KeyError:
+            raise LocalProtocolError(f"{self.profile.name} has no {form} {about}") from None
+
+    def _pieces(self, layout: MessageLayout, name: str, text: str) -> list[str]:
+        first = layout.data.field(name).size
+        after = self.profile.message(Form.TEXT).data.field(LONG_TEXTS[Form.TEXT]).size
+        return cut_text(text, first, after)
+
+    def _reference(self, number: int) -> str:
+        return self.profile.number_text(number) if number else ""
+
+
+def cut_text(text: str, first: int, after: int) -> list[str]:
+    """`text` in pieces of at most `first`, then `after` characters; joined they give it back but
+    for blanks at its end.
+
+    No piece ends in a blank, which its field would lose; blanks that would fill a whole piece are
+    left out.
+    """
+    pieces, size = [], first
+    rest = text.rstrip(" ")
+    while len(rest) > size:
+        piece = rest[:size].rstrip(" ")
+        if not piece:
+            rest = rest.lstrip(" ")
+            continue
+        pieces.append(piece)
+        rest, size = rest[len(piece) :], after
+    return [*pieces, rest] if rest or not pieces else pieces
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise LocalProtocolError(f"not a log number: {text!r}")
+    return int(text)

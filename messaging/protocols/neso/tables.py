@@ -1,0 +1,122 @@
+"""Reads a parsed TOML table and notes every fault with its place, not the first alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileFault:
+    """`place` leads through the file: `layouts.nack.fields[1].size`."""
+
+    place: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.text}"
+
+
+class Table:
+    """One table of a profile file. What it holds badly reads as a stand-in, and as a fault in
+    `faults`.
+    """
+
+    def __init__(self, content: object, place: str, faults: list[ProfileFault]) -> None:
+        self.place = place
+        self.faults = faults
+        self._content: dict[str, object] = {}
+        self._asked: set[str] = set()
+        if isinstance(content, dict):
+            self._content = content
+        else:
+            self.fault("", "must be a table")
+
+    def fault(self, key: str, text: str) -> None:
+        place = ".".join(part for part in (self.place, key) if part)
+        self.faults.append(ProfileFault(place, text))
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._content)
+
+    def has(self, key: str) -> bool:
+        return key in self._content
+
+    def text(self, key: str, default: str | None = None) -> str:
+        value = self._get(key, default)
+        if isinstance(value, str):
+            return value
+        self._wrong(key, value, "must be text")
+        return ""
+
+    def texts(self, key: str) -> frozenset[str]:
+        """A list of texts, at least one."""
+        value = self._get(key, None)
+        if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
+            return frozenset(value)
+        self._wrong(key, value, "must be a list of texts")
+        return frozenset()
+
+    def whole(self, key: str, least: int, most: int, default: int | None = None) -> int:
+        value = self._get(key, default)
+        if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
+            return value
+        self._wrong(key, value, f"must be a whole number from {least} to {most}")
+        return least
+
+    def yes(self, key: str, default: bool | None = None) -> bool:
+        value = self._get(key, default)
+        if isinstance(value, bool):
+            return value
+        self._wrong(key, value, "must be true or false")
+        return False
+
+    def choice(self, key: str, kinds: type[Choice]) -> Choice:
+        value = self._get(key, None)
+        kind = next((kind for kind in kinds if kind.value == value), None)
+        if kind is None:
+            self._wrong(key, value, f"must be one of {', '.join(kinds)}")
+            return next(iter(kinds))
+        return kind
+
+    def table(self, key: str) -> Table:
+        """A table that is missing is one fault: what it would have held is not missed as well."""
+        content = self._get(key, None)
+        faults = self.faults if content is not None else []
+        return Table(content, f"{self.place}.{key}".lstrip("."), faults)
+
+    def tables(self, key: str) -> Iterator[tuple[str, Table]]:
+        """The tables under `key` by their names."""
+        inner = self.table(key)
+        for name in inner.names():
+            yield name, inner.table(name)
+
+    def rows(self, key: str) -> Iterator[Table]:
+        value = self._get(key, None)
+        if not isinstance(value, list):
+            self._wrong(key, value, "must be a list of tables")
+            return
+        for index, row in enumerate(value):
+            yield Table(row, f"{self.place}.{key}[{index}]".lstrip("."), self.faults)
+
+    def nothing_else(self) -> None:
+        """Every key nobody asked for is a fault: it is misspelt, or meant for another program."""
+        for key in self._content:
+            if key not in self._asked:
+                self.fault(key, "is not known here")
+
+    def _get(self, key: str, default: object) -> object:
+        self._asked.add(key)
+        value = self._content.get(key, default)
+        if value is None:
+            self.fault(key, "is missing")
+        return value
+
+    def _wrong(self, key: str, value: object, text: str) -> None:
+        """A missing value has had its fault already."""
+        if value is not None:
+            self.fault(key, text)

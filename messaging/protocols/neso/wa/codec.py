@@ -1,0 +1,279 @@
+"""Between Wider Access payloads and typed messages, by a profile; knows no seal, no HTTP and no
+rule of the market.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final, NoReturn, cast
+
+from messaging.domain.acknowledgements import SentInstruction
+from messaging.domain.instructions import Instruction
+from messaging.domain.messages import BmMessage
+from messaging.domain.units import RefusalCode
+from messaging.protocols.base import (
+    Envelope,
+    LocalProtocolError,
+    Parcel,
+    RemoteProtocolError,
+    Stamp,
+)
+from messaging.protocols.neso.strict_json import NotStrictJson, parse_object, write
+from messaging.protocols.neso.wa.forms import FORMS, form_of, values_of
+from messaging.protocols.neso.wa.members import (
+    join_pointer,
+    read_member,
+    read_members,
+    write_member,
+    write_members,
+)
+from messaging.protocols.neso.wa.profile import (
+    Layout,
+    Member,
+    MessageLayout,
+    PayloadType,
+    WaProfile,
+)
+
+_TOLD: Final = frozenset({"parameter", "kind"})
+"""Fields of typed messages that the word in a type's telling member stands for."""
+
+
+class WaCodec:
+    """One payload a parcel: `Parcel.content` is the payload as sealed, `Parcel.name` the service it
+    travels on.
+
+    A stamp's reference is the messageId. `decode` without a service name takes any payload of the
+    profile; `encode` leaves the name empty for an answer, which travels on the service of what it
+    answers.
+    """
+
+    __slots__ = ("_carried", "profile")
+
+    def __init__(self, profile: WaProfile) -> None:
+        self.profile = profile
+        self._carried = _carried(profile)
+
+    def decode(self, parcel: Parcel) -> Envelope:
+        """RemoteProtocolError points at the member at fault; its reference is the messageId where
+        that can be read.
+        """
+        types = self._types(parcel)
+        try:
+            payload = parse_object(parcel.content)
+        except NotStrictJson as error:
+            raise RemoteProtocolError(str(error)) from None
+        try:
+            return self._read(payload, "", types)
+        except RemoteProtocolError as error:
+            error.reference = self._readable_reference(payload)
+            raise
+
+    def encode(self, envelope: Envelope) -> Parcel:
+        """LocalProtocolError where the payload cannot say the message, or an answer does not name
+        what it answers.
+        """
+        if len(envelope.messages) != 1:
+            raise LocalProtocolError("a Wider Access payload carries one message")
+        payload = self._write(envelope.stamp, envelope.messages[0])
+        layout = self._layout(envelope.messages[0])
+        service = "" if layout.answer else self._service(layout.type)
+        return Parcel(write(payload), service)
+
+    def divide(self, message: BmMessage) -> tuple[BmMessage, ...]:
+        """A payload holds any message whole."""
+        return (message,)
+
+    def type_of(self, message: BmMessage) -> str:
+        """The word in the payload's member `type`."""
+        return self._layout(message).type
+
+    def pointer_of(self, message: BmMessage, path: tuple[str | int, ...]) -> str:
+        """The JSON Pointer of a path through a typed message: ("levels", 0, "level_from") is
+        /levels/0/levelFrom.
+
+        A step that the profile has no member for stands as it is.
+        """
+        layout = self._layout(message)
+        body: Layout | None = layout.body
+        pointer = ""
+        for step in path:
+            name: str | int = step
+            if isinstance(step, str):
+                member = self._find_member(layout, body, step)
+                name = member.name if member else step
+                body = member.group if member else None
+            pointer = join_pointer(pointer, name)
+        return pointer
+
+    def content_of(self, payload: bytes) -> bytes:
+        """What an instruction's payload says, without its messageId, sentAt and respondBy: the same
+        again is a repeat.
+
+        RemoteProtocolError for a payload that is no instruction.
+        """
+        (message,) = self.decode(Parcel(payload)).messages
+        if not isinstance(message, Instruction):
+            raise RemoteProtocolError("not an instruction", code=RefusalCode.UNKNOWN_TYPE)
+        return self.content_of_instruction(message)
+
+    def content_of_instruction(self, instruction: Instruction) -> bytes:
+        """`content_of` for an instruction that came within another payload; members we ignore make
+        no difference.
+        """
+        layout = self._layout(instruction)
+        values = values_of(instruction)
+        body = {
+            member.name: write_member(member, values.get(member.meaning), _no_payload)
+            for member in layout.body.members
+            if member.meaning != "respond_by"
+        }
+        content = {"type": layout.type, "word": layout.word, "body": body}
+        return json.dumps(content, sort_keys=True, separators=(",", ":")).encode("ascii")
+
+    def _types(self, parcel: Parcel) -> frozenset[str]:
+        if not parcel.name:
+            return frozenset(self.profile.types)
+        service = self.profile.services.get(parcel.name)
+        if service is None:
+            raise RemoteProtocolError("no such service", code=RefusalCode.UNKNOWN_TYPE)
+        if len(parcel.content) > service.max_bytes:
+            raise RemoteProtocolError(f"longer than {service.max_bytes} bytes")
+        return self._carried[parcel.name]
+
+    def _readable_reference(self, payload: Mapping[str, object]) -> str | None:
+        member = self.profile.envelope.message_id
+        try:
+            return str(read_member(member, payload, "", _no_payload))
+        except RemoteProtocolError:
+            return None
+
+    def _read(self, payload: Mapping[str, object], at: str, types: frozenset[str]) -> Envelope:
+        head = self._read_head(payload, at)
+        layout = self._told(self._type(head, at, types), head, payload, at)
+        values = read_members(layout.body, payload, at, self._read_instruction)
+        message = FORMS[layout.form].build(layout.about, values)
+        stamp = Stamp(head["message_id"], head["sent_at"], head.get("in_reply_to", ""))
+        return Envelope(stamp, (message,))
+
+    def _read_head(self, payload: Mapping[str, object], at: str) -> dict[str, Any]:
+        """The profile first: under another one nothing else can be judged."""
+        members = self.profile.envelope
+        named = read_member(members.profile, payload, at, _no_payload)
+        if named != self.profile.name:
+            raise RemoteProtocolError(
+                "unknown profile",
+                code=RefusalCode.UNKNOWN_PROFILE,
+                field=join_pointer(at, members.profile.name),
+            )
+        wanted = [members.type, members.message_id, members.sent_at]
+        if members.in_reply_to.name in payload:
+            wanted.append(members.in_reply_to)
+        return {one.meaning: read_member(one, payload, at, _no_payload) for one in wanted}
+
+    def _type(self, head: Mapping[str, Any], at: str, types: frozenset[str]) -> PayloadType:
+        found = self.profile.types.get(head["type"])
+        if found is None or found.name not in types:
+            raise _unknown(self.profile.envelope.type, at)
+        return found
+
+    def _told(
+        self, type_: PayloadType, head: Mapping[str, Any], payload: Mapping[str, object], at: str
+    ) -> MessageLayout:
+        answers = not type_.questions or bool(type_.answers and "in_reply_to" in head)
+        if answers and "in_reply_to" not in head:
+            # Read for the sake of its fault: an answer names what it answers.
+            read_member(self.profile.envelope.in_reply_to, payload, at, _no_payload)
+        layouts = type_.answers if answers else type_.questions
+        if type_.told_by is None:
+            return layouts[""]
+        word = str(read_member(type_.told_by, payload, at, _no_payload))
+        if word not in layouts:
+            raise _unknown(type_.told_by, at)
+        return layouts[word]
+
+    def _read_instruction(self, value: object, at: str, member: Member) -> SentInstruction:
+        if not isinstance(value, dict):
+            raise RemoteProtocolError("not an object", field=at)
+        envelope = self._read(value, at, member.types)
+        (message,) = envelope.messages
+        return SentInstruction(
+            envelope.stamp.reference, envelope.stamp.sent_at, cast(Instruction, message)
+        )
+
+    def _write(self, stamp: Stamp, message: BmMessage) -> dict[str, object]:
+        layout = self._layout(message)
+        if layout.answer and not stamp.in_reply_to:
+            raise LocalProtocolError("an answer names what it answers")
+        type_ = self.profile.types[layout.type]
+        if not layout.answer and type_.answers and stamp.in_reply_to:
+            raise LocalProtocolError("a question of this type would be read as an answer")
+        payload = self._write_head(stamp, layout)
+        if type_.told_by is not None:
+            payload[type_.told_by.name] = layout.word
+        payload.update(write_members(layout.body, values_of(message), self._write_instruction))
+        return payload
+
+    def _write_head(self, stamp: Stamp, layout: MessageLayout) -> dict[str, object]:
+        values = {
+            "type": layout.type,
+            "message_id": stamp.reference,
+            "sent_at": stamp.sent_at,
+            "profile": self.profile.name,
+            "in_reply_to": stamp.in_reply_to,
+        }
+        return {
+            one.name: write_member(one, values[one.meaning], _no_payload)
+            for one in self.profile.envelope.members
+            if one.meaning != "in_reply_to" or stamp.in_reply_to
+        }
+
+    def _write_instruction(self, value: object) -> object:
+        if not isinstance(value, SentInstruction):
+            raise LocalProtocolError(f"not a sent instruction: {value!r}")
+        return self._write(Stamp(value.message_id, value.sent_at), value.instruction)
+
+    def _layout(self, message: BmMessage) -> MessageLayout:
+        form, about = form_of(message)
+        try:
+            return self.profile.by_meaning[form, about]
+        except KeyError:
+            raise LocalProtocolError(f"{self.profile.name} has no {form} {about}") from None
+
+    def _find_member(self, layout: MessageLayout, body: Layout | None, step: str) -> Member | None:
+        """In the body, else, at the top, around it."""
+        member = body.find(step) if body else None
+        if member is not None or body is not layout.body:
+            return member
+        if step in _TOLD:
+            return self.profile.types[layout.type].told_by
+        return next((one for one in self.profile.envelope.members if one.meaning == step), None)
+
+    def _service(self, type_: str) -> str:
+        return next(one.service.name for one in self.profile.exchanges if one.type == type_)
+
+
+def _carried(profile: WaProfile) -> dict[str, frozenset[str]]:
+    """The payload types that each service carries, as questions and as answers."""
+    return {
+        name: frozenset(
+            type_
+            for row in profile.exchanges
+            if row.service.name == name
+            for type_ in (row.type, row.answer, profile.refusal)
+        )
+        for name in profile.services
+    }
+
+
+def _unknown(member: Member, at: str) -> RemoteProtocolError:
+    return RemoteProtocolError(
+        f"{member.name}: not one that is carried here",
+        code=RefusalCode.UNKNOWN_TYPE,
+        field=join_pointer(at, member.name),
+    )
+
+
+def _no_payload(*_: object) -> NoReturn:
+    raise LocalProtocolError("a payload stands within a list of payloads only")

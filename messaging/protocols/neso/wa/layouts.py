@@ -1,0 +1,120 @@
+"""Reads a profile's words, groups and layouts; holds a layout against the form it is to carry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from messaging.protocols.neso.strict_json import MOST_DIGITS
+from messaging.protocols.neso.tables import Table
+from messaging.protocols.neso.wa.forms import FORMS, FormSpec
+from messaging.protocols.neso.wa.profile import Form, Kind, Layout, Member, Words
+
+_BOUNDED: Final = frozenset({Kind.TEXT, Kind.WHOLE, Kind.LIST, Kind.PAYLOADS})
+_LARGEST: Final = 10**MOST_DIGITS - 1
+
+
+class LayoutReader:
+    """The tables of a profile that layouts are made of; faults are noted where they stand."""
+
+    def __init__(self, root: Table) -> None:
+        self._root = root
+        self._words = {name: _read_words(table) for name, table in root.tables("words")}
+        self._groups: dict[str, Layout] = {}
+        for name, table in root.tables("groups"):
+            self._groups[name] = self._layout(name, table)
+
+    def layouts(self) -> dict[str, Layout]:
+        return {name: self._layout(name, table) for name, table in self._root.tables("layouts")}
+
+    def _layout(self, name: str, table: Table) -> Layout:
+        members: list[Member] = []
+        for row in table.rows("members"):
+            member = self._member(row)
+            if any(member.name == one.name for one in members):
+                row.fault("name", "stands twice")
+            if any(member.meaning == one.meaning for one in members):
+                row.fault("meaning", "stands twice")
+            members.append(member)
+        table.nothing_else()
+        return Layout(name, tuple(members))
+
+    def _member(self, row: Table) -> Member:
+        kind = row.choice("type", Kind)
+        lowest = -_LARGEST if kind is Kind.WHOLE else 0
+        bounded = kind in _BOUNDED
+        member = Member(
+            name=row.text("name"),
+            meaning=row.text("meaning"),
+            kind=kind,
+            source=row.text("source"),
+            null=row.yes("null", False),
+            least=row.whole("least", lowest, _LARGEST) if bounded and row.has("least") else None,
+            most=row.whole("most", lowest, _LARGEST) if bounded and row.has("most") else None,
+            alphabet=row.text("alphabet", "") if kind is Kind.TEXT else "",
+            words=self._words_of(row) if kind is Kind.WORD else None,
+            group=self._group_of(row) if kind is Kind.LIST else None,
+            types=row.texts("types") if kind is Kind.PAYLOADS else frozenset(),
+        )
+        if member.least is not None and member.most is not None and member.least > member.most:
+            row.fault("least", "must not be above most")
+        row.nothing_else()
+        return member
+
+    def _words_of(self, row: Table) -> Words:
+        found = self._words.get(row.text("words"))
+        if found is None:
+            row.fault("words", "names no table of words")
+        return found or Words.of({})
+
+    def _group_of(self, row: Table) -> Layout:
+        found = self._groups.get(row.text("group"))
+        if found is None:
+            row.fault("group", "names no group that stands before it")
+        return found or Layout("", ())
+
+
+def check_form(row: Table, form: Form, layout: Layout) -> None:
+    """Notes what `layout` lacks, or has too much, to carry `form`."""
+    spec = FORMS[form]
+    _check_members(row, layout, spec.members)
+    for member in layout.members:
+        _check_null(row, layout, member, member.meaning, spec)
+        if member.words is not None:
+            _check_words(row, layout, member, spec.words.get(member.meaning, frozenset()))
+        if member.group is not None:
+            _check_members(row, member.group, spec.groups.get(member.meaning, {}))
+            for one in member.group.members:
+                _check_null(row, member.group, one, f"{member.meaning}.{one.meaning}", spec)
+
+
+def _check_members(row: Table, layout: Layout, wanted: Mapping[str, Kind]) -> None:
+    kinds = {member.meaning: member.kind for member in layout.members}
+    for meaning, kind in wanted.items():
+        if kinds.get(meaning) is not kind:
+            row.fault(
+                "layout", f"{layout.name} must have a member meaning {meaning} of type {kind}"
+            )
+    for meaning in kinds:
+        if meaning not in wanted:
+            row.fault("layout", f"{layout.name} has {meaning}, which has no place in this form")
+
+
+def _check_null(row: Table, layout: Layout, member: Member, path: str, spec: FormSpec) -> None:
+    if member.null and path not in spec.nullable:
+        row.fault(
+            "layout", f"{layout.name} lets {member.name} be null, which this form cannot hold"
+        )
+
+
+def _check_words(row: Table, layout: Layout, member: Member, meanings: frozenset[str]) -> None:
+    if member.words is not None and set(member.words.written) != meanings:
+        known = ", ".join(sorted(meanings))
+        row.fault("layout", f"{layout.name}: the words of {member.name} must mean {known}")
+
+
+def _read_words(table: Table) -> Words:
+    written = {key: table.text(key) for key in table.names()}
+    if len(set(written.values())) != len(written):
+        table.fault("", "two meanings have the same word")
+    return Words.of(written)

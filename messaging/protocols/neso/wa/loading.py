@@ -1,0 +1,205 @@
+"""Finds profile files and reads them whole: every fault of a file is reported at once, with its
+place.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from messaging.protocols.base import UnknownProfile
+from messaging.protocols.neso.tables import ProfileFault, Table
+from messaging.protocols.neso.wa.exchange_table import read_exchanges, read_rulings, read_services
+from messaging.protocols.neso.wa.forms import FORMS
+from messaging.protocols.neso.wa.layouts import LayoutReader, check_form
+from messaging.protocols.neso.wa.profile import (
+    Envelope,
+    Form,
+    Kind,
+    Layout,
+    Member,
+    MessageLayout,
+    PayloadType,
+    WaProfile,
+)
+
+OWN_FOLDER: Final = Path(__file__).parent / "profiles"
+
+_ENVELOPE: Final = {
+    "type": Kind.TEXT,
+    "message_id": Kind.ID,
+    "sent_at": Kind.STAMP,
+    "profile": Kind.TEXT,
+    "in_reply_to": Kind.ID,
+}
+
+_INSTRUCTIONS: Final = frozenset({Form.ACCEPTANCE, Form.ANCILLARY, Form.EMERGENCY})
+
+
+class FaultyProfile(Exception):
+    """A profile file cannot be used; `faults` is all that is wrong with it."""
+
+    def __init__(self, path: Path, faults: tuple[ProfileFault, ...]) -> None:
+        super().__init__(f"{path.name}: " + "; ".join(str(fault) for fault in faults))
+        self.path = path
+        self.faults = faults
+
+
+def find_profiles(folder: Path | None = None) -> dict[str, Path]:
+    """Profile names and files: our own, and those of an extra `folder`, which may replace one of
+    ours.
+    """
+    folders = [OWN_FOLDER, *([folder] if folder else [])]
+    return {path.stem: path for place in folders for path in sorted(place.glob("*.toml"))}
+
+
+@cache
+def load_profile(name: str, folder: Path | None = None) -> WaProfile:
+    """The profile by name, read once; UnknownProfile or FaultyProfile."""
+    path = find_profiles(folder).get(name)
+    if path is None:
+        raise UnknownProfile(name)
+    return read_profile(path)
+
+
+def read_profile(path: Path) -> WaProfile:
+    """The profile in a file; FaultyProfile with everything that is wrong with it."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise FaultyProfile(path, (ProfileFault("file", str(error)),)) from error
+    faults: list[ProfileFault] = []
+    profile = _profile(Table(content, "", faults))
+    if not faults and profile.name != path.stem:
+        faults.append(ProfileFault("name", f"must be the file's, {path.stem}"))
+    if faults:
+        raise FaultyProfile(path, tuple(faults))
+    return profile
+
+
+def _profile(root: Table) -> WaProfile:
+    name, title = root.text("name"), root.text("title")
+    envelope = _envelope(root.table("envelope"))
+    layouts = LayoutReader(root).layouts()
+    types = dict(_types(root, layouts, envelope))
+    _check_embedded(root, types)
+    messages = [one for type_ in types.values() for one in _payloads_of(type_)]
+    services = read_services(root)
+    exchanges = read_exchanges(root, services, types, envelope)
+    rulings = read_rulings(root.table("statuses"))
+    root.nothing_else()
+    return WaProfile(
+        name,
+        title,
+        envelope,
+        MappingProxyType(types),
+        MappingProxyType({(one.form, one.about): one for one in messages}),
+        MappingProxyType(services),
+        exchanges,
+        rulings,
+    )
+
+
+def _envelope(table: Table) -> Envelope:
+    members = {}
+    for meaning, kind in _ENVELOPE.items():
+        row = table.table(meaning)
+        members[meaning] = Member(row.text("name"), meaning, kind, row.text("source"))
+        row.nothing_else()
+    table.nothing_else()
+    if len({member.name for member in members.values()}) != len(members):
+        table.fault("", "two members have the same name")
+    return Envelope(**members)
+
+
+def _types(
+    root: Table, layouts: Mapping[str, Layout], envelope: Envelope
+) -> Iterator[tuple[str, PayloadType]]:
+    meanings: set[tuple[Form, str]] = set()
+    for name, table in root.tables("types"):
+        yield name, _type(name, table, layouts, envelope, meanings)
+    for form, spec in FORMS.items():
+        for about in sorted(spec.abouts):
+            if (form, about) not in meanings:
+                root.fault("types", f"none has a payload of the form {form} {about}".rstrip())
+
+
+def _type(
+    name: str,
+    table: Table,
+    layouts: Mapping[str, Layout],
+    envelope: Envelope,
+    meanings: set[tuple[Form, str]],
+) -> PayloadType:
+    source = table.text("source")
+    told_by = Member(table.text("told_by"), "", Kind.TEXT, source) if table.has("told_by") else None
+    questions: dict[str, MessageLayout] = {}
+    answers: dict[str, MessageLayout] = {}
+    for word, row in table.tables("payloads"):
+        one = _payload(name, word if told_by else "", row, layouts)
+        if (one.form, one.about) in meanings:
+            row.fault("", "another payload has the same form and about")
+        meanings.add((one.form, one.about))
+        _check_names(row, one, told_by, envelope)
+        place = answers if one.answer else questions
+        if one.word in place:
+            row.fault("", "nothing tells it from the payload before it: told_by is missing")
+        place[one.word] = one
+    table.nothing_else()
+    return PayloadType(
+        name, told_by, source, MappingProxyType(questions), MappingProxyType(answers)
+    )
+
+
+def _payload(type_: str, word: str, row: Table, layouts: Mapping[str, Layout]) -> MessageLayout:
+    form = row.choice("form", Form)
+    about = row.text("about", "")
+    layout = layouts.get(row.text("layout"))
+    if layout is None:
+        row.fault("layout", "names no layout")
+        layout = Layout("", ())
+    else:
+        check_form(row, form, layout)
+    if about not in FORMS[form].abouts:
+        row.fault("about", f"must be one of {', '.join(sorted(FORMS[form].abouts))}")
+    message = MessageLayout(
+        type_, word, form, about, FORMS[form].answer, row.text("source"), layout
+    )
+    row.nothing_else()
+    return message
+
+
+def _check_names(
+    row: Table, message: MessageLayout, told_by: Member | None, envelope: Envelope
+) -> None:
+    """Envelope, telling member and body share one object."""
+    taken = {member.name for member in envelope.members} | ({told_by.name} if told_by else set())
+    for member in message.body.members:
+        if member.name in taken:
+            row.fault("layout", f"{message.body.name} has {member.name}, which is taken")
+
+
+def _check_embedded(root: Table, types: Mapping[str, PayloadType]) -> None:
+    """A list of whole payloads holds instructions only."""
+    listed = {
+        name
+        for type_ in types.values()
+        for message in _payloads_of(type_)
+        for member in message.body.members
+        for name in member.types
+    }
+    for name in sorted(listed):
+        found = types.get(name)
+        if found is None or any(one.form not in _INSTRUCTIONS for one in _payloads_of(found)):
+            root.fault(
+                f"types.{name}", "stands in a list of payloads, so it must hold instructions"
+            )
+
+
+def _payloads_of(type_: PayloadType) -> Iterator[MessageLayout]:
+    yield from type_.questions.values()
+    yield from type_.answers.values()

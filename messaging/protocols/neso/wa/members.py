@@ -1,0 +1,289 @@
+"""JSON members read and written by their description; which members a payload has, and what they
+mean, is a profile's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from typing import Final
+
+from messaging.domain.units import BM_UNIT_NAME, CONTROL_POINT_NAME, RefusalCode
+from messaging.protocols.base import LocalProtocolError, RemoteProtocolError
+from messaging.protocols.neso.strict_json import MOST_DIGITS, UNHELD
+from messaging.protocols.neso.wa.profile import Kind, Layout, Member
+
+Values = Mapping[str, object]
+"""Meanings to values; a list's meaning holds a tuple of Values."""
+
+ReadPayload = Callable[[object, str, Member], object]
+"""Reads one of a list of whole payloads: its value, its pointer, the member that holds the list."""
+
+WritePayload = Callable[[object], object]
+
+_ID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
+_STAMP: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z", re.ASCII)
+_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+_PLAIN_FROM: Final = Decimal("0.0001")
+_MISSING: Final = object()
+
+
+class Unreadable(Exception):
+    """What is wrong with one member's value, in few words."""
+
+    def __init__(self, text: str, code: RefusalCode = RefusalCode.MALFORMED) -> None:
+        super().__init__(text)
+        self.text = text
+        self.code = code
+
+
+def join_pointer(at: str, step: str | int) -> str:
+    """RFC 6901."""
+    return f"{at}/{str(step).replace('~', '~0').replace('/', '~1')}"
+
+
+def read_members(
+    layout: Layout, value: object, at: str, read_payload: ReadPayload
+) -> dict[str, object]:
+    """What the object `value`, found at the pointer `at`, means; RemoteProtocolError points at what
+    it does not hold.
+    """
+    if not isinstance(value, dict):
+        raise RemoteProtocolError("not an object", field=at)
+    return {
+        member.meaning: read_member(member, value, at, read_payload) for member in layout.members
+    }
+
+
+def read_member(member: Member, holder: Values, at: str, read_payload: ReadPayload) -> object:
+    value = holder.get(member.name, _MISSING)
+    if value is None and member.null:
+        return None
+    try:
+        if value is _MISSING:
+            raise Unreadable("missing")
+        if member.kind is Kind.LIST or member.kind is Kind.PAYLOADS:
+            return _read_list(member, value, at, read_payload)
+        return _READERS[member.kind](member, value)
+    except Unreadable as fault:
+        field = join_pointer(at, member.name)
+        text = f"{member.name}: {fault.text}"
+        raise RemoteProtocolError(text, code=fault.code, field=field) from None
+
+
+def write_members(layout: Layout, values: Values, write_payload: WritePayload) -> dict[str, object]:
+    """`values` as JSON members; LocalProtocolError where a member cannot hold its value."""
+    return {
+        member.name: write_member(member, values.get(member.meaning), write_payload)
+        for member in layout.members
+    }
+
+
+def write_member(member: Member, value: object, write_payload: WritePayload) -> object:
+    if value is None:
+        if member.null:
+            return None
+        raise LocalProtocolError(f"{member.name} is never null")
+    if member.kind is Kind.LIST or member.kind is Kind.PAYLOADS:
+        return _write_list(member, value, write_payload)
+    try:
+        return _WRITERS[member.kind](member, value)
+    except Unreadable as fault:
+        raise LocalProtocolError(f"{member.name}: {fault.text}: {value!r}") from None
+
+
+def _read_list(
+    member: Member, value: object, at: str, read_payload: ReadPayload
+) -> tuple[object, ...]:
+    if not isinstance(value, list):
+        raise Unreadable("not a list")
+    _check_count(member, len(value))
+    place = join_pointer(at, member.name)
+    if member.group is None:
+        return tuple(
+            read_payload(one, f"{place}/{index}", member) for index, one in enumerate(value)
+        )
+    group = member.group
+    return tuple(
+        read_members(group, one, f"{place}/{index}", read_payload)
+        for index, one in enumerate(value)
+    )
+
+
+def _write_list(member: Member, value: object, write_payload: WritePayload) -> list[object]:
+    if not isinstance(value, tuple):
+        raise LocalProtocolError(f"{member.name} is not a tuple: {value!r}")
+    try:
+        _check_count(member, len(value))
+    except Unreadable as fault:
+        raise LocalProtocolError(f"{member.name}: {fault.text}") from None
+    if member.group is None:
+        return [write_payload(one) for one in value]
+    return [write_members(member.group, one, write_payload) for one in value]
+
+
+def _check_count(member: Member, count: int) -> None:
+    if member.least is not None and count < member.least:
+        raise Unreadable(f"{count} items, at least {member.least}")
+    if member.most is not None and count > member.most:
+        raise Unreadable(f"{count} items, at most {member.most}", RefusalCode.OUT_OF_RANGE)
+
+
+def _text(member: Member, value: object) -> str:
+    """A string that a text column can hold: neither NUL nor half of a surrogate pair."""
+    if not isinstance(value, str):
+        raise Unreadable("not a string")
+    if _UNSTORABLE.search(value):
+        raise Unreadable("a character that cannot be stored")
+    if member.alphabet and not set(value) <= set(member.alphabet):
+        raise Unreadable("a character that is not allowed")
+    if member.least is not None and len(value) < member.least:
+        raise Unreadable(f"{len(value)} characters, at least {member.least}")
+    if member.most is not None and len(value) > member.most:
+        raise Unreadable(f"{len(value)} characters, at most {member.most}")
+    return value
+
+
+def _matching(pattern: re.Pattern[str], text: str) -> Callable[[Member, object], str]:
+    def read(member: Member, value: object) -> str:
+        if not isinstance(value, str):
+            raise Unreadable("not a string")
+        if pattern.fullmatch(value) is None:
+            raise Unreadable(text)
+        return value
+
+    return read
+
+
+_control_point = _matching(CONTROL_POINT_NAME, "not the name of a control point")
+_bm_unit = _matching(BM_UNIT_NAME, "not the name of a BM unit")
+_id = _matching(_ID, "not a UUID")
+
+
+def _read_word(member: Member, value: object) -> str:
+    if not isinstance(value, str):
+        raise Unreadable("not a string")
+    meaning = member.words.meant.get(value) if member.words else None
+    if meaning is None:
+        raise Unreadable("not one of the words it may hold")
+    return meaning
+
+
+def _write_word(member: Member, value: object) -> str:
+    word = member.words.written.get(str(value)) if member.words else None
+    if word is None:
+        raise Unreadable("has no word")
+    return word
+
+
+def _whole(member: Member, value: object) -> int:
+    # True is an int to Python but not to JSON.
+    if value is UNHELD:
+        raise Unreadable(f"more than {MOST_DIGITS} digits", RefusalCode.OUT_OF_RANGE)
+    if type(value) is not int:
+        raise Unreadable("not an integer")
+    low = -(10**MOST_DIGITS) + 1 if member.least is None else member.least
+    high = 10**MOST_DIGITS - 1 if member.most is None else member.most
+    if not low <= value <= high:
+        raise Unreadable(f"not within {low} to {high}", RefusalCode.OUT_OF_RANGE)
+    return value
+
+
+def _read_number(member: Member, value: object) -> Decimal:
+    if value is UNHELD:
+        raise Unreadable(f"more than {MOST_DIGITS} digits", RefusalCode.OUT_OF_RANGE)
+    if type(value) is int:
+        return Decimal(value)
+    if not isinstance(value, Decimal):
+        raise Unreadable("not a number")
+    return value
+
+
+def _write_number(member: Member, value: object) -> int | float:
+    """A number that JSON writes without an exponent and every reader keeps exactly."""
+    if not isinstance(value, Decimal) or not value.is_finite():
+        raise Unreadable("not a number")
+    if abs(value) >= 10**MOST_DIGITS:
+        raise Unreadable("too large")
+    if value == value.to_integral_value():
+        return int(value)
+    if abs(value) < _PLAIN_FROM or Decimal(repr(float(value))) != value:
+        raise Unreadable("more decimal places than can be written")
+    return float(value)
+
+
+def _flag(member: Member, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise Unreadable("not true or false")
+    return value
+
+
+def _read_time(member: Member, value: object) -> datetime:
+    moment = _read_stamp(member, value)
+    if moment.second or moment.microsecond:
+        raise Unreadable("not a whole minute")
+    return moment
+
+
+def _read_stamp(member: Member, value: object) -> datetime:
+    if not isinstance(value, str):
+        raise Unreadable("not a string")
+    return _moment(value)
+
+
+@lru_cache(maxsize=8192)
+def _moment(text: str) -> datetime:
+    """Cached, since in a level profile each time stands twice."""
+    if _STAMP.fullmatch(text) is None:
+        raise Unreadable("not YYYY-MM-DDTHH:MM:SS[.ffffff]Z")
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise Unreadable("no such time") from None
+
+
+def _write_time(member: Member, value: object) -> str:
+    moment = _as_utc(value)
+    if moment.second or moment.microsecond:
+        raise Unreadable("not a whole minute")
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='seconds')}Z"
+
+
+def _write_stamp(member: Member, value: object) -> str:
+    return f"{_as_utc(value).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+
+
+def _as_utc(value: object) -> datetime:
+    if not isinstance(value, datetime) or value.utcoffset() != timedelta(0):
+        raise Unreadable("not a time in UTC")
+    return value
+
+
+_READERS: Final[Mapping[Kind, Callable[[Member, object], object]]] = {
+    Kind.TEXT: _text,
+    Kind.CONTROL_POINT: _control_point,
+    Kind.BM_UNIT: _bm_unit,
+    Kind.ID: _id,
+    Kind.WORD: _read_word,
+    Kind.WHOLE: _whole,
+    Kind.NUMBER: _read_number,
+    Kind.FLAG: _flag,
+    Kind.TIME: _read_time,
+    Kind.STAMP: _read_stamp,
+}
+
+_WRITERS: Final[Mapping[Kind, Callable[[Member, object], object]]] = {
+    Kind.TEXT: _text,
+    Kind.CONTROL_POINT: _control_point,
+    Kind.BM_UNIT: _bm_unit,
+    Kind.ID: _id,
+    Kind.WORD: _write_word,
+    Kind.WHOLE: _whole,
+    Kind.NUMBER: _write_number,
+    Kind.FLAG: _flag,
+    Kind.TIME: _write_time,
+    Kind.STAMP: _write_stamp,
+}

@@ -1,0 +1,282 @@
+"""Enrols the demonstration's tenants, and writes what the simulator and anyone who wants to connect must know.
+
+Files lie under `var/demo`: certificates, the keys of control points and of the simulated operator, and the tenants' API keys. The
+tenants' own signing and client keys are in the vault and nowhere else.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from django.contrib.auth.models import User
+
+from messaging.rehearsal.authority import Authority, Issued, write_private
+from messaging.rehearsal.cast import CAST, CastControlPoint, CastTenant
+from messaging.relay.register import LEGACY_PROTOCOL, OPERATOR_PROTOCOL
+from messaging.relay.signing import OPERATOR
+from tenants import api_keys, directory, peers
+from tenants.models import Environment, Peer, PeerCertificate
+from tenants.onboarding.enrol import (
+    ControlPointPlan,
+    KeyPairPlan,
+    OperatorPlan,
+    TenantPlan,
+    enrol,
+    point_operator,
+    renew,
+)
+from tenants.scope import tenant_scope
+
+ENVIRONMENT = Environment.SIMULATOR
+SIMULATOR = "simulator"
+SMP_PROTOCOL = "neso-smp"
+ADMINISTRATOR = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where everything of this run listens, as absolute URLs or (host, port)."""
+
+    edl: tuple[str, int]
+    inbound: str
+    api: str
+    admin: str
+    simulator_wa: str
+    simulator_smp: str
+    simulator_control: str
+    dispatch_every: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Demonstration:
+    """The files of one demonstration under `folder`; `root` is what paths are told relative to."""
+
+    root: Path
+    folder: Path
+
+    @property
+    def ca(self) -> Path:
+        return self.folder / "ca.pem"
+
+    def certificate(self, name: str) -> Path:
+        return self.folder / f"{name}.pem"
+
+    def key(self, name: str) -> Path:
+        return self.folder / f"{name}.key"
+
+    def told(self, path: Path) -> str:
+        return str(path.relative_to(self.root))
+
+
+def prepare(demo: Demonstration, tls: Path, addresses: Addresses) -> None:
+    """Makes certificates, tenants and keys where they are missing, and leads everyone to this run's simulator."""
+    made = demo.folder / "made.json"
+    if not made.exists() or not all(_find(tenant) for tenant in CAST):
+        _make(demo, tls, addresses)
+    known = json.loads(made.read_text())
+    peer = Peer.objects.get(name=SIMULATOR)
+    for tenant in CAST:
+        point_operator(_get(tenant), OPERATOR_PROTOCOL, addresses.simulator_wa, peer)
+        point_operator(_get(tenant), SMP_PROTOCOL, addresses.simulator_smp, peer)
+    write_private(demo.folder / "simulator.json", _json(_for_simulator(demo, addresses, known)))
+    write_private(demo.root / "var" / "service.json", _json(_for_peers(demo, addresses, known)))
+
+
+def _make(demo: Demonstration, tls: Path, addresses: Addresses) -> None:
+    """Everything anew under a new authority, whose own key is kept nowhere."""
+    authority = Authority("hostsvc demonstration")
+    authority.issue("hostsvc").write(tls / "host.pem", tls / "host.key")
+    (tls / "ca.pem").write_text(authority.pem)
+    demo.folder.mkdir(parents=True, exist_ok=True)
+    demo.ca.write_text(authority.pem)
+    for name in ("simulator-tls", "simulator-signing"):
+        authority.issue(name).write(demo.certificate(name), demo.key(name))
+    peer = peers.register(
+        SIMULATOR,
+        ENVIRONMENT,
+        authority.pem,
+        {
+            PeerCertificate.Purpose.SIGNING: [_text(demo.certificate("simulator-signing"))],
+            PeerCertificate.Purpose.TLS_CLIENT: [_text(demo.certificate("simulator-tls"))],
+        },
+        is_default=True,
+    )
+    known = {tenant.name: _make_tenant(demo, authority, tenant, peer, addresses) for tenant in CAST}
+    known["admin"] = _make_administrator()
+    write_private(demo.folder / "made.json", _json(known))
+
+
+def _make_tenant(
+    demo: Demonstration, authority: Authority, cast: CastTenant, peer: Peer, addresses: Addresses
+) -> dict[str, Any]:
+    """Enrols a tenant, or renews the certificates of one that is enrolled. Returns what is shown only once."""
+    plan = _plan(demo, authority, cast, peer, addresses)
+    tenant_id = _find(cast)
+    if tenant_id is None:
+        tenant_id = enrol(plan)
+    else:
+        renew(tenant_id, plan)
+    with tenant_scope(tenant_id):
+        api_key = api_keys.mint("demonstration")
+    return {"apiKey": api_key, "smpPassword": secrets.token_urlsafe(12)}
+
+
+def _make_administrator() -> dict[str, Any]:
+    """The vendor's administrator, with a new password."""
+    password = secrets.token_urlsafe(12)
+    user, _ = User.objects.get_or_create(
+        username=ADMINISTRATOR, defaults={"is_staff": True, "is_superuser": True}
+    )
+    user.set_password(password)
+    user.save()
+    return {"username": ADMINISTRATOR, "password": password}
+
+
+def _plan(
+    demo: Demonstration, authority: Authority, cast: CastTenant, peer: Peer, addresses: Addresses
+) -> TenantPlan:
+    """The plan of a tenant, its certificates issued and, but for the keys that only the vault holds, written."""
+    signing, client = (authority.issue(f"{cast.name} {what}") for what in ("signing", "client"))
+    demo.certificate(f"{cast.name}-signing").write_text(signing.pem)
+    demo.certificate(f"{cast.name}-client").write_text(client.pem)
+    return TenantPlan(
+        name=cast.name,
+        participant_id=cast.participant_id,
+        trading_agent=cast.trading_agent,
+        environment=ENVIRONMENT,
+        signing=KeyPairPlan(signing.pem, signing.key),
+        client=KeyPairPlan(client.pem, client.key),
+        operators=(
+            OperatorPlan(peer, OPERATOR_PROTOCOL, "https", addresses.simulator_wa),
+            OperatorPlan(peer, SMP_PROTOCOL, "https", addresses.simulator_smp),
+        ),
+        control_points=tuple(
+            _control_point_plan(demo, authority.issue(point.name), point)
+            for point in cast.control_points
+        ),
+    )
+
+
+def _control_point_plan(
+    demo: Demonstration, issued: Issued, cast: CastControlPoint
+) -> ControlPointPlan:
+    issued.write(demo.certificate(cast.name), demo.key(cast.name))
+    return ControlPointPlan(cast.name, cast.bm_units, issued.pem, LEGACY_PROTOCOL, "tcp")
+
+
+def _for_simulator(demo: Demonstration, addresses: Addresses, known: dict[str, Any]) -> Any:
+    """What the simulated operator is told: its own keys, and whom it knows."""
+    wa, smp, control = (
+        urlsplit(url)
+        for url in (addresses.simulator_wa, addresses.simulator_smp, addresses.simulator_control)
+    )
+    return {
+        "root": str(demo.root),
+        "host": wa.hostname,
+        "waPort": wa.port,
+        "smpPort": smp.port,
+        "controlPort": control.port,
+        "participantId": OPERATOR,
+        "tls": {**_pair(demo, "simulator-tls"), "ca": demo.told(demo.ca)},
+        "signing": _pair(demo, "simulator-signing"),
+        "hostCa": demo.told(demo.ca),
+        "hostWaUrl": f"{addresses.inbound}/wa/{ENVIRONMENT.value}",
+        "hostSmpUrl": f"{addresses.inbound}/smp/{ENVIRONMENT.value}",
+        "dispatchEvery": addresses.dispatch_every,
+        "tenants": [
+            {
+                "participantId": cast.participant_id,
+                "tradingAgent": cast.trading_agent,
+                "tlsCertificates": [demo.told(demo.certificate(f"{cast.name}-client"))],
+                "signingCertificates": [demo.told(demo.certificate(f"{cast.name}-signing"))],
+                "smp": {"username": cast.name, "password": known[cast.name]["smpPassword"]},
+                "controlPoints": [
+                    {"name": p.name, "bmUnits": list(p.bm_units), "driven": p.driven}
+                    for p in cast.control_points
+                ],
+            }
+            for cast in CAST
+        ],
+    }
+
+
+def _for_peers(demo: Demonstration, addresses: Addresses, known: dict[str, Any]) -> Any:
+    """What anyone needs who wants to connect as either side. What this version does not serve is null."""
+    edl_host, edl_port = addresses.edl
+    tls = _pair(demo, "simulator-tls")
+    signing = _pair(demo, "simulator-signing")
+    return {
+        "edl": {"host": edl_host, "port": edl_port},
+        "inbound": {
+            "waUrl": f"{addresses.inbound}/wa/{ENVIRONMENT.value}",
+            "smpUrl": f"{addresses.inbound}/smp/{ENVIRONMENT.value}",
+            "ca": demo.told(demo.ca),
+        },
+        "api": {"url": f"{addresses.api}/api/v1", "openapi": f"{addresses.api}/api/v1/openapi"},
+        "admin": {"url": f"{addresses.admin}/admin/", **known["admin"]},
+        "sftp": None,
+        "ftps": None,
+        "simulator": {
+            "waUrl": addresses.simulator_wa,
+            "smpUrl": addresses.simulator_smp,
+            "controlUrl": addresses.simulator_control,
+            "participantId": OPERATOR,
+            **tls,
+            "ca": demo.told(demo.ca),
+            "signingCertificate": signing["certificate"],
+            "signingKey": signing["key"],
+        },
+        "tenants": [_tenant_for_peers(demo, cast, known[cast.name]) for cast in CAST],
+    }
+
+
+def _tenant_for_peers(demo: Demonstration, cast: CastTenant, known: dict[str, Any]) -> Any:
+    return {
+        "name": cast.name,
+        "participantId": cast.participant_id,
+        "apiKey": known["apiKey"],
+        "tradingAgent": cast.trading_agent,
+        "signingCertificate": demo.told(demo.certificate(f"{cast.name}-signing")),
+        "fileLogin": None,
+        "controlPoints": [
+            {
+                "name": point.name,
+                "bmUnits": list(point.bm_units),
+                **_pair(demo, point.name),
+                "ca": demo.told(demo.ca),
+                "driven": point.driven,
+            }
+            for point in cast.control_points
+        ],
+    }
+
+
+def _pair(demo: Demonstration, name: str) -> dict[str, str]:
+    return {
+        "certificate": demo.told(demo.certificate(name)),
+        "key": demo.told(demo.key(name)),
+    }
+
+
+def _find(cast: CastTenant) -> UUID | None:
+    return directory.find_tenant(directory.Known.TENANT_NAME, cast.name.encode())
+
+
+def _get(cast: CastTenant) -> UUID:
+    tenant_id = _find(cast)
+    assert tenant_id is not None, "the cast is enrolled before it is led anywhere"
+    return tenant_id
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2) + "\n"

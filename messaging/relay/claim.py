@@ -1,0 +1,186 @@
+"""Takes a delivery to the system operator in hand: whose turn it is, and the very bytes that are about to leave.
+
+The bytes are sealed and committed, with a `sending` entry, before the first of them goes: whatever happens after, the host knows
+what the peer may have seen, and sends the same again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import F
+
+from messaging.domain.instructions import InstructionAnswer, InstructionKind
+from messaging.domain.messages import BmMessage
+from messaging.models import Delivery, Instruction, Message
+from messaging.protocols.base import Envelope, Stamp
+from messaging.protocols.neso.seals.base import Sealed, Target, is_fresh
+from messaging.protocols.neso.wa.codec import WaCodec
+from messaging.protocols.neso.wa.exchange import Exchange, exchange_of
+from messaging.relay import deadlines, due, signing, verdicts
+from messaging.relay.codecs import operator_codec, read_message
+from messaging.relay.rows import NewDelivery
+from messaging.states import UNDELIVERED, DeliveryState
+from tenants.audit import bodies, ledger
+from tenants.audit.events import Event, Fact
+from tenants.clock import now
+from tenants.ids import digest_of
+from tenants.models import Endpoint
+from tenants.scope import require_tenant
+
+_LOCK_QUEUE = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """All that the way out needs, so that no transaction is open meanwhile."""
+
+    tenant_id: UUID
+    delivery_id: UUID
+    message_id: UUID
+    endpoint: Endpoint
+    sealed: Sealed
+    codec: WaCodec
+    exchange: Exchange
+    url: str
+    reference: str
+    connection: signing.ConnectionKeys
+    trust: signing.Trust
+    attempts: int
+    received_at: datetime
+    deadline: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NotClaimed:
+    """Another has it, it must wait, or it came to an end; `deliveries` were made by that end."""
+
+    deliveries: tuple[NewDelivery, ...] = ()
+
+
+def lock_queue(endpoint_id: UUID, queue: str) -> None:
+    """Claims and settlements of one queue come one after the other, so that the next in it is never overlooked."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK_QUEUE, [f"{endpoint_id} {queue}"])
+
+
+def claim(delivery_id: UUID, owner: int) -> Claimed | NotClaimed:
+    """Within the tenant's scope. Claims the delivery, if it is its turn and its time, and seals what is to be sent."""
+    row = (
+        Delivery.objects.select_related("message", "message__endpoint", "endpoint")
+        .filter(id=delivery_id)
+        .first()
+    )
+    if row is None or row.state not in UNDELIVERED:
+        due.remove(delivery_id)
+        return NotClaimed()
+    lock_queue(row.endpoint_id, row.queue)
+    at = now()
+    if _is_behind_another(row):
+        due.put_off(delivery_id, at + deadlines.BLOCKED_LOOK_AGAIN)
+        return NotClaimed()
+    if not due.claim(delivery_id, owner, at + deadlines.LEASE):
+        return NotClaimed()
+    if at >= row.deadline:
+        return NotClaimed(verdicts.expire(row, at))
+    if row.endpoint.state == Endpoint.State.HELD:
+        return NotClaimed(_hold(row, at))
+    return _sealed(row, at)
+
+
+def _is_behind_another(row: Delivery) -> bool:
+    return Delivery.objects.filter(
+        endpoint_id=row.endpoint_id,
+        queue=row.queue,
+        state__in=UNDELIVERED,
+        position__lt=row.position,
+    ).exists()
+
+
+def _hold(row: Delivery, at: datetime) -> tuple[NewDelivery, ...]:
+    Delivery.objects.filter(id=row.id).update(state=DeliveryState.HELD, held_at=at)
+    due.put_off(row.id, at + deadlines.BLOCKED_LOOK_AGAIN)
+    return ()
+
+
+def _sealed(row: Delivery, at: datetime) -> Claimed:
+    codec = operator_codec(row.endpoint.settings)
+    message = _completed(row.message, read_message(row.message))
+    exchange = exchange_of(codec.profile, message)
+    payload = _payload(row, message, codec, at)
+    key = signing.signing_key()
+    seal = signing.seal_of(row.endpoint)
+    address = Target(exchange.service.method, row.endpoint.address + exchange.service.path)
+    sealed_at = row.sealed_at
+    if row.sealed_digest is not None and sealed_at is not None and is_fresh(sealed_at, at):
+        body = bodies.read(bytes(row.sealed_digest), sealed_at)
+        sealed = Sealed(body, seal.content_type)
+    else:
+        sealed_at = at
+        sealed = seal.close(
+            payload,
+            key=key.signing,
+            issuer=key.participant_id,
+            audience=signing.OPERATOR,
+            reference=str(row.id),
+            now=at,
+            algorithm=row.endpoint.settings.get("algorithm"),
+            target=address,
+        )
+        _record_signed(row, sealed, at, key)
+    Delivery.objects.filter(id=row.id).update(
+        state=DeliveryState.CLAIMED,
+        attempts=F("attempts") + 1,
+        reference=str(row.id),
+        payload_digest=digest_of(payload),
+        payload_at=row.payload_at or at,
+        sealed_digest=digest_of(sealed.body),
+        sealed_at=sealed_at,
+        sent_at=at,
+    )
+    detail = {"url": address.url, "attempt": row.attempts + 1, "bytes": len(sealed.body)}
+    digest = digest_of(sealed.body)
+    ledger.record(Fact(Event.SENDING, at, row.message_id, row.id, digest=digest, detail=detail))
+    return Claimed(
+        tenant_id=require_tenant(),
+        delivery_id=row.id,
+        message_id=row.message_id,
+        endpoint=row.endpoint,
+        sealed=sealed,
+        codec=codec,
+        exchange=exchange,
+        url=address.url,
+        reference=str(row.id),
+        connection=signing.connection_keys(row.endpoint),
+        trust=signing.trust_in(row.endpoint, key.participant_id),
+        attempts=row.attempts + 1,
+        received_at=row.message.received_at,
+        deadline=row.deadline,
+    )
+
+
+def _payload(row: Delivery, message: BmMessage, codec: WaCodec, at: datetime) -> bytes:
+    """Made at the first attempt, and the same bytes ever after."""
+    if row.payload_digest is not None and row.payload_at is not None:
+        return bodies.read(bytes(row.payload_digest), row.payload_at)
+    parcel = codec.encode(Envelope(Stamp(str(row.id), at), (message,)))
+    bodies.keep(parcel.content, at)
+    return parcel.content
+
+
+def _completed(row: Message, message: BmMessage) -> BmMessage:
+    """EDL's answers say neither what kind of instruction they answer nor when: the relay knows both."""
+    if not isinstance(message, InstructionAnswer):
+        return message
+    assert row.answers_id is not None, "an answer is stored with the instruction it answers"
+    kind = Instruction.objects.values_list("kind", flat=True).get(message_id=row.answers_id)
+    return replace(message, kind=InstructionKind(kind), responded_at=row.received_at)
+
+
+def _record_signed(row: Delivery, sealed: Sealed, at: datetime, key: signing.ActiveKey) -> None:
+    digest = bodies.keep(sealed.body, at)
+    detail = {"key": key.signing.thumbprint, "again": row.sealed_digest is not None}
+    ledger.record(Fact(Event.SIGNED, at, row.message_id, row.id, digest=digest, detail=detail))

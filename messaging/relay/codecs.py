@@ -1,0 +1,44 @@
+"""Codecs by protocol and profile, built once a process, and the typed messages of stored rows."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, cast
+
+from messaging.domain.messages import BmMessage
+from messaging.models import Message
+from messaging.protocols.base import Codec, Parcel
+from messaging.protocols.edl.codec import EdlCodec
+from messaging.protocols.neso.wa.codec import WaCodec
+from messaging.protocols.registry import get_protocol
+from messaging.relay.register import LEGACY_PROTOCOL, OPERATOR_PROTOCOL
+from tenants.audit import bodies
+
+DEFAULT_PROFILE = "host-1"
+
+
+@lru_cache(maxsize=256)
+def get_codec(protocol: str, profile: str) -> Codec:
+    """Raises UnknownProfile or KeyError."""
+    return get_protocol(protocol).codec(profile)
+
+
+def operator_codec(settings: dict[str, Any]) -> WaCodec:
+    """The codec of an endpoint that leads to the system operator, with the profile it holds."""
+    return cast(WaCodec, get_codec(OPERATOR_PROTOCOL, profile_of(settings)))
+
+
+def legacy_codec(settings: dict[str, Any]) -> EdlCodec:
+    """The codec of a control point, with the profile it holds."""
+    return cast(EdlCodec, get_codec(LEGACY_PROTOCOL, profile_of(settings)))
+
+
+def profile_of(settings: dict[str, Any]) -> str:
+    return str(settings.get("profile", DEFAULT_PROFILE))
+
+
+def read_message(row: Message) -> BmMessage:
+    """The typed message, decoded again from the bytes it came as: they are the truth."""
+    codec = get_codec(row.endpoint.protocol, profile_of(row.endpoint.settings))
+    content = bodies.read(bytes(row.body_digest), row.received_at)
+    return codec.decode(Parcel(content)).messages[0]

@@ -1,0 +1,87 @@
+"""Which message of one side a message of the other side answers: answers to instructions, and receipts that come later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from messaging.domain.instructions import InstructionAnswer, InstructionKind
+from messaging.domain.units import RefusalCode
+from messaging.models import Delivery, Instruction
+from messaging.relay import due
+from messaging.states import DeliveryState, Lane
+from tenants.audit import ledger
+from tenants.audit.events import Event, Fact
+
+
+class NoMatch(Exception):
+    """An answer that answers nothing, or what was answered otherwise, or too late."""
+
+    def __init__(self, code: RefusalCode, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+        self.text = text
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """The instruction that an answer is for. `is_repeat`: it was answered in the same way before."""
+
+    instruction_id: UUID
+    message_id: UUID
+    kind: InstructionKind
+    respond_by: datetime
+    verdict: str
+    is_repeat: bool
+
+
+def match(endpoint_id: UUID, in_reply_to: str, answer: InstructionAnswer, at: datetime) -> Matched:
+    """Finds and locks the instruction: log number, BM unit and number must all be its own. Raises NoMatch.
+
+    Without a log number (state was lost) the number must be the only one of its BM unit.
+    """
+    candidates = Instruction.objects.select_for_update(of=("self",)).filter(
+        endpoint_id=endpoint_id, bm_unit=answer.bm_unit, number=answer.number
+    )
+    if in_reply_to:
+        candidates = candidates.filter(
+            message__deliveries__reference=in_reply_to,
+            message__deliveries__endpoint_id=endpoint_id,
+            message__deliveries__lane=Lane.LINK,
+        )
+    found = list(candidates[:2])
+    if len(found) != 1:
+        raise NoMatch(RefusalCode.UNKNOWN_INSTRUCTION, "no such instruction")
+    return _checked(found[0], answer, at)
+
+
+def settle_instruction(matched: Matched, answer_id: UUID, at: datetime) -> None:
+    """Notes the verdict and ends the instruction's delivery: it needs no more watching."""
+    Instruction.objects.filter(id=matched.instruction_id).update(
+        verdict=matched.verdict, answer_id=answer_id
+    )
+    delivery = Delivery.objects.filter(message_id=matched.message_id, lane=Lane.LINK).first()
+    if delivery is None:
+        return
+    Delivery.objects.filter(id=delivery.id).update(
+        state=DeliveryState.ACKNOWLEDGED, settled_at=at, outcome_code=matched.verdict
+    )
+    due.remove(delivery.id)
+    detail = {"verdict": matched.verdict}
+    ledger.record(Fact(Event.ACKNOWLEDGED, at, matched.message_id, delivery.id, detail=detail))
+
+
+def _checked(row: Instruction, answer: InstructionAnswer, at: datetime) -> Matched:
+    if row.verdict and row.verdict != answer.verdict:
+        raise NoMatch(RefusalCode.ALREADY_ANSWERED, f"already answered {row.verdict}")
+    if not row.verdict and at > row.respond_by:
+        raise NoMatch(RefusalCode.ALREADY_ANSWERED, "too late: the time to respond has passed")
+    return Matched(
+        row.id,
+        row.message_id,
+        InstructionKind(row.kind),
+        row.respond_by,
+        answer.verdict.value,
+        is_repeat=bool(row.verdict),
+    )

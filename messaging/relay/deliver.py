@@ -1,0 +1,205 @@
+"""Carries one delivery to the system operator: claim, send with no transaction open, settle. Safe to run twice and at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from messaging.domain.acknowledgements import ReceiptOfMessage
+from messaging.models import Delivery
+from messaging.protocols.base import RemoteProtocolError
+from messaging.protocols.neso.seals import find_seal_of
+from messaging.protocols.neso.seals.base import Sealed, SealError, Target
+from messaging.protocols.neso.wa.exchange import Answer as Verdict
+from messaging.protocols.neso.wa.exchange import Outcome, Sealing, read_answer, ruling_of
+from messaging.relay import deadlines, ownership, signing, verdicts, watch
+from messaging.relay.claim import Claimed, NotClaimed, claim, lock_queue
+from messaging.relay.codecs import read_message
+from messaging.relay.rows import NewAttempt, insert_attempt
+from messaging.relay.verdicts import Made
+from messaging.relay.wake import wake
+from messaging.states import OPEN, AttemptOutcome, DeliveryState, Lane
+from messaging.transports.base import Answered, TransportError, Unanswered
+from messaging.transports.https import post
+from tenants.audit import bodies, ledger
+from tenants.audit.events import Event, Fact, stamp
+from tenants.clock import now
+from tenants.scope import in_tenant
+
+ANSWER_WITHIN = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one try came to: an answer whose seal held, or why there is none that counts."""
+
+    outcome: Outcome | None
+    sent_at: datetime
+    answered_at: datetime | None
+    status: int | None
+    detail: str
+    content: bytes = b""
+    verdict: Verdict | None = None
+    retry_after: float | None = None
+    left: bool = True
+
+
+def deliver(tenant_id: UUID, delivery_id: UUID) -> None:
+    """Does what the delivery needs now, if it is this process's to do."""
+    if in_tenant(tenant_id, lambda: _is_on_link(delivery_id)):
+        wake(in_tenant(tenant_id, lambda: watch.look_after(delivery_id)))
+        return
+    owner = ownership.owner()
+    claimed = in_tenant(tenant_id, lambda: _claim(delivery_id, owner))
+    if isinstance(claimed, NotClaimed):
+        wake(claimed.deliveries)
+        return
+    report = _send(claimed)
+    wake(in_tenant(tenant_id, lambda: _settle(claimed, report)))
+
+
+def _is_on_link(delivery_id: UUID) -> bool:
+    return Delivery.objects.filter(id=delivery_id, lane=Lane.LINK).exists()
+
+
+def _claim(delivery_id: UUID, owner: int) -> Claimed | NotClaimed:
+    row = Delivery.objects.filter(id=delivery_id, state=DeliveryState.DELIVERED).first()
+    if row is not None:
+        return NotClaimed(watch.look_after(delivery_id))
+    return claim(delivery_id, owner)
+
+
+def _send(claimed: Claimed) -> Report:
+    sent_at = now()
+    time_left = min(ANSWER_WITHIN, claimed.deadline - sent_at)
+    try:
+        answer = post(
+            claimed.url,
+            claimed.sealed.body,
+            {"Content-Type": claimed.sealed.content_type, **claimed.sealed.headers},
+            context=claimed.connection.context,
+            identity=claimed.connection.identity,
+            seconds=max(time_left.total_seconds(), 0.05),
+        )
+    except TransportError as error:
+        left = isinstance(error, Unanswered)
+        return Report(None, sent_at, None, None, str(error), left=left)
+    return _read(claimed, answer, sent_at)
+
+
+def _read(claimed: Claimed, answer: Answered, sent_at: datetime) -> Report:
+    """Opens the answer. One whose seal, or whose `inReplyTo`, does not hold counts as no answer at all."""
+    ruling = ruling_of(claimed.codec.profile, answer.status)
+    outcome: Outcome | None = ruling.outcome
+    verdict, detail = None, f"HTTP {answer.status}"
+    try:
+        verdict = _opened(claimed, answer) if _is_sealed(answer) else None
+    except (SealError, RemoteProtocolError) as error:
+        detail = f"HTTP {answer.status}: {error}"
+    if verdict is None and ruling.sealing is Sealing.ALWAYS:
+        outcome = None
+    return Report(
+        verdict.outcome if verdict else outcome,
+        sent_at,
+        answer.at,
+        answer.status,
+        detail,
+        answer.body,
+        verdict,
+        answer.retry_after,
+    )
+
+
+def _is_sealed(answer: Answered) -> bool:
+    return find_seal_of(answer.content_type) is not None
+
+
+def _opened(claimed: Claimed, answer: Answered) -> Verdict:
+    seal = signing.seal_of(claimed.endpoint)
+    opened = seal.open(
+        Sealed(answer.body, answer.content_type, answer.headers),
+        trusted=claimed.trust.keys,
+        audience=claimed.trust.audience,
+        issuer=None,
+        algorithms=claimed.trust.algorithms,
+        now=answer.at,
+        target=Target("ANSWER", claimed.url),
+    )
+    return read_answer(
+        claimed.codec, claimed.exchange, answer.status, opened.payload, claimed.reference
+    )
+
+
+def _settle(claimed: Claimed, report: Report) -> Made:
+    lock_queue(claimed.endpoint.id, _queue_of(claimed))
+    row = verdicts.locked(claimed.delivery_id)
+    at = now()
+    _record(claimed, report, at)
+    if row is None or row.state not in OPEN:
+        return ()
+    match report.outcome:
+        case Outcome.VERDICT:
+            final = report.verdict is None or report.verdict.final
+            return verdicts.accept(row, at) if final else verdicts.await_final(row, at)
+        case Outcome.REFUSED:
+            return verdicts.refuse(row, at, _reason(report))
+        case Outcome.HELD:
+            until = deadlines.held_until(at, report.retry_after)
+            return verdicts.hold(row, at, min(until, row.deadline), "the system operator is out")
+        case _:
+            schedule = deadlines.schedule_of(read_message(row.message))
+            return verdicts.retry(row, at, deadlines.pause_after(schedule, claimed.attempts))
+
+
+def _reason(report: Report) -> str:
+    """The first code and text of a rejection, as the control point is told them."""
+    receipt = report.verdict.envelope.messages[0] if report.verdict else None
+    return verdicts.first_error(receipt) if isinstance(receipt, ReceiptOfMessage) else report.detail
+
+
+def _queue_of(claimed: Claimed) -> str:
+    return str(Delivery.objects.values_list("queue", flat=True).get(id=claimed.delivery_id))
+
+
+def _record(claimed: Claimed, report: Report, at: datetime) -> None:
+    """The attempt, and its entry with the four times of a forwarded message."""
+    digest = bodies.keep(report.content, at) if report.content else None
+    outcome = _outcome(report)
+    insert_attempt(
+        NewAttempt(
+            claimed.delivery_id,
+            outcome,
+            claimed.received_at,
+            report.sent_at,
+            report.answered_at,
+            at,
+            report.status,
+            report.detail,
+            digest,
+        )
+    )
+    event = Event.ANSWERED if report.outcome is not None else Event.UNANSWERED
+    detail = {
+        "outcome": outcome.value,
+        "status": report.status,
+        "text": report.detail,
+        "received_at": stamp(claimed.received_at),
+        "sent_at": stamp(report.sent_at),
+        "answered_at": stamp(report.answered_at) if report.answered_at else None,
+        "settled_at": stamp(at),
+    }
+    ids = (claimed.message_id, claimed.delivery_id)
+    ledger.record(Fact(event, report.answered_at or at, *ids, digest=digest, detail=detail))
+
+
+def _outcome(report: Report) -> AttemptOutcome:
+    match report.outcome:
+        case Outcome.VERDICT:
+            return AttemptOutcome.DELIVERED
+        case Outcome.REFUSED:
+            return AttemptOutcome.REFUSED
+        case Outcome.HELD | Outcome.FAILED:
+            return AttemptOutcome.FAILED
+        case _:
+            return AttemptOutcome.UNKNOWN if report.left else AttemptOutcome.FAILED

@@ -1,0 +1,83 @@
+"""When a delivery wants a hand: the rows that every wait is. Sweeping them takes no scope, for they tell nothing of any tenant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from messaging.states import Lane
+
+_PUT_OFF = "UPDATE messaging_due SET due_at = %s, owner = NULL WHERE delivery_id = %s"
+_REMOVE = "DELETE FROM messaging_due WHERE delivery_id = %s"
+_CLAIM = """
+UPDATE messaging_due SET owner = %s, due_at = %s WHERE delivery_id = %s AND owner IS NULL
+"""
+
+# A claim lives as long as the advisory lock of the process that made it (see ownership).
+_FREE_THE_ORPHANED = """
+UPDATE messaging_due d SET owner = NULL, due_at = now() WHERE owner IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM pg_locks l
+    WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND ((l.classid::bigint << 32) | l.objid::bigint) = d.owner)
+"""
+_PICK = """
+WITH picked AS (
+    SELECT delivery_id FROM messaging_due WHERE due_at <= now()
+    ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED
+)
+UPDATE messaging_due d SET due_at = now() + interval '2 seconds', owner = NULL
+FROM picked WHERE d.delivery_id = picked.delivery_id
+RETURNING d.tenant_id, d.delivery_id
+"""
+
+_WAITING = "SELECT DISTINCT tenant_id FROM messaging_due WHERE lane = %s AND due_at <= now()"
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    tenant_id: UUID
+    delivery_id: UUID
+
+
+def claim(delivery_id: UUID, owner: int, until: datetime) -> bool:
+    """Takes the delivery for the process `owner`; False when another has it or it is settled."""
+    return _execute(_CLAIM, [owner, until, delivery_id]) == 1
+
+
+def put_off(delivery_id: UUID, until: datetime) -> None:
+    """Lets go of a delivery until then."""
+    _execute(_PUT_OFF, [until, delivery_id])
+
+
+def remove(delivery_id: UUID) -> None:
+    """Nothing more is to be done for it."""
+    _execute(_REMOVE, [delivery_id])
+
+
+def pick(limit: int) -> list[Overdue]:
+    """What is due now, first freeing what a dead process had claimed.
+
+    Each one picked is due again in two seconds, so a wake-up that is lost on its way costs no more than that.
+    """
+    _execute(_FREE_THE_ORPHANED, [])
+    with connection.cursor() as cursor:
+        cursor.execute(_PICK, [limit])
+        return [Overdue(*row) for row in cursor.fetchall()]
+
+
+def tenants_waiting(lane: Lane) -> list[UUID]:
+    """Tenants with something due in a lane."""
+    with connection.cursor() as cursor:
+        cursor.execute(_WAITING, [lane.value])
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _execute(statement: str, values: list[Any]) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return int(cursor.rowcount)

@@ -1,0 +1,154 @@
+"""Takes what the system operator sent, once its seal is open: decides, stores, and says what to answer, in one transaction.
+
+A reference with the same payload bytes gets the same answer payload again, also when both arrive at once: the second one waits for
+the first one's commit at a unique index, and then reads what that one answered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db import IntegrityError
+
+from messaging.domain.acknowledgements import (
+    Health,
+    HealthStatus,
+    ReceiptError,
+    ReceiptOfMessage,
+    ReceiptStatus,
+)
+from messaging.domain.instructions import (
+    AncillaryInstruction,
+    BidOfferAcceptance,
+    EmergencyInstruction,
+)
+from messaging.domain.units import RefusalCode
+from messaging.models import Message, Receipt
+from messaging.protocols.base import Envelope, Parcel, RemoteProtocolError, Stamp
+from messaging.relay import instruct, later_receipt
+from messaging.relay.inflow import Inflow, Outcome
+from messaging.relay.refusal import Refusal, Refused
+from messaging.relay.rows import NewDelivery, NewMessage, insert_message, insert_receipt
+from tenants.audit import ledger
+from tenants.audit.events import Event, Fact
+from tenants.ids import digest_of, new_id
+from tenants.models import Tenant
+from tenants.scope import require_tenant
+
+TAKEN = 200
+NOT_TAKEN = 422
+OTHER_CONTENT = 409
+
+
+class BeatenToIt(Exception):
+    """Another transaction took the same thing meanwhile: start again, and find what it answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer's HTTP status and payload, yet to be sealed under `reference`, and whom to wake.
+
+    OTHER_CONTENT has no payload: it says that the sender's reference was used before, for other bytes.
+    """
+
+    status: int
+    payload: bytes = b""
+    reference: str = ""
+    deliveries: tuple[NewDelivery, ...] = ()
+
+
+def take(inflow: Inflow) -> Reply:
+    """Within the tenant's scope. Raises BeatenToIt, after which the whole is to be done again."""
+    known = Receipt.objects.filter(
+        endpoint_id=inflow.endpoint.id, reference=inflow.reference
+    ).first()
+    if known is not None:
+        return _again(inflow, known)
+    try:
+        return _first(inflow)
+    except IntegrityError as error:
+        raise BeatenToIt(inflow.reference) from error
+
+
+def _again(inflow: Inflow, known: Receipt) -> Reply:
+    digest = digest_of(inflow.payload)
+    if bytes(known.digest) != digest:
+        ledger.record(
+            Fact(Event.REFUSED, inflow.at, digest=digest, detail={"text": "messageId reused"})
+        )
+        return Reply(OTHER_CONTENT)
+    ledger.record(Fact(Event.REPEATED, inflow.at, known.message_id, digest=digest))
+    payload = bytes(known.answer)
+    return Reply(known.status, payload, inflow.codec.decode(Parcel(payload)).stamp.reference)
+
+
+def _first(inflow: Inflow) -> Reply:
+    try:
+        outcome, status = _examined(inflow), TAKEN
+    except Refused as refused:
+        outcome, status = _refuse(inflow, refused), NOT_TAKEN
+    stamp = Stamp(str(new_id()), inflow.at, inflow.reference)
+    payload = inflow.codec.encode(Envelope(stamp, (outcome.answer,))).content
+    is_first = insert_receipt(
+        inflow.endpoint.id,
+        inflow.reference,
+        digest_of(inflow.payload),
+        answer=payload,
+        status=status,
+        message_id=outcome.message_id,
+        at=inflow.at,
+    )
+    if not is_first:
+        raise BeatenToIt(inflow.reference)
+    return Reply(status, payload, stamp.reference, outcome.deliveries)
+
+
+def _examined(inflow: Inflow) -> Outcome:
+    """Raises Refused."""
+    try:
+        envelope = inflow.codec.decode(Parcel(inflow.payload, inflow.service))
+    except RemoteProtocolError as error:
+        raise Refused(Refusal(error.code, error.text, error.field)) from None
+    (message,) = envelope.messages
+    match message:
+        case Health(status=None):
+            return Outcome(Health(HealthStatus.OK))
+        case BidOfferAcceptance() | AncillaryInstruction() | EmergencyInstruction():
+            _refuse_if_suspended()
+            return instruct.take(inflow, message)
+        case ReceiptOfMessage():
+            return later_receipt.take(inflow, message, envelope.stamp.in_reply_to)
+        case _:
+            raise Refused(Refusal(RefusalCode.UNKNOWN_TYPE, "not for a host to answer", "/type"))
+
+
+def _refuse_if_suspended() -> None:
+    state = Tenant.objects.values_list("state", flat=True).get(id=require_tenant())
+    if state == Tenant.State.SUSPENDED:
+        raise Refused(
+            Refusal(RefusalCode.SUSPENDED, "the participant is suspended", "/controlPoint")
+        )
+
+
+def _refuse(inflow: Inflow, refused: Refused) -> Outcome:
+    first = refused.reasons[0]
+    message_id = insert_message(
+        NewMessage(
+            endpoint_id=inflow.endpoint.id,
+            origin=Message.Origin.OPERATOR,
+            kind=inflow.service,
+            bm_unit="",
+            reference=inflow.reference,
+            content=inflow.payload,
+            received_at=inflow.at,
+            refusal_code=first.code.value,
+            refusal_text=first.text,
+        )
+    )
+    inflow.record_arrival(message_id)
+    for reason in refused.reasons:
+        detail = {"code": reason.code.value, "text": reason.text, "field": reason.field}
+        detail |= {"rule": reason.rule, "value": reason.value}
+        ledger.record(Fact(Event.REFUSED, inflow.at, message_id, detail=detail))
+    errors = tuple(ReceiptError(r.field, r.code.value, r.text) for r in refused.reasons)
+    return Outcome(ReceiptOfMessage(ReceiptStatus.REJECTED, errors), message_id)

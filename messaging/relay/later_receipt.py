@@ -1,0 +1,60 @@
+"""Takes a receipt that the system operator posts after the fact: the final word on a redeclaration it had only received."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from messaging.domain.acknowledgements import ReceiptOfMessage, ReceiptStatus
+from messaging.domain.units import RefusalCode
+from messaging.models import Delivery, Message
+from messaging.relay import verdicts
+from messaging.relay.claim import lock_queue
+from messaging.relay.inflow import Inflow, Outcome
+from messaging.relay.refusal import Refusal, Refused
+from messaging.relay.rows import NewMessage, insert_message
+from messaging.states import OPEN, Lane
+from tenants.audit import ledger
+from tenants.audit.events import Event, Fact
+
+RECEIVED = ReceiptOfMessage(ReceiptStatus.RECEIVED)
+
+
+def take(inflow: Inflow, receipt: ReceiptOfMessage, in_reply_to: str) -> Outcome:
+    """The first final receipt wins. Raises Refused for another, and for an answer to what this tenant never sent."""
+    field = f"/{inflow.codec.profile.envelope.in_reply_to.name}"
+    found = Delivery.objects.filter(
+        endpoint_id=inflow.endpoint.id, reference=in_reply_to, lane=Lane.OPERATOR
+    ).first()
+    if found is None:
+        raise Refused(Refusal(RefusalCode.UNKNOWN_UNIT, "answers nothing of ours", field))
+    lock_queue(found.endpoint_id, found.queue)
+    row = verdicts.locked(found.id)
+    assert row is not None, "deliveries are never deleted"
+    if receipt.status is not ReceiptStatus.RECEIVED and row.state not in OPEN:
+        raise Refused(Refusal(RefusalCode.ALREADY_ANSWERED, "already answered", field))
+    message_id = _store(inflow, row)
+    if receipt.status is ReceiptStatus.RECEIVED or row.state not in OPEN:
+        return Outcome(RECEIVED, message_id)
+    if receipt.status is ReceiptStatus.REJECTED:
+        made = verdicts.refuse(row, inflow.at, verdicts.first_error(receipt))
+    else:
+        made = verdicts.accept(row, inflow.at)
+    return Outcome(RECEIVED, message_id, made)
+
+
+def _store(inflow: Inflow, row: Delivery) -> UUID:
+    message_id = insert_message(
+        NewMessage(
+            endpoint_id=inflow.endpoint.id,
+            origin=Message.Origin.OPERATOR,
+            kind="RECEIPT",
+            bm_unit=row.message.bm_unit,
+            reference=inflow.reference,
+            content=inflow.payload,
+            received_at=inflow.at,
+            answers=row.message_id,
+        )
+    )
+    inflow.record_arrival(message_id)
+    ledger.record(Fact(Event.STORED, inflow.at, message_id, row.id, detail={"kind": "RECEIPT"}))
+    return message_id

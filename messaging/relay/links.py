@@ -1,0 +1,312 @@
+"""A control point's link as the database sees it: who holds it, which numbers are given, and what became of each message on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from messaging.domain.messages import BmMessage, kind_of
+from messaging.models import Delivery, Instruction, Link
+from messaging.protocols.base import Envelope, Parcel, Stamp
+from messaging.protocols.edl.numbers import Waiting, next_number, plan_start
+from messaging.protocols.edl.profile import Role
+from messaging.relay import due, verdicts
+from messaging.relay.codecs import get_codec, profile_of
+from messaging.relay.hold import Hold, LinkReplaced
+from messaging.relay.register import ControlPoint
+from messaging.relay.rows import NewAttempt, NewDelivery, insert_attempt
+from messaging.states import AttemptOutcome, DeliveryState, Lane
+from tenants.audit import bodies, ledger
+from tenants.audit.events import Event, Fact, stamp
+from tenants.clock import now
+from tenants.ids import digest_of
+from tenants.scope import in_tenant, require_tenant
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A numbered message whose bytes are committed and may leave."""
+
+    delivery_id: UUID
+    number: int
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A link that is about to be ready: what was last taken on it, and what to repeat byte for byte first."""
+
+    hold: Hold
+    last_taken: int
+    repeat: tuple[Outgoing, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What one look for waiting messages came to; `deliveries` were made by ones that had expired."""
+
+    outgoing: tuple[Outgoing, ...]
+    deliveries: tuple[NewDelivery, ...] = ()
+
+
+def open_link(
+    tenant_id: UUID, control_point: ControlPoint, gateway: int, address: str, their_last: int
+) -> Opened:
+    """A control point said HELLO, having last taken `their_last`: opens a new epoch, which closes the one before.
+
+    What it has taken and not answered is repeated; what it has not taken is to be given again, under new numbers.
+    """
+
+    def work() -> Opened:
+        at = now()
+        link = _locked_link(control_point.endpoint_id)
+        hold = Hold(tenant_id, control_point, link.epoch + 1)
+        waiting = _waiting(control_point)
+        plan = plan_start(
+            Role.HOST,
+            [Waiting(w.number, w.content) for w in waiting],
+            their_last,
+            link.last_given,
+            hold.profile.limits.number_modulus,
+        )
+        repeated = {w.number for w in plan.repeat}
+        _give_again([w.delivery_id for w in waiting if w.number not in repeated], at)
+        Link.objects.filter(id=link.id).update(
+            epoch=hold.epoch,
+            gateway=gateway,
+            address=address,
+            last_given=their_last or link.last_given,
+            up_at=at,
+        )
+        detail = {"control_point": control_point.name, "address": address, "epoch": hold.epoch}
+        ledger.record(Fact(Event.LINK_UP, at, detail=detail))
+        repeat = tuple(w for w in waiting if w.number in repeated)
+        for outgoing in repeat:
+            _record_sending(outgoing, at, again=True)
+        return Opened(hold, link.last_taken, repeat)
+
+    return in_tenant(tenant_id, work)
+
+
+def close_link(hold: Hold, reason: str) -> None:
+    """The link is down, unless another has replaced it."""
+
+    def work() -> None:
+        at = now()
+        down = Link.objects.filter(endpoint_id=hold.endpoint_id, epoch=hold.epoch)
+        if down.update(gateway=None, down_at=at):
+            detail = {"control_point": hold.control_point.name, "reason": reason}
+            ledger.record(Fact(Event.LINK_DOWN, at, detail=detail))
+
+    in_tenant(hold.tenant_id, work)
+
+
+def give(hold: Hold, limit: int) -> Given:
+    """Numbers and writes the next messages that wait for this link, at most `limit`. Raises LinkReplaced.
+
+    They are committed as sent before the first byte leaves, so that they go again byte for byte after a broken link.
+    """
+
+    def work() -> Given:
+        at = now()
+        link = _locked_link(hold.endpoint_id)
+        if link.epoch != hold.epoch:
+            raise LinkReplaced(hold.control_point.name)
+        outgoing: list[Outgoing] = []
+        made: tuple[NewDelivery, ...] = ()
+        number = link.last_given
+        for row in _pending(hold, limit):
+            if at >= row.deadline:
+                made += verdicts.expire(row, at)
+                continue
+            number = next_number(number, hold.profile.limits.number_modulus)
+            outgoing.append(_numbered(hold, row, number, at))
+        if outgoing:
+            Link.objects.filter(id=link.id).update(last_given=number)
+        return Given(tuple(outgoing), made)
+
+    return in_tenant(hold.tenant_id, work)
+
+
+def go_back(hold: Hold, expected: int) -> None:
+    """The control point refused a number for a gap: what it has not taken is given again, from `expected` on."""
+
+    def work() -> None:
+        at = now()
+        link = _locked_link(hold.endpoint_id)
+        if link.epoch != hold.epoch:
+            raise LinkReplaced(hold.control_point.name)
+        modulus = hold.profile.limits.number_modulus
+        before = (expected - 2) % modulus + 1 if expected > 1 else modulus
+        waiting = _waiting(hold.control_point)
+        plan = plan_start(
+            Role.HOST,
+            [Waiting(w.number, w.content) for w in waiting],
+            before,
+            link.last_given,
+            modulus,
+        )
+        taken = {w.number for w in plan.repeat}
+        _give_again([w.delivery_id for w in waiting if w.number not in taken], at)
+        Link.objects.filter(id=link.id).update(last_given=before)
+
+    in_tenant(hold.tenant_id, work)
+
+
+def acknowledge(hold: Hold, number: int, answered_at: datetime) -> tuple[NewDelivery, ...]:
+    """The control point has it. An instruction still wants a verdict; anything else is done with."""
+
+    def work() -> tuple[NewDelivery, ...]:
+        row = _sent(hold, number)
+        if row is None:
+            return ()
+        _record_attempt(row, AttemptOutcome.DELIVERED, answered_at, "ACK")
+        verdict = Instruction.objects.filter(message_id=row.message_id).values_list("verdict")
+        if verdict.exists() and row.state == DeliveryState.CLAIMED:
+            _await_verdict(row, answered_at)
+            return ()
+        return verdicts.taken_on_link(row, answered_at)
+
+    return in_tenant(hold.tenant_id, work)
+
+
+def refused(
+    hold: Hold, number: int, code: str, text: str, answered_at: datetime
+) -> tuple[NewDelivery, ...]:
+    """The control point would not have it: that is for a person to see."""
+
+    def work() -> tuple[NewDelivery, ...]:
+        row = _sent(hold, number)
+        if row is None:
+            return ()
+        _record_attempt(row, AttemptOutcome.REFUSED, answered_at, f"NACK {code} {text}")
+        return verdicts.refused_on_link(row, answered_at, code, text)
+
+    return in_tenant(hold.tenant_id, work)
+
+
+def _locked_link(endpoint_id: UUID) -> Link:
+    Link.objects.get_or_create(tenant_id=require_tenant(), endpoint_id=endpoint_id)
+    locked: Link = Link.objects.select_for_update().get(endpoint_id=endpoint_id)
+    return locked
+
+
+def _waiting(control_point: ControlPoint) -> list[Outgoing]:
+    """What was given a number and has no answer, in the order it was given."""
+    rows = Delivery.objects.filter(
+        endpoint_id=control_point.endpoint_id, lane=Lane.LINK, state=DeliveryState.CLAIMED
+    ).order_by("position")
+    return [
+        Outgoing(
+            row.id,
+            int(row.reference),
+            bodies.read(bytes(row.payload_digest), row.payload_at),
+        )
+        for row in rows
+        if row.payload_digest is not None and row.payload_at is not None
+    ]
+
+
+def _give_again(delivery_ids: Sequence[UUID], at: datetime) -> None:
+    """Back among those that wait: they were given a number that the control point never took."""
+    if delivery_ids:
+        Delivery.objects.filter(id__in=delivery_ids).update(
+            state=DeliveryState.PENDING, reference=""
+        )
+        for delivery_id in delivery_ids:
+            due.put_off(delivery_id, at)
+
+
+def _pending(hold: Hold, limit: int) -> list[Delivery]:
+    rows = Delivery.objects.select_related("message", "message__endpoint", "endpoint").filter(
+        endpoint_id=hold.endpoint_id, lane=Lane.LINK, state=DeliveryState.PENDING
+    )
+    return list(rows.select_for_update(of=("self",)).order_by("position")[:limit])
+
+
+def _numbered(hold: Hold, row: Delivery, number: int, at: datetime) -> Outgoing:
+    message, in_reply_to = _to_be_said(hold, row)
+    reference = hold.profile.number_text(number)
+    parcel = hold.codec.encode(Envelope(Stamp(reference, at, in_reply_to), (message,)))
+    outgoing = Outgoing(row.id, number, parcel.content)
+    Delivery.objects.filter(id=row.id).update(
+        state=DeliveryState.CLAIMED,
+        reference=reference,
+        attempts=row.attempts + 1,
+        payload_digest=bodies.keep(parcel.content, at),
+        payload_at=at,
+        sent_at=at,
+    )
+    due.put_off(row.id, row.deadline)
+    _record_sending(outgoing, at, message_id=row.message_id, kind=kind_of(message))
+    return outgoing
+
+
+def _to_be_said(hold: Hold, row: Delivery) -> tuple[BmMessage, str]:
+    """The message, or as much of its text as one parcel holds (the rest has deliveries of its own), and what it answers."""
+    codec = get_codec(row.message.endpoint.protocol, profile_of(row.message.endpoint.settings))
+    content = bodies.read(bytes(row.message.body_digest), row.message.received_at)
+    envelope = codec.decode(Parcel(content))
+    in_reply_to = envelope.stamp.in_reply_to if row.message.origin == "HOST" else ""
+    return hold.codec.divide(envelope.messages[0])[0], in_reply_to
+
+
+def _sent(hold: Hold, number: int) -> Delivery | None:
+    """The delivery last sent under a number, locked."""
+    rows = Delivery.objects.select_related("message", "message__endpoint", "endpoint").filter(
+        endpoint_id=hold.endpoint_id,
+        lane=Lane.LINK,
+        reference=hold.profile.number_text(number),
+    )
+    found: Delivery | None = rows.select_for_update(of=("self",)).order_by("-position").first()
+    return found
+
+
+def _await_verdict(row: Delivery, at: datetime) -> None:
+    Delivery.objects.filter(id=row.id).update(state=DeliveryState.DELIVERED)
+    due.put_off(row.id, row.deadline)
+    ledger.record(Fact(Event.DELIVERED, at, row.message_id, row.id, detail=_times(row, at)))
+
+
+def _record_attempt(
+    row: Delivery, outcome: AttemptOutcome, answered_at: datetime, detail: str
+) -> None:
+    insert_attempt(
+        NewAttempt(
+            row.id,
+            outcome,
+            row.message.received_at,
+            row.sent_at or answered_at,
+            answered_at,
+            now(),
+            detail=detail,
+        )
+    )
+    text = {"outcome": outcome.value, "text": detail, **_times(row, answered_at)}
+    ledger.record(Fact(Event.ANSWERED, answered_at, row.message_id, row.id, detail=text))
+
+
+def _times(row: Delivery, answered_at: datetime) -> dict[str, str | None]:
+    return {
+        "received_at": stamp(row.message.received_at),
+        "sent_at": stamp(row.sent_at) if row.sent_at else None,
+        "answered_at": stamp(answered_at),
+        "settled_at": stamp(now()),
+    }
+
+
+def _record_sending(
+    outgoing: Outgoing,
+    at: datetime,
+    *,
+    message_id: UUID | None = None,
+    kind: str = "",
+    again: bool = False,
+) -> None:
+    detail = {"number": outgoing.number, "kind": kind, "again": again}
+    digest = digest_of(outgoing.content)
+    ledger.record(
+        Fact(Event.SENDING, at, message_id, outgoing.delivery_id, digest=digest, detail=detail)
+    )

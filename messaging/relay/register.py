@@ -1,0 +1,75 @@
+"""Look-ups in the open scope's register that routing and checking need, each in one query."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from tenants.models import Endpoint, Tenant
+from tenants.scope import require_tenant
+
+LEGACY_PROTOCOL = "edl"
+OPERATOR_PROTOCOL = "neso-wa"
+
+_STANDING = """
+SELECT t.state,
+    EXISTS (SELECT 1 FROM tenants_bmunit u
+            WHERE u.tenant_id = t.id AND u.name = %(bm_unit)s AND u.control_point_id = %(endpoint)s),
+    (SELECT o.id FROM tenants_endpoint o
+     WHERE o.tenant_id = t.id AND o.protocol = 'neso-wa' AND o.environment = %(environment)s LIMIT 1)
+FROM tenants_tenant t WHERE t.id = %(tenant)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What must be known of the sender before its message is taken."""
+
+    suspended: bool
+    knows_unit: bool
+    operator: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class ControlPoint:
+    """One of the tenant's control points, with what a link to it needs."""
+
+    endpoint_id: UUID
+    name: str
+    environment: str
+    settings: dict[str, Any]
+
+
+def standing_of(endpoint_id: UUID, environment: str, bm_unit: str) -> Standing:
+    """Of the tenant in scope, of a BM unit at one of its control points, and where its messages go."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _STANDING,
+            {
+                "tenant": require_tenant(),
+                "endpoint": endpoint_id,
+                "environment": environment,
+                "bm_unit": bm_unit,
+            },
+        )
+        state, knows_unit, operator = cursor.fetchone()
+    return Standing(state == Tenant.State.SUSPENDED, knows_unit, operator)
+
+
+def find_control_point(name: str, environment: str) -> ControlPoint | None:
+    row = Endpoint.objects.filter(
+        protocol=LEGACY_PROTOCOL, name=name, environment=environment
+    ).first()
+    return as_control_point(row) if row else None
+
+
+def as_control_point(row: Endpoint) -> ControlPoint:
+    return ControlPoint(row.id, row.name, row.environment, row.settings)
+
+
+def find_operator(environment: str) -> Endpoint | None:
+    """The endpoint that leads to the system operator's Wider Access API."""
+    return Endpoint.objects.filter(protocol=OPERATOR_PROTOCOL, environment=environment).first()

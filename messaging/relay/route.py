@@ -1,0 +1,123 @@
+"""Where a message goes: which deliveries it makes, in which queue, and until when."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from messaging.domain.acknowledgements import FreeText, Result
+from messaging.domain.instructions import Instruction
+from messaging.domain.messages import BmMessage, kind_of, unit_of
+from messaging.models import Message
+from messaging.protocols.base import Envelope, Stamp
+from messaging.relay import deadlines
+from messaging.relay.codecs import legacy_codec
+from messaging.relay.correlate import Matched
+from messaging.relay.hold import Hold
+from messaging.relay.register import ControlPoint, Standing
+from messaging.relay.rows import NewDelivery, NewMessage, insert_delivery, insert_message
+from messaging.states import Lane
+from tenants.audit import ledger
+from tenants.audit.events import Event, Fact
+
+_WORKER_GRACE = timedelta(seconds=1)
+
+
+def to_operator(
+    hold: Hold,
+    message: BmMessage,
+    message_id: UUID,
+    at: datetime,
+    standing: Standing,
+    matched: Matched | None,
+) -> tuple[NewDelivery, ...]:
+    """A control point's message to the system operator. Free text ends at the host."""
+    if isinstance(message, FreeText):
+        return ()
+    if standing.operator is None:
+        detail = {"alarm": "no endpoint leads to the system operator"}
+        ledger.record(Fact(Event.ALARMED, at, message_id, detail=detail))
+        return ()
+    deadline = matched.respond_by if matched else at + deadlines.schedule_of(message).within
+    new = insert_delivery(
+        message_id,
+        standing.operator,
+        Lane.OPERATOR,
+        unit_of(message),
+        at=at,
+        due_at=at + _WORKER_GRACE,
+        deadline=deadline,
+    )
+    return (new,)
+
+
+def to_control_point(
+    control_point: ControlPoint,
+    instruction: Instruction,
+    message_id: UUID,
+    at: datetime,
+    respond_by: datetime,
+) -> tuple[NewDelivery, ...]:
+    """An instruction to its control point. Text that its message has no room for follows in messages of its own."""
+    codec = legacy_codec(control_point.settings)
+    _, *rest = codec.divide(instruction)
+    first = _on_link(message_id, control_point, instruction.bm_unit, at, respond_by)
+    return (first, *(tell(control_point, text, at, answers=message_id) for text in rest))
+
+
+def tell_result(
+    control_point: ControlPoint, result: Result, at: datetime, answers: UUID, in_reply_to: str
+) -> tuple[NewDelivery, ...]:
+    """What the operator said of a control point's message `in_reply_to`."""
+    codec = legacy_codec(control_point.settings)
+    parts = codec.divide(result)
+    return tuple(
+        tell(
+            control_point,
+            part,
+            at,
+            answers=answers,
+            in_reply_to=in_reply_to if isinstance(part, Result) else "",
+        )
+        for part in parts
+    )
+
+
+def tell(
+    control_point: ControlPoint,
+    message: BmMessage,
+    at: datetime,
+    *,
+    answers: UUID | None = None,
+    in_reply_to: str = "",
+) -> NewDelivery:
+    """A message of the host's own to a control point; it is numbered when it is sent."""
+    codec = legacy_codec(control_point.settings)
+    parcel = codec.encode(Envelope(Stamp("", at, in_reply_to), (message,)))
+    row = NewMessage(
+        endpoint_id=control_point.endpoint_id,
+        origin=Message.Origin.HOST,
+        kind=kind_of(message),
+        bm_unit=unit_of(message),
+        reference="",
+        content=parcel.content,
+        received_at=at,
+        answers=answers,
+    )
+    message_id = insert_message(row)
+    ledger.record(Fact(Event.STORED, at, message_id, detail={"kind": row.kind, "origin": "host"}))
+    return _on_link(message_id, control_point, "", at, at + deadlines.NOTICE.within)
+
+
+def _on_link(
+    message_id: UUID, control_point: ControlPoint, queue: str, at: datetime, deadline: datetime
+) -> NewDelivery:
+    return insert_delivery(
+        message_id,
+        control_point.endpoint_id,
+        Lane.LINK,
+        queue,
+        at=at,
+        due_at=at + deadlines.LINK_GRACE,
+        deadline=deadline,
+    )

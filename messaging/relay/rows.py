@@ -1,0 +1,212 @@
+"""The statements that write messages, deliveries and attempts, each in one round trip, within the open scope.
+
+Written in SQL since they are what every message's latency is made of; everything that is not is done through the models.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from messaging.models import Message
+from messaging.states import AttemptOutcome, Lane
+from tenants.ids import digest_of, new_id
+from tenants.scope import require_tenant
+
+_MESSAGE = """
+WITH body AS (
+    INSERT INTO audit_body (tenant_id, digest, month, content)
+    VALUES (%(tenant)s, %(digest)s, date_trunc('month', %(at)s AT TIME ZONE 'UTC')::date, %(content)s)
+    ON CONFLICT DO NOTHING
+)
+INSERT INTO messaging_message (id, tenant_id, endpoint_id, origin, kind, bm_unit, reference, answers_id,
+                               body_digest, received_at, refusal_code, refusal_text)
+VALUES (%(id)s, %(tenant)s, %(endpoint)s, %(origin)s, %(kind)s, %(bm_unit)s, %(reference)s, %(answers)s,
+        %(digest)s, %(at)s, %(refusal_code)s, %(refusal_text)s)
+"""
+
+_DELIVERY = """
+WITH due AS (
+    INSERT INTO messaging_due (delivery_id, tenant_id, lane, due_at)
+    VALUES (%(id)s, %(tenant)s, %(lane)s, %(due_at)s)
+)
+INSERT INTO messaging_delivery (id, tenant_id, message_id, endpoint_id, lane, queue, state, created_at,
+                                deadline, attempts, reference, outcome_code, outcome_text)
+VALUES (%(id)s, %(tenant)s, %(message)s, %(endpoint)s, %(lane)s, %(queue)s, 'PENDING', %(at)s,
+        %(deadline)s, 0, '', '', '')
+"""
+
+_ATTEMPT = """
+INSERT INTO messaging_attempt (id, tenant_id, delivery_id, month, outcome, received_at, sent_at,
+                               answered_at, settled_at, status, detail, answer_digest)
+VALUES (%(id)s, %(tenant)s, %(delivery)s, date_trunc('month', %(settled_at)s AT TIME ZONE 'UTC')::date,
+        %(outcome)s, %(received_at)s, %(sent_at)s, %(answered_at)s, %(settled_at)s, %(status)s,
+        %(detail)s, %(answer_digest)s)
+"""
+
+_RECEIPT = """
+INSERT INTO messaging_receipt (id, tenant_id, endpoint_id, reference, digest, message_id, status, answer,
+                               taken_at)
+VALUES (%(id)s, %(tenant)s, %(endpoint)s, %(reference)s, %(digest)s, %(message)s, %(status)s, %(answer)s,
+        %(at)s)
+ON CONFLICT (tenant_id, endpoint_id, reference) DO
+"""
+_KEEP_FIRST = "NOTHING"
+_REPLACE = """
+UPDATE SET digest = EXCLUDED.digest, message_id = EXCLUDED.message_id, status = EXCLUDED.status,
+           answer = EXCLUDED.answer, taken_at = EXCLUDED.taken_at
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A message about to be stored, with the bytes it came as."""
+
+    endpoint_id: UUID
+    origin: Message.Origin
+    kind: str
+    bm_unit: str
+    reference: str
+    content: bytes
+    received_at: datetime
+    answers: UUID | None = None
+    refusal_code: str = ""
+    refusal_text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """A delivery just made, as whoever wakes its hands needs it."""
+
+    id: UUID
+    tenant_id: UUID
+    endpoint_id: UUID
+    lane: Lane
+
+
+@dataclass(frozen=True, slots=True)
+class NewAttempt:
+    delivery_id: UUID
+    outcome: AttemptOutcome
+    received_at: datetime
+    sent_at: datetime
+    answered_at: datetime | None
+    settled_at: datetime
+    status: int | None = None
+    detail: str = ""
+    answer_digest: bytes | None = None
+
+
+def insert_message(new: NewMessage) -> UUID:
+    """Stores a message and its bytes; returns its id."""
+    message_id = new_id()
+    _execute(
+        _MESSAGE,
+        {
+            "id": message_id,
+            "tenant": require_tenant(),
+            "endpoint": new.endpoint_id,
+            "origin": new.origin.value,
+            "kind": new.kind,
+            "bm_unit": new.bm_unit,
+            "reference": new.reference,
+            "answers": new.answers,
+            "digest": digest_of(new.content),
+            "content": new.content,
+            "at": new.received_at,
+            "refusal_code": new.refusal_code,
+            "refusal_text": new.refusal_text,
+        },
+    )
+    return message_id
+
+
+def insert_delivery(
+    message_id: UUID,
+    endpoint_id: UUID,
+    lane: Lane,
+    queue: str,
+    *,
+    at: datetime,
+    due_at: datetime,
+    deadline: datetime,
+) -> NewDelivery:
+    """Makes the duty to deliver, due at `due_at` should nobody take it before."""
+    new = NewDelivery(new_id(), require_tenant(), endpoint_id, lane)
+    _execute(
+        _DELIVERY,
+        {
+            "id": new.id,
+            "tenant": new.tenant_id,
+            "message": message_id,
+            "endpoint": endpoint_id,
+            "lane": lane.value,
+            "queue": queue,
+            "at": at,
+            "due_at": due_at,
+            "deadline": deadline,
+        },
+    )
+    return new
+
+
+def insert_attempt(new: NewAttempt) -> None:
+    _execute(
+        _ATTEMPT,
+        {
+            "id": new_id(),
+            "tenant": require_tenant(),
+            "delivery": new.delivery_id,
+            "outcome": new.outcome.value,
+            "received_at": new.received_at,
+            "sent_at": new.sent_at,
+            "answered_at": new.answered_at,
+            "settled_at": new.settled_at,
+            "status": new.status,
+            "detail": new.detail[:500],
+            "answer_digest": new.answer_digest,
+        },
+    )
+
+
+def insert_receipt(
+    endpoint_id: UUID,
+    reference: str,
+    digest: bytes,
+    *,
+    answer: bytes,
+    status: int,
+    message_id: UUID | None,
+    at: datetime,
+    replace: bool = False,
+) -> bool:
+    """Remembers an answer; False where another transaction was first and `replace` is off.
+
+    Log numbers come round again after 99,999,999, so a link's receipts replace what lies one round back.
+    """
+    return bool(
+        _execute(
+            _RECEIPT + (_REPLACE if replace else _KEEP_FIRST),
+            {
+                "id": new_id(),
+                "tenant": require_tenant(),
+                "endpoint": endpoint_id,
+                "reference": reference,
+                "digest": digest,
+                "message": message_id,
+                "status": status,
+                "answer": answer,
+                "at": at,
+            },
+        )
+    )
+
+
+def _execute(statement: str, values: dict[str, Any]) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return int(cursor.rowcount)

@@ -1,0 +1,1 @@
+"""A system operator to rehearse against, written apart from the host it is a peer of."""

@@ -1,0 +1,2 @@
+"""Strict checks of what the host sends, one module a message; they judge the content of a payload
+whose signature held."""

@@ -1,0 +1,118 @@
+"""The operator's side of the Wider Access API: what each of the five services answers to a message
+that was received."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from messaging.simulator.book import Book
+from messaging.simulator.checks.fields import Fields
+from messaging.simulator.checks.findings import Findings, Violation, pointer
+from messaging.simulator.checks.redeclaration import check_redeclaration, read_control_point
+from messaging.simulator.checks.response import read_response
+from messaging.simulator.checks.submission import check_submission
+from messaging.simulator.config import Tenant
+from messaging.simulator.faults import FaultBoard
+from messaging.simulator.http import MIB
+from messaging.simulator.later import LaterReceipts, Promise
+from messaging.simulator.memory import Answer
+from messaging.simulator.outage import Outage
+from messaging.simulator.payloads import answer, make_payload, make_receipt, refusal
+from messaging.simulator.routes import Received, Route
+from messaging.simulator.services import (
+    HEALTH,
+    INSTRUCTION,
+    NORMALIZATION,
+    REDECLARATION,
+    SUBMISSION,
+)
+
+_LARGE = 64 * MIB
+
+
+class WiderAccess:
+    def __init__(
+        self, book: Book, faults: FaultBoard, outage: Outage, later: LaterReceipts
+    ) -> None:
+        self._book = book
+        self._faults = faults
+        self._outage = outage
+        self._later = later
+
+    def routes(self) -> tuple[Route, ...]:
+        return (
+            Route(HEALTH, "health", check_nothing, self._answer_health, in_outage=True),
+            Route(
+                NORMALIZATION,
+                "normalization",
+                check_normalization,
+                self._answer_normalization,
+                largest=_LARGE,
+            ),
+            Route(INSTRUCTION, "response", read_response, self._answer_response),
+            Route(REDECLARATION, "redeclaration", check_redeclaration, self._answer_redeclaration),
+            Route(
+                SUBMISSION, "submission", check_submission, self._answer_submission, largest=_LARGE
+            ),
+        )
+
+    def _answer_health(self, received: Received) -> Answer:
+        status = "OUTAGE" if self._outage.is_on() else "OK"
+        return answer(make_payload("health", received.message_id, {"status": status}))
+
+    def _answer_normalization(self, received: Received) -> Answer:
+        tenant, whose = received.tenant, received.tenant.participant_id
+        point = tenant.control_points[str(received.payload["controlPoint"])]
+        since = datetime.fromisoformat(str(received.payload["since"]))
+        members = {
+            "instructions": self._book.first_sent_since(whose, point.name, since),
+            "redeclarations": self._book.last_taken(whose, point.bm_units),
+        }
+        return answer(make_payload("normalization", received.message_id, members))
+
+    def _answer_response(self, received: Received) -> Answer:
+        response = read_response(Fields(received.payload, (), Findings()), received.tenant)
+        if response is None:
+            raise RuntimeError("a response that was checked can't be read")
+        judged = self._book.judge(received.tenant.participant_id, response, received.at)
+        if isinstance(judged, tuple):
+            name, code, text = judged
+            return refusal(received.message_id, (Violation(pointer((name,)), code, text),))
+        self._book.settle(judged, received.payload, received.at)
+        return answer(make_receipt(received.message_id, "ACCEPTED"))
+
+    def _answer_redeclaration(self, received: Received) -> Answer:
+        self._book.take(received.tenant.participant_id, received.payload, received.message_id)
+        return self._accept(received, self._withdraw)
+
+    def _answer_submission(self, received: Received) -> Answer:
+        return self._accept(received, _keep)
+
+    def _withdraw(self, received: Received) -> None:
+        self._book.withdraw(received.tenant.participant_id, received.payload, received.message_id)
+
+    def _accept(self, received: Received, rejected: Callable[[Received], None]) -> Answer:
+        """ACCEPTED, or RECEIVED where a fault wants the final word later or never."""
+        for name in ("receipt_missing", "receipt_later", "receipt_duplicated"):
+            whose = received.tenant.participant_id
+            fault = self._faults.take(name, received.service, whose)
+            if fault is not None:
+                received.faults.append(name)
+                if name != "receipt_missing":
+                    self._later.promise(Promise(received, fault, rejected))
+                return answer(make_receipt(received.message_id, "RECEIVED"))
+        return answer(make_receipt(received.message_id, "ACCEPTED"))
+
+
+def _keep(received: Received) -> None:
+    """A rejected submission changes nothing the operator answers by."""
+
+
+def check_nothing(fields: Fields, tenant: Tenant) -> None:
+    """Health has no members of its own."""
+
+
+def check_normalization(fields: Fields, tenant: Tenant) -> None:
+    read_control_point(fields, tenant)
+    fields.stamp("since")

@@ -1,0 +1,33 @@
+"""The Celery tasks: thin, given ids only, each safe to run twice and at once."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from celery import shared_task
+from django.db import connection
+
+from messaging.relay import deliver as delivering
+from messaging.relay import due
+from messaging.relay.wake import wake_worker
+from tenants.scope import reconnecting
+
+SWEEP_LIMIT = 500
+
+
+@shared_task(name="messaging.tasks.deliver")
+def deliver(tenant_id: str, delivery_id: str) -> None:
+    delivering.deliver(UUID(tenant_id), UUID(delivery_id))
+
+
+@shared_task(name="messaging.tasks.sweep")
+def sweep() -> None:
+    """Hands out what is due: the lost wake-ups, the waits that are over, and what a dead process had claimed."""
+    for overdue in reconnecting(lambda: due.pick(SWEEP_LIMIT)):
+        wake_worker(overdue.tenant_id, overdue.delivery_id)
+
+
+@shared_task(name="messaging.tasks.keep_partitions_ahead")
+def keep_partitions_ahead() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT ensure_partitions((current_date + interval '12 months')::date)")

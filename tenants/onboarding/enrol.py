@@ -1,0 +1,145 @@
+"""Enrols a tenant in one transaction: its row, endpoints, BM units, certificates and directory entries.
+
+Run by the vendor's staff role; nothing is half-enrolled when any of it is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+
+from tenants import certificates, directory
+from tenants.audit import ledger
+from tenants.audit.events import Event, Fact
+from tenants.directory import Known
+from tenants.ids import new_id
+from tenants.models import BmUnit, Certificate, Endpoint, Environment, Peer, Tenant
+from tenants.scope import tenant_scope
+
+
+@dataclass(frozen=True, slots=True)
+class ControlPointPlan:
+    """A control point, the NGC names of its BM units, and the certificate (PEM) it connects with."""
+
+    name: str
+    bm_units: tuple[str, ...]
+    certificate: str
+    protocol: str
+    transport: str
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorPlan:
+    """The endpoint that leads to the system operator."""
+
+    peer: Peer
+    protocol: str
+    transport: str
+    address: str
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPairPlan:
+    """A certificate (PEM) and its private key."""
+
+    certificate: str
+    key: PrivateKeyTypes
+
+
+@dataclass(frozen=True, slots=True)
+class TenantPlan:
+    name: str
+    participant_id: str
+    trading_agent: str
+    environment: Environment
+    signing: KeyPairPlan
+    client: KeyPairPlan
+    operators: tuple[OperatorPlan, ...]
+    control_points: tuple[ControlPointPlan, ...]
+
+
+def enrol(plan: TenantPlan) -> UUID:
+    """Returns the new tenant's id. Raises AlreadyKnown where a name, unit or certificate is another's."""
+    tenant_id = new_id()
+    with tenant_scope(tenant_id):
+        Tenant.objects.create(
+            id=tenant_id,
+            name=plan.name,
+            participant_id=plan.participant_id,
+            trading_agent=plan.trading_agent,
+        )
+        directory.enter(Known.TENANT_NAME, plan.name.encode(), tenant_id)
+        directory.enter(Known.PARTICIPANT, plan.participant_id.encode(), tenant_id)
+        _install(Certificate.Purpose.SIGNING, plan.signing)
+        _install(Certificate.Purpose.SO_CLIENT, plan.client)
+        for operator in plan.operators:
+            _add_operator(tenant_id, plan.environment, operator)
+        for control_point in plan.control_points:
+            _add_control_point(tenant_id, plan.environment, control_point)
+        detail = {"participant_id": plan.participant_id, "environment": plan.environment.value}
+        ledger.record(Fact(Event.ENROLLED, datetime.now(UTC), detail=detail))
+    return tenant_id
+
+
+def renew(tenant_id: UUID, plan: TenantPlan) -> None:
+    """Installs the plan's certificates for a tenant that is enrolled already."""
+    with tenant_scope(tenant_id):
+        _install(Certificate.Purpose.SIGNING, plan.signing)
+        _install(Certificate.Purpose.SO_CLIENT, plan.client)
+        for control_point in plan.control_points:
+            endpoint = Endpoint.objects.get(
+                name=control_point.name,
+                protocol=control_point.protocol,
+                environment=plan.environment,
+            )
+            certificates.install(
+                Certificate.Purpose.CONTROL_POINT, control_point.certificate, endpoint=endpoint
+            )
+
+
+def point_operator(tenant_id: UUID, protocol: str, address: str, peer: Peer) -> None:
+    """Leads a tenant's outbound side of one protocol to another address and peer."""
+    with tenant_scope(tenant_id):
+        changed = Endpoint.objects.filter(protocol=protocol, environment=peer.environment)
+        if not changed.update(address=address.rstrip("/"), peer=peer):
+            raise LookupError(f"no {protocol} endpoint in {peer.environment}")
+        detail = {"protocol": protocol, "address": address, "peer": peer.name}
+        ledger.record(Fact(Event.ENDPOINT_CHANGED, datetime.now(UTC), detail=detail))
+
+
+def _install(purpose: Certificate.Purpose, pair: KeyPairPlan) -> None:
+    certificates.install(purpose, pair.certificate, pair.key)
+
+
+def _add_operator(tenant_id: UUID, environment: Environment, plan: OperatorPlan) -> None:
+    Endpoint.objects.create(
+        tenant_id=tenant_id,
+        name=plan.peer.name,
+        protocol=plan.protocol,
+        transport=plan.transport,
+        environment=environment,
+        address=plan.address.rstrip("/"),
+        settings=plan.settings,
+        peer=plan.peer,
+    )
+
+
+def _add_control_point(tenant_id: UUID, environment: Environment, plan: ControlPointPlan) -> None:
+    endpoint = Endpoint.objects.create(
+        tenant_id=tenant_id,
+        name=plan.name,
+        protocol=plan.protocol,
+        transport=plan.transport,
+        environment=environment,
+        settings=plan.settings,
+    )
+    certificates.install(Certificate.Purpose.CONTROL_POINT, plan.certificate, endpoint=endpoint)
+    for name in plan.bm_units:
+        directory.enter(Known.BM_UNIT, name.encode(), tenant_id)
+        BmUnit.objects.create(tenant_id=tenant_id, name=name, control_point=endpoint)

@@ -1,0 +1,18 @@
+"""Waits for what happens outside this program, up to a bound that only a failure reaches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+BOUND_SECONDS = 20.0
+
+
+def eventually(is_so: Callable[[], object]) -> bool:
+    """Whether it becomes so."""
+    deadline = time.monotonic() + BOUND_SECONDS
+    while not is_so():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
