@@ -174,7 +174,9 @@ class Receipt(TenantRow):
 class Instruction(TenantRow):
     """An instruction to a control point and what became of it. `content_digest` leaves out ids and times of sending."""
 
-    message = models.OneToOneField(Message, on_delete=models.PROTECT, related_name="instruction")
+    message = models.ForeignKey(
+        Message, on_delete=models.PROTECT, related_name="instructions", db_index=False
+    )
     endpoint = models.ForeignKey(
         Endpoint, on_delete=models.PROTECT, related_name="+", db_index=False
     )
@@ -192,7 +194,10 @@ class Instruction(TenantRow):
         constraints = [
             models.UniqueConstraint(
                 fields=["tenant", "endpoint", "kind", "bm_unit", "number"], name="instruction_once"
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["tenant", "message"], name="instruction_of_one_message"
+            ),
         ]
 
     def __str__(self) -> str:

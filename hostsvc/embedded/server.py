@@ -15,7 +15,7 @@ from typing import ClassVar, Self
 
 from hostsvc.embedded.errors import EmbeddedError
 from hostsvc.supervisor.child import Child
-from hostsvc.supervisor.kin import end, send, working_in
+from hostsvc.supervisor.kin import end, leaders, send, working_in
 from hostsvc.supervisor.lock import Lock, LockHeld
 from hostsvc.supervisor.ports import free_ports, is_free
 from hostsvc.supervisor.spawn import spawn, tail
@@ -165,14 +165,20 @@ class EmbeddedServer(ABC):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 running.wait(seconds)
                 break
-        send(running.pid, signal.SIGKILL, group=True)
-        running.wait()
+        else:
+            send(running.pid, signal.SIGKILL, group=True)
+            running.wait()
         self.end_orphans()
 
     def end_orphans(self) -> None:
         """End whatever a killed program left running on this directory, which we hold locked."""
+        first = leaders(working_in(self.home, self.programs))
+        # PostgreSQL's parts each read a signal in their own way: only their parent is asked. More
+        # than one without a parent among them means that it is gone.
+        if len(first) == 1:
+            end(first, self.steps)
         left = working_in(self.home, self.programs)
-        if left and not end(left, [*self.steps, (signal.SIGKILL, 5.0)]):
+        if not end(left, [(signal.SIGKILL, 5.0)]):
             raise EmbeddedError(f"an earlier {self.name} does not end (pid {left[0]})")
 
     def _choose_port(self, *, again: bool = False) -> int:

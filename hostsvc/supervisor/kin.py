@@ -39,6 +39,11 @@ def working_in(directory: Path, programs: Collection[str]) -> list[int]:
     return found
 
 
+def leaders(pids: Collection[int]) -> list[int]:
+    """Those whose parent is not among them; all of them where there is no /proc."""
+    return [pid for pid in pids if (fields := _stat(pid)) is None or int(fields[1]) not in pids]
+
+
 def end(pids: Collection[int], steps: Collection[tuple[signal.Signals, float]]) -> bool:
     """Signal them in steps, each with seconds to wait; True once none is left."""
     for number, seconds in steps:

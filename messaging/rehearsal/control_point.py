@@ -68,7 +68,8 @@ class ControlPoint:
     """Use it as an asynchronous context manager, or `start` and `stop` it.
 
     With `state` a file, another ControlPoint over the same file goes on where this one was killed.
-    `server_name` is what the host's certificate must say where that is not `host`.
+    `profiles` is a folder of further profiles; `server_name` what the host's certificate must say
+    where that is not `host`; `back_off` the least and the most seconds between two attempts.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class ControlPoint:
         answer: Answering = accept,
         profile: str = "host-1",
         *,
+        profiles: Path | None = None,
         server_name: str | None = None,
         back_off: tuple[float, float] = (0.2, 10.0),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -93,7 +95,7 @@ class ControlPoint:
         self._tls = ssl_context
         self._server_name = server_name or (host if ssl_context else None)
         self._answering = answer
-        self._profile = load_profile(profile)
+        self._profile = load_profile(profile, profiles)
         self._codec = EdlCodec(self._profile)
         self._from_host = EdlCodec(self._profile, sender=Role.HOST)
         self._back_off = back_off
@@ -119,13 +121,14 @@ class ControlPoint:
         self._running = asyncio.create_task(self._keep_linked())
 
     async def stop(self) -> None:
-        """Closes the link and the logbook."""
+        """Closes the link and the logbook; whoever still waits for an answer is cancelled."""
         if self._link:
             await self._link.close()
         if self._running:
             self._running.cancel()
             with suppress(asyncio.CancelledError):
                 await self._running
+            self._outbox.close()
         self._logbook.close()
 
     async def wait_ready(self) -> None:

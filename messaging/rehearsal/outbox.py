@@ -75,6 +75,12 @@ class Outbox:
         self._queue.append((entry, False))
         return entry
 
+    def close(self) -> None:
+        """Nobody will hear of what is still open."""
+        for entry in self._open.values():
+            entry.numbered.cancel()
+            entry.answered.cancel()
+
     def find(self, number: int) -> Entry | None:
         """The message last sent under a number, while it has no answer."""
         return self._by_number.get(number)

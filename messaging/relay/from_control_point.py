@@ -195,7 +195,11 @@ def _take_again(hold: Hold, arrival: Arrival) -> Answer:
         endpoint_id=hold.endpoint_id, reference=arrival.reference
     ).first()
     digest = digest_of(arrival.content)
-    if known is None or bytes(known.digest) != digest:
+    if known is None:
+        text = "log number gap: not one that was taken"
+        _store_refused(hold, arrival, (), Refusal(RefusalCode.NUMBER_GAP, text))
+        return Answer(RefusalCode.NUMBER_GAP)
+    if bytes(known.digest) != digest:
         text = "log number reused with other bytes"
         _store_refused(hold, arrival, (), Refusal(RefusalCode.NUMBER_REUSED, text))
         return Answer(RefusalCode.NUMBER_REUSED, text)

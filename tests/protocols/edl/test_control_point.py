@@ -30,7 +30,8 @@ from messaging.domain.redeclarations import (
 )
 from messaging.domain.units import RefusalCode
 from messaging.protocols.base import Parcel
-from messaging.protocols.edl.events import Acknowledged, Broken, Refused
+from messaging.protocols.edl.events import Acknowledged, Broken, Heard, Hello, Refused
+from messaging.protocols.edl.loading import OWN_FOLDER
 from messaging.rehearsal.control_point import ControlPoint
 from messaging.rehearsal.outbox import Answer, Lapsed
 from tests.protocols.edl.host import Host
@@ -301,6 +302,18 @@ async def test_a_silent_control_point_says_nothing_until_it_speaks_again() -> No
 
 
 @in_a_loop
+async def test_nobody_waits_for_one_that_was_stopped() -> None:
+    async with Host() as host:
+        host.answering = False
+        async with point(host) as control_point:
+            number = await control_point.redeclare(sel(5))
+            waiting = asyncio.create_task(control_point.answered(number))
+            await asyncio.sleep(0)
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+
+@in_a_loop
 async def test_a_dropped_link_is_made_again() -> None:
     async with Host() as host, point(host) as control_point:
         await control_point.wait_ready()
@@ -308,6 +321,18 @@ async def test_a_dropped_link_is_made_again() -> None:
         await host.until(lambda: len(host.hellos) == 2)
         await control_point.wait_ready()
         assert control_point.links == 2
+
+
+@in_a_loop
+async def test_it_beats_and_leaves_a_host_that_says_nothing(tmp_path: Path) -> None:
+    quick = (OWN_FOLDER / "host-1.toml").read_text()
+    quick = quick.replace("heartbeat_seconds = 30", "heartbeat_seconds = 1")
+    quick = quick.replace("silence_seconds = 90", "silence_seconds = 2")
+    (tmp_path / "host-1.toml").write_text(quick)
+    async with Host() as host, point(host, profiles=tmp_path) as control_point:
+        await host.until(lambda: len(host.hellos) == 2)
+        await control_point.wait_ready()
+        assert [type(event) for event in host.heard] == [Hello, Heard, Hello]
 
 
 @in_a_loop
