@@ -2,57 +2,95 @@
 
 from __future__ import annotations
 
+import logging
+from http import HTTPStatus
 from typing import Any
 
-from django.http import Http404
+import psycopg
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 PROBLEM_TYPE = "application/problem+json"
+RETRY_AFTER_S = 2
+
+_log = logging.getLogger(__name__)
 
 
 def problem(
-    status: int,
-    code: str,
-    title: str,
-    *,
-    detail: str = "",
-    errors: list[dict[str, Any]] | None = None,
+    status: int, code: str, *, detail: str = "", errors: list[dict[str, str]] | None = None
 ) -> Response:
-    """A problem answer; `errors` are items of `field` and `text`."""
-    body: dict[str, Any] = {"type": f"about:blank#{code}", "title": title, "status": status}
-    body["code"] = code
-    if detail:
-        body["detail"] = detail
-    if errors:
-        body["errors"] = errors
-    return Response(body, status=status, content_type=PROBLEM_TYPE)
+    """A problem answer; `errors` are items of `field` (JSON Pointer) and `text`."""
+    return Response(_body(status, code, detail, errors), status=status, content_type=PROBLEM_TYPE)
 
 
 def answer(error: Exception, context: dict[str, Any]) -> Response | None:
-    """REST framework's exception handler."""
+    """REST framework's exception handler. What it does not know is a bug, and becomes `internal` below."""
     if isinstance(error, Http404):
         error = exceptions.NotFound()
+    if isinstance(error, OperationalError | InterfaceError):
+        return _without_database(error)
     if not isinstance(error, exceptions.APIException):
         return None
     set_rollback()
     response = _of(error)
-    if wait := getattr(error, "wait", None):
+    if (wait := getattr(error, "wait", None)) is not None:
         response["Retry-After"] = str(int(wait) + 1)
     if scheme := getattr(error, "auth_header", None):
         response["WWW-Authenticate"] = scheme
     return response
 
 
+def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
+    """Django's handler400."""
+    return _plain(400, "bad-request")
+
+
+def not_found(request: HttpRequest, exception: Exception) -> JsonResponse:
+    """Django's handler404: an address that does not exist, told as a row that does not."""
+    return _plain(404, "not-found")
+
+
+def internal(request: HttpRequest) -> JsonResponse:
+    """Django's handler500."""
+    return _plain(500, "internal")
+
+
+def _plain(status: int, code: str) -> JsonResponse:
+    return JsonResponse(_body(status, code), status=status, content_type=PROBLEM_TYPE)
+
+
+def _body(
+    status: int, code: str, detail: str = "", errors: list[dict[str, str]] | None = None
+) -> dict[str, Any]:
+    body: dict[str, Any] = {"type": "about:blank", "title": HTTPStatus(status).phrase}
+    body |= {"status": status, "code": code}
+    if detail:
+        body["detail"] = detail
+    if errors:
+        body["errors"] = errors
+    return body
+
+
 def _of(error: exceptions.APIException) -> Response:
     if isinstance(error, exceptions.ValidationError):
-        return problem(400, "invalid", "The request is not valid.", errors=_items(error.detail))
+        return problem(400, "invalid", errors=_items(error.detail))
     code = str(error.default_code).replace("_", "-")
-    return problem(error.status_code, code, str(error.default_detail), detail=str(error.detail))
+    return problem(error.status_code, code, detail=str(error.detail))
 
 
-def _items(detail: Any, field: str = "") -> list[dict[str, Any]]:
+def _without_database(error: Exception) -> Response:
+    _log.warning("a request was refused for want of the database: %s", type(error.__cause__))
+    if isinstance(error.__cause__, psycopg.errors.QueryCanceled):
+        return problem(503, "took-too-long", detail="Ask for less: a shorter time, fewer rows.")
+    response = problem(503, "unavailable", detail="Try again in a moment.")
+    response["Retry-After"] = str(RETRY_AFTER_S)
+    return response
+
+
+def _items(detail: Any, field: str = "") -> list[dict[str, str]]:
     if isinstance(detail, dict):
         return [i for name, part in detail.items() for i in _items(part, f"{field}/{name}")]
     if isinstance(detail, list):

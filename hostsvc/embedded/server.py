@@ -16,7 +16,7 @@ from typing import ClassVar, Self
 from hostsvc.embedded.errors import EmbeddedError
 from hostsvc.supervisor.child import Child
 from hostsvc.supervisor.kin import end, leaders, send, working_in
-from hostsvc.supervisor.lock import Lock, LockHeld
+from hostsvc.supervisor.lock import Lock, LockHeld, LockUnusable
 from hostsvc.supervisor.ports import free_ports, is_free
 from hostsvc.supervisor.spawn import spawn, tail
 
@@ -76,7 +76,7 @@ class EmbeddedServer(ABC):
         try:
             self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.lock.acquire(refusal=f"{self.name} in {self.directory} is in use by pid {{pid}}")
-        except LockHeld as error:
+        except (LockHeld, LockUnusable) as error:
             raise EmbeddedError(str(error)) from None
         except OSError as error:
             raise self._unusable(error) from error

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hostsvc.supervisor.child import Child, ChildState, Event, Status
 from hostsvc.supervisor.guard import Guard
-from hostsvc.supervisor.lock import Lock, LockHeld
+from hostsvc.supervisor.lock import Lock, LockHeld, LockUnusable
 from hostsvc.supervisor.signals import Wakeup
 from hostsvc.supervisor.terminal import say, say_event
 from hostsvc.supervisor.ward import READY_POLL, Ward
@@ -74,7 +74,7 @@ class Supervisor:
         try:
             with self._alone(), self._wakeup:
                 self._run()
-        except (LockHeld, StartError) as error:
+        except (LockHeld, LockUnusable, StartError) as error:
             say(f"{self.title}: {error}", stream=sys.stderr)
             return 1
         return self._code
@@ -126,7 +126,7 @@ class Supervisor:
         if self._stopping:
             return
         for ward in stage:
-            self._guard.add(ward.start(), ward)
+            self._note(ward, ward.start())
         while not self._stopping:
             self._pulse(first=True)
             for ward in stage:
@@ -142,9 +142,13 @@ class Supervisor:
         self._bury()
         for ward in self.wards:
             if ward.is_due() and not self._stopping:
-                self._guard.add(ward.restart(), ward)
+                self._note(ward, ward.restart())
             ward.check_ready()
         self._call_tick()
+
+    def _note(self, ward: Ward, pid: int | None) -> None:
+        if pid is not None:
+            self._guard.add(pid, ward)
 
     def _bury(self) -> None:
         for ward in self.wards:
@@ -194,7 +198,7 @@ def refuse_failure(ward: Ward) -> None:
     if is_up(ward):
         return
     if ward.status in (Status.RESTARTING, Status.ENDED):
-        why = f"ended {ward.how_it_ended()}"
+        why = f"ended: {ward.how_it_ended()}"
     elif ward.is_late():
         why = f"was not ready within {ward.child.ready_seconds:.0f} s"
     else:

@@ -18,6 +18,10 @@ class LockHeld(Exception):
         super().__init__(text)
 
 
+class LockUnusable(Exception):
+    """The lock file can be neither opened nor made; the text says why."""
+
+
 class Lock:
     """An exclusive flock; children do not inherit it unless handed the descriptor."""
 
@@ -28,9 +32,11 @@ class Lock:
     def acquire(
         self, wait_seconds: float = 0.0, *, refusal: str = "{path} is held by pid {pid}"
     ) -> None:
-        """Take it, or after that long raise LockHeld with `refusal` as its text."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        """Take it, or after that long raise LockHeld with `refusal` as its text.
+
+        LockUnusable where there is no writing the file.
+        """
+        descriptor = self._open()
         deadline = time.monotonic() + wait_seconds
         while not self._try(descriptor):
             if time.monotonic() >= deadline:
@@ -58,6 +64,13 @@ class Lock:
     def descriptors(self) -> tuple[int, ...]:
         """What a child must inherit to hold the lock as well, until it ends."""
         return () if self.descriptor is None else (self.descriptor,)
+
+    def _open(self) -> int:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            return os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise LockUnusable(f"{self.path} cannot be written: {error.strerror}") from error
 
     @staticmethod
     def _try(descriptor: int) -> bool:

@@ -34,6 +34,7 @@ class Ward:
         self._delay = FIRST_DELAY
         self._next_start = 0.0
         self._slow = False
+        self._trouble = ""
         self._stop_at: float | None = None
 
     @property
@@ -41,11 +42,24 @@ class Ward:
         pid = self.running.pid if self.running else None
         return ChildState(self.child.name, self.status, pid, self.restarts, self.since)
 
-    def start(self) -> int:
-        """Start it and give its pid."""
+    def start(self) -> int | None:
+        """Start it and give its pid; None when it cannot be started, which counts as its end."""
+        self._slow = False
+        self._trouble = ""
+        try:
+            self.running = self._spawn()
+        except OSError as error:
+            self._trouble = f"could not be started: {error}"
+            self._after_end()
+            return None
+        self._become(Status.STARTING)
+        self._tell(EventKind.STARTED, f"pid {self.running.pid}")
+        return self.running.pid
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
         child = self.child
         child.log.parent.mkdir(parents=True, exist_ok=True)
-        self.running = spawn(
+        return spawn(
             child.argv,
             log=child.log,
             env=({} if child.whole_env else inherited()) | dict(child.env) | {MARK: self.mark},
@@ -53,10 +67,6 @@ class Ward:
             identity=child.identity,
             cwd=child.cwd,
         )
-        self._slow = False
-        self._become(Status.STARTING)
-        self._tell(EventKind.STARTED, f"pid {self.running.pid}")
-        return self.running.pid
 
     def check_ready(self) -> None:
         """From STARTING to READY when it says so; once too late, that is told."""
@@ -109,7 +119,7 @@ class Ward:
     def is_due(self) -> bool:
         return self.status is Status.RESTARTING and time.monotonic() >= self._next_start
 
-    def restart(self) -> int:
+    def restart(self) -> int | None:
         self.restarts += 1
         return self.start()
 
@@ -131,6 +141,8 @@ class Ward:
             kill_family(self.running.pid, self.mark)
 
     def how_it_ended(self) -> str:
+        if self._trouble:
+            return self._trouble
         code = self.exit_code or 0
         return f"by {signal.Signals(-code).name}" if code < 0 else f"with code {code}"
 

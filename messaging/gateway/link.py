@@ -215,6 +215,7 @@ class LinkConnection:
         if event.expected is None:
             await self._settled(links.refused, event.number, event.code, event.text, now())
             return
+        self._session.withdraw(event.expected, event.number)
         self._go_back_to = event.expected
         self._gone_back += 1
         if self._gone_back > GO_BACK_LIMIT:
@@ -222,8 +223,9 @@ class LinkConnection:
         await self._go_back_if_quiet()
 
     async def _go_back_if_quiet(self) -> None:
-        """Goes back to the number expected once nothing awaits an answer: until then an answer could mean either of two
-        messages that had the same number."""
+        """Goes back to the number expected once nothing awaits an answer: until then an answer
+        could mean either of two messages that had the same number.
+        """
         if self._go_back_to is None or self._session.awaiting:
             return
         await self._run(links.go_back, self._ready_hold(), self._go_back_to)

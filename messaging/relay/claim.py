@@ -31,6 +31,7 @@ from tenants.ids import digest_of
 from tenants.models import Endpoint
 from tenants.scope import require_tenant
 
+OUT = "the system operator is out"
 _LOCK_QUEUE = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 
 
@@ -79,9 +80,9 @@ def claim(delivery_id: UUID, owner: int) -> Claimed | NotClaimed:
         return NotClaimed()
     lock_queue(row.endpoint_id, row.queue)
     at = now()
-    if _is_behind_another(row):
-        due.put_off(delivery_id, at + deadlines.BLOCKED_LOOK_AGAIN)
-        return NotClaimed()
+    ahead = _ahead_of(row)
+    if ahead is not None:
+        return NotClaimed(_wait_behind(row, ahead, at))
     if not due.claim(delivery_id, owner, at + deadlines.LEASE):
         return NotClaimed()
     if at >= row.deadline:
@@ -91,13 +92,30 @@ def claim(delivery_id: UUID, owner: int) -> Claimed | NotClaimed:
     return _sealed(row, at)
 
 
-def _is_behind_another(row: Delivery) -> bool:
-    return Delivery.objects.filter(
-        endpoint_id=row.endpoint_id,
-        queue=row.queue,
-        state__in=UNDELIVERED,
-        position__lt=row.position,
-    ).exists()
+def _ahead_of(row: Delivery) -> Delivery | None:
+    """What must be delivered before it: the first of its queue that is not."""
+    ahead: Delivery | None = (
+        Delivery.objects.filter(
+            endpoint_id=row.endpoint_id,
+            queue=row.queue,
+            state__in=UNDELIVERED,
+            position__lt=row.position,
+        )
+        .order_by("position")
+        .first()
+    )
+    return ahead
+
+
+def _wait_behind(row: Delivery, ahead: Delivery, at: datetime) -> tuple[NewDelivery, ...]:
+    """Settling the one ahead makes this one due; if that one is held, the control point of this one is told too."""
+    again = min(at + deadlines.BLOCKED_LOOK_AGAIN, row.deadline)
+    if at >= row.deadline:
+        return verdicts.expire(row, at)
+    if ahead.state == DeliveryState.HELD and row.held_at is None:
+        return verdicts.hold(row, at, again, OUT)
+    due.put_off(row.id, again)
+    return ()
 
 
 def _hold(row: Delivery, at: datetime) -> tuple[NewDelivery, ...]:

@@ -14,7 +14,7 @@ from messaging.protocols.neso.seals.base import Sealed, SealError, Target
 from messaging.protocols.neso.wa.exchange import Answer as Verdict
 from messaging.protocols.neso.wa.exchange import Outcome, Sealing, read_answer, ruling_of
 from messaging.relay import deadlines, ownership, signing, verdicts, watch
-from messaging.relay.claim import Claimed, NotClaimed, claim, lock_queue
+from messaging.relay.claim import OUT, Claimed, NotClaimed, claim, lock_queue
 from messaging.relay.codecs import read_message
 from messaging.relay.rows import NewAttempt, insert_attempt
 from messaging.relay.verdicts import Made
@@ -146,7 +146,7 @@ def _settle(claimed: Claimed, report: Report) -> Made:
             return verdicts.refuse(row, at, _reason(report))
         case Outcome.HELD:
             until = deadlines.held_until(at, report.retry_after)
-            return verdicts.hold(row, at, min(until, row.deadline), "the system operator is out")
+            return verdicts.hold(row, at, min(until, row.deadline), OUT)
         case _:
             schedule = deadlines.schedule_of(read_message(row.message))
             return verdicts.retry(row, at, deadlines.pause_after(schedule, claimed.attempts))

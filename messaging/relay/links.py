@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from messaging.domain.messages import BmMessage, kind_of
+from messaging.domain.messages import BmMessage
 from messaging.models import Delivery, Instruction, Link
 from messaging.protocols.base import Envelope, Parcel, Stamp
 from messaging.protocols.edl.numbers import Waiting, next_number, plan_start
@@ -212,9 +212,7 @@ def _waiting(control_point: ControlPoint) -> list[Outgoing]:
 def _give_again(delivery_ids: Sequence[UUID], at: datetime) -> None:
     """Back among those that wait: they were given a number that the control point never took."""
     if delivery_ids:
-        Delivery.objects.filter(id__in=delivery_ids).update(
-            state=DeliveryState.PENDING, reference=""
-        )
+        Delivery.objects.filter(id__in=delivery_ids).update(state=DeliveryState.PENDING)
         for delivery_id in delivery_ids:
             due.put_off(delivery_id, at)
 
@@ -227,21 +225,30 @@ def _pending(hold: Hold, limit: int) -> list[Delivery]:
 
 
 def _numbered(hold: Hold, row: Delivery, number: int, at: datetime) -> Outgoing:
-    message, in_reply_to = _to_be_said(hold, row)
     reference = hold.profile.number_text(number)
-    parcel = hold.codec.encode(Envelope(Stamp(reference, at, in_reply_to), (message,)))
-    outgoing = Outgoing(row.id, number, parcel.content)
+    content, written_at = _content(hold, row, reference, at)
+    outgoing = Outgoing(row.id, number, content)
     Delivery.objects.filter(id=row.id).update(
         state=DeliveryState.CLAIMED,
         reference=reference,
         attempts=row.attempts + 1,
-        payload_digest=bodies.keep(parcel.content, at),
-        payload_at=at,
+        payload_digest=digest_of(content),
+        payload_at=written_at,
         sent_at=at,
     )
     due.put_off(row.id, row.deadline)
-    _record_sending(outgoing, at, message_id=row.message_id, kind=kind_of(message))
+    _record_sending(outgoing, at, message_id=row.message_id, kind=row.message.kind)
     return outgoing
+
+
+def _content(hold: Hold, row: Delivery, reference: str, at: datetime) -> tuple[bytes, datetime]:
+    """The bytes to send and when they were written: those of before, where the number is the same."""
+    if row.reference == reference and row.payload_digest is not None and row.payload_at is not None:
+        return bodies.read(bytes(row.payload_digest), row.payload_at), row.payload_at
+    message, in_reply_to = _to_be_said(hold, row)
+    parcel = hold.codec.encode(Envelope(Stamp(reference, at, in_reply_to), (message,)))
+    bodies.keep(parcel.content, at)
+    return parcel.content, at
 
 
 def _to_be_said(hold: Hold, row: Delivery) -> tuple[BmMessage, str]:

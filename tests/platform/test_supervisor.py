@@ -192,9 +192,9 @@ def test_a_start_after_a_kill_waits_for_what_is_still_ending(folder: Folder) -> 
 @pytest.mark.parametrize(
     ("scenario", "said"),
     [
-        ("broken", ["stage: broken ended with code 3; the end of", "the disk is made of cheese"]),
+        ("broken", ["stage: broken ended: with code 3; the end of", "the disk is made of cheese"]),
         ("late", ["stage: late was not ready within 0 s; the end of", "still thinking"]),
-        ("failing_step", ["stage: step ended with code 1; the end of", "no such table"]),
+        ("failing_step", ["stage: step ended: with code 1; the end of", "no such table"]),
     ],
 )
 def test_a_failed_start_shows_the_end_of_the_log_and_stops_the_others(
@@ -206,6 +206,20 @@ def test_a_failed_start_shows_the_end_of_the_log_and_stops_the_others(
         assert staged.has_said(text), staged.lines
     assert not staged.has_said("after started")
     assert folder.running() == []
+
+
+def test_what_cannot_be_started_is_explained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = Child("missing", [str(tmp_path / "no-such-program")], tmp_path / "log")
+    assert Supervisor([missing], tmp_path / "lock").run() == 1
+    assert "no-such-program" in capsys.readouterr().err
+    (tmp_path / "taken").touch()
+    unlogged = Child("unlogged", ["true"], tmp_path / "taken" / "log")
+    assert Supervisor([unlogged], tmp_path / "lock").run() == 1
+    assert "unlogged ended: could not be started" in capsys.readouterr().err
+    assert Supervisor([], tmp_path / "taken" / "lock").run() == 1
+    assert "cannot be written" in capsys.readouterr().err
 
 
 def test_a_step_ends_before_the_next_child_starts(folder: Folder) -> None:

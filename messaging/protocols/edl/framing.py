@@ -72,10 +72,10 @@ class Splitter:
 
 
 def split_parts(framing: Framing, content: bytes) -> Parts:
-    """Prefix, header and data of a whole message; RemoteProtocolError where prefix and header can't
-    be told apart.
+    """Prefix, header and data of a whole message; RemoteProtocolError where the first two can't be
+    told apart or read, or where there is no third.
 
-    What is wrong behind the header does not hide the header.
+    What is wrong within the data, or behind them, does not hide the header.
     """
     text = content.decode("latin-1").removesuffix(framing.message_end)
     if framing.tolerated_before_end:
@@ -85,6 +85,8 @@ def split_parts(framing: Framing, content: bytes) -> Parts:
     if not ended or not _is_printable(prefix + header):
         raise RemoteProtocolError("prefix and header cannot be read")
     data, ended, rest = rest.partition(framing.part_end)
+    if not ended and not data:
+        raise RemoteProtocolError("there is no third part")
     whole = ended and not rest and content.endswith(framing.message_end.encode())
     return Parts(prefix, header, data if whole and _is_printable(data) else None)
 

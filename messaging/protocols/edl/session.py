@@ -18,7 +18,7 @@ from messaging.protocols.edl import events as ev
 from messaging.protocols.edl import small_talk
 from messaging.protocols.edl.framing import Splitter, TooLong
 from messaging.protocols.edl.head import Head, read_head
-from messaging.protocols.edl.numbers import Intake, Standing, next_number
+from messaging.protocols.edl.numbers import Intake, Standing, next_number, steps_back
 from messaging.protocols.edl.profile import EdlProfile, Role
 from messaging.protocols.edl.states import RECEIVING, SENDING, Speech, State
 from messaging.protocols.layouts import Values
@@ -289,6 +289,15 @@ class Session:
         self._awaiting[number] = (content, now)
         self._said_at = now
         return content
+
+    def withdraw(self, expected: int, refused: int) -> None:
+        """The peer refused `refused` for a gap: from `expected` up to it nothing was taken, and nothing
+        of that will be answered, for the peer had read it before. What was sent after it will be.
+        """
+        modulus = self.profile.limits.number_modulus
+        reach = steps_back(refused, expected, modulus)
+        for number in [n for n in self._awaiting if steps_back(refused, n, modulus) <= reach]:
+            del self._awaiting[number]
 
     def tick(self, now: datetime) -> bytes:
         """What is due by now: a heartbeat to write, or the link's end. Draw `events()` next."""

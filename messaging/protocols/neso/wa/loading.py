@@ -34,7 +34,8 @@ _ENVELOPE: Final = {
     "message_id": Kind.ID,
     "sent_at": Kind.STAMP,
     "profile": Kind.TEXT,
-    "in_reply_to": Kind.ID,
+    # Whatever a peer calls its message must be answered, also to say that it is no UUID.
+    "in_reply_to": Kind.TEXT,
 }
 
 _INSTRUCTIONS: Final = frozenset({Form.ACCEPTANCE, Form.ANCILLARY, Form.EMERGENCY})

@@ -1,0 +1,90 @@
+"""The description of the API: what views alone do not tell of it, and whether the copy in docs/ still says the same.
+
+`python manage.py spectacular --file docs/openapi.yaml` writes the copy anew.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.renderers import OpenApiYamlRenderer
+
+from hostsvc.env import BASE_DIR
+from hostsvc.problems import PROBLEM_TYPE
+from messaging.api.content import schemas
+
+COPY = BASE_DIR / "docs" / "openapi.yaml"
+HOW_TO_WRITE = "write it anew with: python manage.py spectacular --file docs/openapi.yaml"
+
+_PROBLEM = {
+    "type": "object",
+    "description": "RFC 9457. `code` is stable; `detail` and `text` are for people.",
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "code": {"type": "string"},
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"field": {"type": "string"}, "text": {"type": "string"}},
+                "required": ["field", "text"],
+            },
+        },
+    },
+    "required": ["type", "title", "status", "code"],
+}
+_REFUSALS = {
+    "400": "A parameter is bad, unknown or given twice: `invalid`.",
+    "401": "No key, or one that is not in force: `not-authenticated`, `authentication-failed`.",
+    "404": "No such row of this tenant: `not-found`.",
+    "503": "The database is away, or the question took too long: `unavailable`, `took-too-long`.",
+}
+_ONLY_WITH = {"400": "query", "404": "path"}
+
+
+class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """Either header will do."""
+
+    target_class = "tenants.api.authentication.ApiKeyAuthentication"
+    name = ["bearer", "apiKey"]
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> list[dict[str, str]]:
+        return [
+            {"type": "http", "scheme": "bearer", "description": "An API key, `hsk_...`."},
+            {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+        ]
+
+
+def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Adds the typed messages' schemas, and to each operation the refusals it can answer with."""
+    result["components"]["schemas"] |= {**schemas(), "Problem": _PROBLEM}
+    for operations in result["paths"].values():
+        for operation in operations.values():
+            places = {parameter["in"] for parameter in operation.get("parameters", ())}
+            statuses = [s for s in _REFUSALS if _ONLY_WITH.get(s, "") in {"", *places}]
+            operation["responses"] |= {status: _refusal(_REFUSALS[status]) for status in statuses}
+    return result
+
+
+def described() -> str:
+    """The description as YAML, made from the code."""
+    schema = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    return OpenApiYamlRenderer().render(schema, renderer_context={}).decode("utf-8")
+
+
+def difference() -> str | None:
+    """Says that the copy in docs/ is not what the code describes, and what to do; None when it is."""
+    if COPY.exists() and COPY.read_text(encoding="utf-8") == described():
+        return None
+    return f"{COPY.relative_to(BASE_DIR)} does not describe the API as it is; {HOW_TO_WRITE}"
+
+
+def _refusal(text: str) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {"description": text, "content": {PROBLEM_TYPE: {"schema": schema}}}

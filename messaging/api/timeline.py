@@ -1,0 +1,88 @@
+"""All that is known of one message: its content, its bytes, who was to have it, each try, and its entries in the audit chain."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from messaging.api.content import as_json
+from messaging.models import Attempt, Delivery, Message
+from messaging.protocols.base import RemoteProtocolError, UnknownProfile
+from messaging.protocols.registry import UnknownProtocol
+from messaging.relay.codecs import read_message
+from tenants.audit import bodies
+from tenants.audit.models import Entry
+
+LIMIT = 1_000
+"""Attempts and entries shown of one message. A delivery that was held for days may have more: they are in the audit log's list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """`content` is None where the bytes can't be read, or are gone as retention allows; `content_fault` then says which."""
+
+    message: Message
+    content: Any
+    content_fault: str
+    body: bytes | None
+    answered_by: Sequence[UUID]
+    deliveries: Sequence[Delivery]
+    attempts: dict[UUID, list[Attempt]]
+    entries: Sequence[Entry]
+    is_whole: bool
+
+
+def timeline_of(message: Message) -> Timeline:
+    """Within the scope of the message's tenant; the message comes with its endpoint."""
+    deliveries = list(Delivery.objects.filter(message=message).order_by("position"))
+    attempts = _attempts(deliveries)
+    entries = list(Entry.objects.filter(message_id=message.id).order_by("seq")[: LIMIT + 1])
+    content, fault = _content(message)
+    return Timeline(
+        message=message,
+        content=content,
+        content_fault=fault,
+        body=_body(message),
+        answered_by=list(_answers(message)),
+        deliveries=deliveries,
+        attempts=_by_delivery(attempts[:LIMIT]),
+        entries=entries[:LIMIT],
+        is_whole=max(len(attempts), len(entries)) <= LIMIT,
+    )
+
+
+def _attempts(deliveries: Sequence[Delivery]) -> list[Attempt]:
+    ids = [row.id for row in deliveries]
+    return list(Attempt.objects.filter(delivery_id__in=ids).order_by("id")[: LIMIT + 1])
+
+
+def _by_delivery(attempts: Sequence[Attempt]) -> dict[UUID, list[Attempt]]:
+    found: dict[UUID, list[Attempt]] = defaultdict(list)
+    for attempt in attempts:
+        found[attempt.delivery_id].append(attempt)
+    return dict(found)
+
+
+def _answers(message: Message) -> Sequence[UUID]:
+    return Message.objects.filter(answers=message).order_by("id").values_list("id", flat=True)
+
+
+def _content(message: Message) -> tuple[Any, str]:
+    try:
+        return as_json(read_message(message)), ""
+    except RemoteProtocolError as error:
+        return None, f"{error.code} {error.text}"
+    except bodies.BodyGone:
+        return None, "the bytes have been deleted"
+    except (UnknownProtocol, UnknownProfile):
+        return None, "its protocol or profile is no longer installed"
+
+
+def _body(message: Message) -> bytes | None:
+    try:
+        return bodies.read(bytes(message.body_digest), message.received_at)
+    except bodies.BodyGone:
+        return None

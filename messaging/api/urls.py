@@ -1,0 +1,14 @@
+"""Addresses below /api/v1 that are about what was carried."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from messaging.api import views
+
+urlpatterns = [
+    path("messages", views.MessageList.as_view()),
+    path("messages/<uuid:message_id>", views.MessageDetail.as_view()),
+    path("deliveries", views.DeliveryList.as_view()),
+    path("instructions", views.InstructionList.as_view()),
+]

@@ -1,0 +1,94 @@
+"""Messages, deliveries and instructions of the asking tenant, newest first."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F, QuerySet
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from messaging.api.pages import ByCreation, ByReceipt
+from messaging.api.questions import DeliveryQuestion, InstructionQuestion, MessageQuestion
+from messaging.api.serializers import (
+    DeliverySerializer,
+    InstructionSerializer,
+    MessageSerializer,
+    TimelineSerializer,
+)
+from messaging.api.timeline import timeline_of
+from messaging.models import Delivery, Instruction, Message
+from tenants.api.door import TenantList, TenantView
+
+
+@extend_schema_view(
+get=extend_schema(
+    operation_id="list_messages",
+    summary="Messages, newest first",
+    tags=["messages"],
+    parameters=[MessageQuestion],
+)
+)
+class MessageList(TenantList[Message]):
+    serializer_class = MessageSerializer
+    pagination_class = ByReceipt
+    question = MessageQuestion
+
+    def rows(self, asked: dict[str, Any]) -> QuerySet[Message]:
+        return Message.objects.filter(**asked)
+
+
+@extend_schema_view(
+get=extend_schema(
+    operation_id="get_message",
+    summary="One message from end to end: content, bytes, deliveries, attempts, hops",
+    tags=["messages"],
+)
+)
+class MessageDetail(TenantView):
+    @extend_schema(responses=TimelineSerializer)
+    def get(self, request: Request, message_id: UUID) -> Response:
+        row = get_object_or_404(Message.objects.select_related("endpoint"), id=message_id)
+        timeline = timeline_of(row)
+        context = {"attempts": timeline.attempts}
+        return Response(TimelineSerializer(timeline, context=context).data)
+
+
+@extend_schema_view(
+get=extend_schema(
+    operation_id="list_deliveries",
+    summary="Deliveries, newest first",
+    tags=["messages"],
+    parameters=[DeliveryQuestion],
+)
+)
+class DeliveryList(TenantList[Delivery]):
+    serializer_class = DeliverySerializer
+    pagination_class = ByCreation
+    question = DeliveryQuestion
+
+    def rows(self, asked: dict[str, Any]) -> QuerySet[Delivery]:
+        return Delivery.objects.filter(**asked)
+
+
+@extend_schema_view(
+get=extend_schema(
+    operation_id="list_instructions",
+    summary="Instructions to control points and what became of them, newest first",
+    tags=["messages"],
+    parameters=[InstructionQuestion],
+)
+)
+class InstructionList(TenantList[Instruction]):
+    """Ordered by their messages' times, for which there is an index."""
+
+    serializer_class = InstructionSerializer
+    pagination_class = ByReceipt
+    question = InstructionQuestion
+
+    def rows(self, asked: dict[str, Any]) -> QuerySet[Instruction]:
+        rows = Instruction.objects.filter(**asked).select_related("message")
+        return rows.annotate(received_at=F("message__received_at"))

@@ -1,0 +1,33 @@
+"""What can be asked of a list: query parameters as serializers, so that they are checked and described in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from tenants.api.pages import PAGE_PARAMETERS
+
+
+class Question(serializers.Serializer[Any]):
+    """A list without filters of its own. `lookups` maps a parameter to what it asks of the rows."""
+
+    lookups: dict[str, str] = {}
+
+    @classmethod
+    def of(cls, request: Request) -> dict[str, Any]:
+        """The lookups asked for. Raises ValidationError for a parameter that is bad, unknown or there twice."""
+        shown = request.query_params
+        question = cls(data={name: shown[name] for name in shown})
+        _refuse(question, shown.keys() - question.fields.keys() - PAGE_PARAMETERS, "not known")
+        _refuse(question, {n for n in shown if len(shown.getlist(n)) > 1}, "given more than once")
+        question.is_valid(raise_exception=True)
+        return {cls.lookups.get(n, n): value for n, value in question.validated_data.items()}
+
+
+def _refuse(question: Question, names: Iterable[str], text: str) -> None:
+    wrong = {name: [f"The parameter is {text}."] for name in sorted(names)}
+    if wrong:
+        raise serializers.ValidationError(wrong)
