@@ -125,6 +125,12 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+    "ENUM_NAME_OVERRIDES": {
+        "TenantState": "tenants.models.Tenant.State",
+        "EndpointState": "tenants.models.Endpoint.State",
+        "DeliveryState": "messaging.states.DeliveryState",
+        "InstructionKind": "messaging.domain.instructions.InstructionKind",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "hostsvc.openapi.complete",

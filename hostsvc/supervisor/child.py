@@ -13,13 +13,15 @@ from pathlib import Path
 class Child:
     """One program to keep running.
 
-    `env` is added to the supervisor's own environment, or with `whole_env` replaces it. `ready`
-    is asked every few milliseconds from the supervisor's thread, so it must answer at once (the
-    helpers in `readiness` do); without it a child is ready when it runs. With `once` it is ready
-    when it has ended with code 0: a step that the next ones need. `alongside` starts it, and
-    stops it, together with the child before it. With `restart` False a child that ends stays
-    down. `stop_signal` is also sent by the kernel if the supervisor is killed; what is still
-    there after `stop_seconds` is killed with everything below it.
+    `env` is added to the supervisor's own environment, or with `whole_env` replaces it.
+
+    `ready` is asked every few milliseconds from the supervisor's thread, so it must answer at
+    once (the helpers in `readiness` do); without it a child is ready when it has run for a
+    moment. With `once` it is ready when it has ended with code 0: a step that the next ones need.
+
+    `alongside` starts it, and stops it, together with the child before it. With `restart` False
+    a child that ends stays down. `stop_signal` is also sent by the kernel if the supervisor is
+    killed; what is still there after `stop_seconds` is killed with everything below it.
     """
 
     name: str

@@ -77,6 +77,8 @@ class Supervisor:
         except (LockHeld, LockUnusable, StartError) as error:
             say(f"{self.title}: {error}", stream=sys.stderr)
             return 1
+        except KeyboardInterrupt:  # while waiting for a lock: nothing has been started
+            return 1
         return self._code
 
     @contextmanager

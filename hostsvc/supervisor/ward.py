@@ -17,6 +17,8 @@ FIRST_DELAY, LONGEST_DELAY = 0.2, 5.0
 # Having lived this long, a child that ends is tried again as if for the first time.
 SETTLED_SECONDS = 30.0
 READY_POLL = 0.02
+# One that cannot say when it is ready, and has lived this long, was at least no misspelt command.
+ALIVE_SECONDS = 0.25
 
 
 class Ward:
@@ -72,12 +74,17 @@ class Ward:
         """From STARTING to READY when it says so; once too late, that is told."""
         if self.status is not Status.STARTING or self.child.once:
             return
-        if self.child.ready is None or self.child.ready():
+        if self._seems_ready():
             self._become(Status.READY)
             self._tell(EventKind.READY)
         elif self.is_late() and not self._slow:
             self._slow = True
             self._tell(EventKind.SLOW, f"not ready after {self.child.ready_seconds:.0f} s")
+
+    def _seems_ready(self) -> bool:
+        if self.child.ready is not None:
+            return self.child.ready()
+        return time.monotonic() - self.since > ALIVE_SECONDS
 
     def is_late(self) -> bool:
         waited = time.monotonic() - self.since

@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from messaging.api.content import message_schema
 from messaging.api.timeline import Timeline
+from messaging.domain.instructions import Verdict
 from messaging.models import Attempt, Delivery, Instruction, Message
 from tenants.api.audit import EntrySerializer
 from tenants.api.fields import Base64Field, HexField
@@ -69,6 +70,7 @@ class InstructionSerializer(serializers.ModelSerializer[Instruction]):
     message_id = serializers.UUIDField(read_only=True)
     endpoint_id = serializers.UUIDField(read_only=True)
     received_at = serializers.DateTimeField(source="message.received_at", read_only=True)
+    verdict = serializers.SerializerMethodField(help_text="Null while there is none.")
     answer_id = serializers.UUIDField(
         read_only=True, allow_null=True, help_text="The control point's message that answers it."
     )
@@ -80,6 +82,10 @@ class InstructionSerializer(serializers.ModelSerializer[Instruction]):
             *("respond_by", "verdict", "answer_id"),
         )
         read_only_fields = fields
+
+    @extend_schema_field({"type": ["string", "null"], "enum": [*(v.value for v in Verdict), None]})
+    def get_verdict(self, row: Instruction) -> str | None:
+        return row.verdict or None
 
 
 class TimelineDeliverySerializer(DeliverySerializer):

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from django.db.models import F, QuerySet
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -21,17 +20,11 @@ from messaging.api.serializers import (
 )
 from messaging.api.timeline import timeline_of
 from messaging.models import Delivery, Instruction, Message
+from tenants.api.described import described
 from tenants.api.door import TenantList, TenantView
 
 
-@extend_schema_view(
-get=extend_schema(
-    operation_id="list_messages",
-    summary="Messages, newest first",
-    tags=["messages"],
-    parameters=[MessageQuestion],
-)
-)
+@described("list_messages", "Messages, newest first", "messages", parameters=[MessageQuestion])
 class MessageList(TenantList[Message]):
     serializer_class = MessageSerializer
     pagination_class = ByReceipt
@@ -41,15 +34,13 @@ class MessageList(TenantList[Message]):
         return Message.objects.filter(**asked)
 
 
-@extend_schema_view(
-get=extend_schema(
-    operation_id="get_message",
-    summary="One message from end to end: content, bytes, deliveries, attempts, hops",
-    tags=["messages"],
-)
+@described(
+    "get_message",
+    "One message from end to end: content, bytes, deliveries, attempts, hops",
+    "messages",
+    responses=TimelineSerializer,
 )
 class MessageDetail(TenantView):
-    @extend_schema(responses=TimelineSerializer)
     def get(self, request: Request, message_id: UUID) -> Response:
         row = get_object_or_404(Message.objects.select_related("endpoint"), id=message_id)
         timeline = timeline_of(row)
@@ -57,14 +48,7 @@ class MessageDetail(TenantView):
         return Response(TimelineSerializer(timeline, context=context).data)
 
 
-@extend_schema_view(
-get=extend_schema(
-    operation_id="list_deliveries",
-    summary="Deliveries, newest first",
-    tags=["messages"],
-    parameters=[DeliveryQuestion],
-)
-)
+@described("list_deliveries", "Deliveries, newest first", "messages", parameters=[DeliveryQuestion])
 class DeliveryList(TenantList[Delivery]):
     serializer_class = DeliverySerializer
     pagination_class = ByCreation
@@ -74,13 +58,11 @@ class DeliveryList(TenantList[Delivery]):
         return Delivery.objects.filter(**asked)
 
 
-@extend_schema_view(
-get=extend_schema(
-    operation_id="list_instructions",
-    summary="Instructions to control points and what became of them, newest first",
-    tags=["messages"],
+@described(
+    "list_instructions",
+    "Instructions to control points and what became of them, newest first",
+    "messages",
     parameters=[InstructionQuestion],
-)
 )
 class InstructionList(TenantList[Instruction]):
     """Ordered by their messages' times, for which there is an index."""

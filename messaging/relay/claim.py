@@ -112,7 +112,7 @@ def _wait_behind(row: Delivery, ahead: Delivery, at: datetime) -> tuple[NewDeliv
     again = min(at + deadlines.BLOCKED_LOOK_AGAIN, row.deadline)
     if at >= row.deadline:
         return verdicts.expire(row, at)
-    if ahead.state == DeliveryState.HELD and row.held_at is None:
+    if ahead.held_at is not None and row.held_at is None:
         return verdicts.hold(row, at, again, OUT)
     due.put_off(row.id, again)
     return ()

@@ -10,11 +10,16 @@ from uuid import UUID
 from django.db import connection
 
 from messaging.states import Lane
+from tenants.scope import require_tenant
 
-_PUT_OFF = "UPDATE messaging_due SET due_at = %s, owner = NULL WHERE delivery_id = %s"
-_REMOVE = "DELETE FROM messaging_due WHERE delivery_id = %s"
+# The table has no policies, so what is done to one delivery names the tenant in scope beside it.
+_PUT_OFF = """
+UPDATE messaging_due SET due_at = %s, owner = NULL WHERE delivery_id = %s AND tenant_id = %s
+"""
+_REMOVE = "DELETE FROM messaging_due WHERE delivery_id = %s AND tenant_id = %s"
 _CLAIM = """
-UPDATE messaging_due SET owner = %s, due_at = %s WHERE delivery_id = %s AND owner IS NULL
+UPDATE messaging_due SET owner = %s, due_at = %s
+WHERE delivery_id = %s AND tenant_id = %s AND owner IS NULL
 """
 
 # A claim lives as long as the advisory lock of the process that made it (see ownership).
@@ -46,17 +51,17 @@ class Overdue:
 
 def claim(delivery_id: UUID, owner: int, until: datetime) -> bool:
     """Takes the delivery for the process `owner`; False when another has it or it is settled."""
-    return _execute(_CLAIM, [owner, until, delivery_id]) == 1
+    return _execute(_CLAIM, [owner, until, delivery_id, require_tenant()]) == 1
 
 
 def put_off(delivery_id: UUID, until: datetime) -> None:
     """Lets go of a delivery until then."""
-    _execute(_PUT_OFF, [until, delivery_id])
+    _execute(_PUT_OFF, [until, delivery_id, require_tenant()])
 
 
 def remove(delivery_id: UUID) -> None:
     """Nothing more is to be done for it."""
-    _execute(_REMOVE, [delivery_id])
+    _execute(_REMOVE, [delivery_id, require_tenant()])
 
 
 def pick(limit: int) -> list[Overdue]:

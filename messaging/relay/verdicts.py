@@ -66,10 +66,11 @@ def expire_unanswered(row: Delivery, at: datetime) -> Made:
 
 
 def hold(row: Delivery, at: datetime, until: datetime, text: str) -> Made:
-    """The operator is out: the message waits, and the control point is told so once."""
+    """The operator is out: the message waits, and the control point is told so once, as are those behind it."""
     made: Made = ()
     if row.held_at is None:
         made = _result(row, at, ResultVerdict.HELD, RefusalCode.SO_OUT, text)
+        made += _next_in_queue(row, at)
     _move(row, DeliveryState.HELD, held_at=row.held_at or at)
     due.put_off(row.id, until)
     detail = {"code": RefusalCode.SO_OUT.value, "until": until.isoformat()}

@@ -6,12 +6,13 @@ import json
 from typing import Any
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from tenants.api.authentication import caller_of
+from tenants.api.described import described
 from tenants.api.door import TenantList, TenantView
 from tenants.api.fields import Base64Field, HexField
 from tenants.api.pages import BySequence
@@ -62,13 +63,11 @@ class EntryQuestion(Question):
     lookups = {"after": "seq__gt"}
 
 
-@extend_schema_view(
-get=extend_schema(
-    operation_id="list_audit_entries",
-    summary="Audit entries in the order of the chain",
-    tags=["audit"],
+@described(
+    "list_audit_entries",
+    "Audit entries in the order of the chain",
+    "audit",
     parameters=[EntryQuestion],
-)
 )
 class EntryList(TenantList[Entry]):
     serializer_class = EntrySerializer
@@ -79,9 +78,8 @@ class EntryList(TenantList[Entry]):
         return Entry.objects.filter(**asked)
 
 
-@extend_schema_view(get=extend_schema(operation_id="get_audit_head", summary="Where the chain ends", tags=["audit"]))
+@described("get_audit_head", "Where the chain ends", "audit", responses=HeadSerializer)
 class HeadDetail(TenantView):
-    @extend_schema(responses=HeadSerializer)
     def get(self, request: Request) -> Response:
         chain = Chain.objects.first()
         if chain is None:

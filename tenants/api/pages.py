@@ -42,6 +42,18 @@ class OldestFirst(CursorPagination):
             raise ValidationError({"limit": [f"A number from 1 to {LARGEST_PAGE}."]})
         return int(asked)
 
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        link = {"type": ["string", "null"], "format": "uri"}
+        return {
+            "type": "object",
+            "properties": {
+                "next": {**link, "description": "The page after this one, or null."},
+                "previous": {**link, "description": "The page before this one, or null."},
+                "results": schema,
+            },
+            "required": ["next", "previous", "results"],
+        }
+
 
 class ByName(OldestFirst):
     ordering = ("name", "id")

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from tenants.api.authentication import caller_of
+from tenants.api.described import described
 from tenants.api.door import TenantList, TenantView
 from tenants.api.pages import ByName
 from tenants.models import BmUnit, Endpoint, Tenant
@@ -54,15 +55,14 @@ class EndpointSerializer(serializers.ModelSerializer[Endpoint]):
         return {name: row.settings[name] for name in SHOWN_SETTINGS if name in row.settings}
 
 
-@extend_schema_view(get=extend_schema(operation_id="get_tenant", summary="The tenant itself", tags=["register"]))
+@described("get_tenant", "The tenant itself", "register", responses=TenantSerializer)
 class TenantDetail(TenantView):
-    @extend_schema(responses=TenantSerializer)
     def get(self, request: Request) -> Response:
         row = Tenant.objects.get(id=caller_of(request).tenant_id)
         return Response(TenantSerializer(row).data)
 
 
-@extend_schema_view(get=extend_schema(operation_id="list_bm_units", summary="BM units", tags=["register"]))
+@described("list_bm_units", "BM units", "register")
 class BmUnitList(TenantList[BmUnit]):
     serializer_class = BmUnitSerializer
     pagination_class = ByName
@@ -71,7 +71,7 @@ class BmUnitList(TenantList[BmUnit]):
         return BmUnit.objects.select_related("control_point")
 
 
-@extend_schema_view(get=extend_schema(operation_id="list_endpoints", summary="Endpoints", tags=["register"]))
+@described("list_endpoints", "Endpoints", "register")
 class EndpointList(TenantList[Endpoint]):
     serializer_class = EndpointSerializer
     pagination_class = ByName

@@ -37,6 +37,8 @@ class Event(StrEnum):
     ENROLLED = "enrolled"
     KEY_INSTALLED = "key installed"
     ENDPOINT_CHANGED = "endpoint changed"
+    REGISTER_CHANGED = "register changed"
+    """The vendor's staff changed a tenant, a BM unit or, in the house's chain, whom the host trusts."""
 
 
 @dataclass(frozen=True, slots=True)

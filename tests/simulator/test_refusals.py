@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 import uuid
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,26 @@ def test_a_body_over_its_limit_is_answered_413(tmp_path: Path) -> None:
             large = mel(note="x" * 1024 * 1024)
             answer = await on.send("NESO_Submission", on.seal().close(large))
             assert answer.status == 422
+
+    asyncio.run(scenario())
+
+
+def test_a_body_of_undeclared_size_is_answered_413_as_soon_as_it_is_over(tmp_path: Path) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(17):
+            yield b"x" * 64 * 1024
+
+    async def scenario() -> None:
+        async with (
+            rig(tmp_path) as on,
+            on.session.post(
+                f"https://127.0.0.1:{on.simulator.wa_port}/{PATH}",
+                data=chunks(),
+                headers={"Content-Type": JOSE},
+                ssl=client_context(on.cast, on.cast.alice_tls, tmp_path),
+            ) as response,
+        ):
+            assert response.status == 413
 
     asyncio.run(scenario())
 

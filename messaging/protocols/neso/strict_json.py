@@ -85,7 +85,7 @@ def _whole(text: str) -> int | Unheld:
 
 
 def _decimal(text: str) -> Decimal | Unheld:
-    """Length first: what an exponent of a million digits costs is paid when it is used."""
+    """Length first, so that no number of a million digits is taken apart to be refused."""
     if len(text) > _LONGEST_NUMBER:
         return UNHELD
     try:

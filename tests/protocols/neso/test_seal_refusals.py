@@ -381,7 +381,11 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_base64url_is_taken_in_its_one_spelling_only(name: str, spelling: str) -> None:
     sealed = close(party("p256"))
-    reason(with_body(sealed, **{name: SPELLINGS[spelling](body_of(sealed)[name])}))
+    spelt = with_body(sealed, **{name: SPELLINGS[spelling](body_of(sealed)[name])})
+    assert "base64url" in reason(spelt)
+    if name != "payload":
+        with pytest.raises(SealError, match="base64url"):
+            SEAL.peek(spelt)
 
 
 def test_the_unused_bits_of_the_last_letter_are_zero() -> None:
@@ -390,7 +394,8 @@ def test_the_unused_bits_of_the_last_letter_are_zero() -> None:
     text = body_of(sealed)["signature"]
     for other in letters:
         if other != text[-1]:
-            reason(with_body(sealed, signature=text[:-1] + other))
+            told = reason(with_body(sealed, signature=text[:-1] + other))
+            assert ("canonical" in told) is (other not in "AQgw")
 
 
 def test_a_signature_stripped_cut_or_lengthened_is_refused() -> None:

@@ -87,6 +87,15 @@ def test_a_number_that_is_not_kept_exactly_is_told_apart(text: str, value: objec
     assert type(read) is type(value)
 
 
+@pytest.mark.parametrize(
+    "word", ["NaN", "Infinity", "-Infinity", "nan", "-NaN", "1e", "0x1", "1_0"]
+)
+def test_what_is_no_number_is_not_read(word: str) -> None:
+    for text in (word, f"[{word}]", f'{{"a":{{"b":{word}}}}}'):
+        with pytest.raises(NotStrictJson):
+            parse(text.encode())
+
+
 @pytest.mark.parametrize("data", [b"[]", b"1", b"null", b'"{}"'])
 def test_only_an_object_is_an_object(data: bytes) -> None:
     with pytest.raises(NotStrictJson):

@@ -1,0 +1,182 @@
+"""The vendor's pages on what was carried: messages, deliveries and attempts, to be looked at only. Bodies are not shown."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.admin import TabularInline
+from unfold.contrib.filters.admin import DropdownFilter
+
+from messaging.models import Attempt, Delivery, Due, Message
+from tenants import directory
+from tenants.audit.models import Entry
+from tenants.staff import TENANT_FILTER, CarriedAdmin, WithinFilter, table
+
+SHOWN = 200
+"""Rows of a table within a page."""
+
+
+class DeliveryInline(TabularInline):  # type: ignore[misc]
+    model = Delivery
+    fields = readonly_fields = ("state", "lane", "queue", "deadline", "attempts", "outcome_code")
+    show_change_link = True
+    can_delete = False
+    max_num = 0
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Message)
+class MessageAdmin(CarriedAdmin):
+    list_display = (
+        *("received_at", "tenant", "kind", "bm_unit", "origin", "endpoint", "reference"),
+        "refusal_code",
+    )
+    list_filter = (TENANT_FILTER, WithinFilter)
+    list_select_related = ("tenant", "endpoint")
+    search_fields = ("id",)
+    search_help_text = "A message's id, or the name of a BM unit."
+    time_field = "received_at"
+    inlines = (DeliveryInline,)
+    fields = (
+        *("id", "tenant", "received_at", "kind", "bm_unit", "origin", "endpoint", "reference"),
+        *("answers_link", "digest", "refusal_code", "refusal_text", "timeline"),
+    )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Message], search_term: str
+    ) -> tuple[QuerySet[Message], bool]:
+        """By id, else by BM unit within the tenant whose unit it is: both along an index."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        if (row_id := _as_id(term)) is not None:
+            return queryset.filter(id=row_id), False
+        name = term.upper()
+        tenant_id = directory.find_tenant(directory.Known.BM_UNIT, name.encode())
+        found = queryset.filter(tenant_id=tenant_id, bm_unit=name)
+        return found.order_by("-received_at", "-id"), False
+
+    @admin.display(description="answers")
+    def answers_link(self, row: Message) -> str:
+        return _link("message", row.answers_id) if row.answers_id else "-"
+
+    @admin.display(description="SHA-256 of the body")
+    def digest(self, row: Message) -> str:
+        return bytes(row.body_digest).hex()
+
+    @admin.display(description="hops in the audit chain")
+    def timeline(self, row: Message) -> SafeString:
+        entries = Entry.objects.filter(tenant_id=row.tenant_id, message_id=row.id)
+        shown = entries.order_by("seq")[:SHOWN]
+        lines = ((e.seq, e.recorded_at, e.event, bytes(e.record).decode("ascii")) for e in shown)
+        return table(("seq", "recorded", "event", "record"), lines)
+
+
+class OpenFilter(DropdownFilter):  # type: ignore[misc]
+    """Deliveries on which something is still to be done: those in the small table of what is due."""
+
+    title = "what is to be done"
+    parameter_name = "open"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "something is")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> QuerySet[Delivery]:
+        if self.value() != "yes":
+            return queryset
+        return queryset.filter(id__in=Due.objects.values("delivery_id"))
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(CarriedAdmin):
+    list_display = (
+        *("created_at", "tenant", "message", "endpoint", "lane", "queue", "state", "attempts"),
+        *("deadline", "outcome_code"),
+    )
+    list_filter = (TENANT_FILTER, OpenFilter, WithinFilter)
+    list_select_related = ("tenant", "endpoint", "message")
+    search_fields = ("id",)
+    search_help_text = "A delivery's id, or its message's."
+    time_field = "created_at"
+    fields = (
+        *("id", "tenant", "message_link", "endpoint", "lane", "queue", "position", "state"),
+        *("created_at", "deadline", "sent_at", "held_at", "settled_at", "attempts", "reference"),
+        *("outcome_code", "outcome_text", "tries"),
+    )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Delivery], search_term: str
+    ) -> tuple[QuerySet[Delivery], bool]:
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        row_id = _as_id(term)
+        if row_id is None:
+            return queryset.none(), False
+        return queryset.filter(id=row_id) | queryset.filter(message_id=row_id), False
+
+    @admin.display(description="message")
+    def message_link(self, row: Delivery) -> str:
+        return _link("message", row.message_id)
+
+    @admin.display(description="attempts, newest first")
+    def tries(self, row: Delivery) -> SafeString:
+        found = Attempt.objects.filter(tenant_id=row.tenant_id, delivery_id=row.id).order_by("-id")
+        lines = (
+            (a.sent_at, a.answered_at or "-", a.outcome, a.status or "-", a.detail)
+            for a in found[:SHOWN]
+        )
+        return table(("sent", "answered", "outcome", "status", "detail"), lines)
+
+
+@admin.register(Attempt)
+class AttemptAdmin(CarriedAdmin):
+    """Attempts are indexed by tenant and by delivery, so they are listed of one tenant at a time."""
+
+    list_display = (
+        "sent_at",
+        "tenant",
+        "delivery_link",
+        "outcome",
+        "status",
+        "answered_at",
+        "detail",
+    )
+    list_display_links = None
+    list_filter = (TENANT_FILTER, WithinFilter)
+    list_select_related = ("tenant",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
+        rows: QuerySet[Attempt] = super().get_queryset(request)
+        return rows if request.GET.get("tenant__id__exact") else rows.none()
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        if not request.GET.get("tenant__id__exact"):
+            self.message_user(request, "Choose a tenant to see its attempts.", messages.INFO)
+        response: HttpResponse = super().changelist_view(request, extra_context)
+        return response
+
+    @admin.display(description="delivery")
+    def delivery_link(self, row: Attempt) -> str:
+        return _link("delivery", row.delivery_id)
+
+
+def _as_id(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _link(model: str, row_id: UUID) -> SafeString:
+    address = reverse(f"admin:messaging_{model}_change", args=(row_id,))
+    return format_html('<a class="text-primary-600" href="{}">{}</a>', address, row_id)

@@ -1,0 +1,232 @@
+"""The vendor's pages on tenants, their register, and the peers that are trusted. A tenant comes to be by enrolment, not here."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from cryptography import x509
+from django import forms
+from django.contrib import admin
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest
+
+from tenants import directory
+from tenants.audit.events import Event
+from tenants.certificates import fingerprint_of
+from tenants.directory import Known
+from tenants.ids import HOUSE
+from tenants.models import BmUnit, Certificate, Endpoint, Peer, PeerCertificate, Tenant
+from tenants.staff import TENANT_FILTER, ReadOnlyAdmin, WalledAdmin
+
+
+@admin.register(Tenant)
+class TenantAdmin(WalledAdmin):
+    """Only its state can be set: the other names of a tenant stand in the directory and in signatures."""
+
+    list_display = ("name", "participant_id", "trading_agent", "state", "created_at")
+    list_filter = ("state",)
+    search_fields = ("name", "participant_id", "trading_agent")
+    ordering = ("name",)
+    fields = ("id", "name", "participant_id", "trading_agent", "state", "created_at")
+    readonly_fields = ("id", "name", "participant_id", "trading_agent", "created_at")
+    told = ("state",)
+
+    def tenant_of(self, row: Any) -> UUID:
+        tenant_id: UUID = row.id
+        return tenant_id
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class EndpointForm(forms.ModelForm[Endpoint]):
+    class Meta:
+        model = Endpoint
+        fields = (
+            *("tenant", "name", "protocol", "transport", "environment", "address", "peer"),
+            *("state", "settings"),
+        )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("peer", "settings"):
+            self.fields[name].required = False
+
+    def clean_settings(self) -> dict[str, Any]:
+        settings = self.cleaned_data["settings"] or {}
+        if not isinstance(settings, dict):
+            raise forms.ValidationError("Settings are a JSON object.")
+        return settings
+
+    def clean(self) -> dict[str, Any]:
+        """A peer of another environment would be trusted where it must not be."""
+        found = self.cleaned_data
+        peer, environment = found.get("peer"), found.get("environment", self.instance.environment)
+        if peer is not None and peer.environment != environment:
+            self.add_error("peer", f"This peer is of the environment {peer.environment}.")
+        return found
+
+
+@admin.register(Endpoint)
+class EndpointAdmin(WalledAdmin):
+    form = EndpointForm
+    list_display = ("name", "tenant", "protocol", "environment", "address", "state")
+    list_filter = (TENANT_FILTER, "protocol", "environment", "state")
+    list_select_related = ("tenant",)
+    search_fields = ("name", "address")
+    ordering = ("tenant_id", "protocol", "environment", "name")
+    autocomplete_fields = ("tenant", "peer")
+    event = Event.ENDPOINT_CHANGED
+    told = ("address", "state", "peer")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return () if obj is None else ("tenant", "name", "protocol", "transport", "environment")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class BmUnitForm(forms.ModelForm[BmUnit]):
+    class Meta:
+        model = BmUnit
+        fields = ("tenant", "name", "control_point", "generation_capacity_mw")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["generation_capacity_mw"].required = False
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        return name.strip().upper()
+
+    def clean(self) -> dict[str, Any]:
+        found = self.cleaned_data
+        tenant_id = found["tenant"].id if "tenant" in found else self.instance.tenant_id
+        control_point, name = found.get("control_point"), found.get("name")
+        if control_point is not None and control_point.tenant_id != tenant_id:
+            self.add_error("control_point", "This control point is another tenant's.")
+        if name and directory.find_tenant(Known.BM_UNIT, name.encode()) not in (None, tenant_id):
+            self.add_error("name", "Another tenant has a BM unit of this name.")
+        return found
+
+
+@admin.register(BmUnit)
+class BmUnitAdmin(WalledAdmin):
+    """The directory follows: it is how an instruction finds the unit's tenant."""
+
+    form = BmUnitForm
+    list_display = ("name", "tenant", "control_point", "generation_capacity_mw")
+    list_filter = (TENANT_FILTER,)
+    list_select_related = ("tenant", "control_point")
+    search_fields = ("name",)
+    ordering = ("tenant_id", "name")
+    autocomplete_fields = ("tenant", "control_point")
+    told = ("control_point", "generation_capacity_mw")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return () if obj is None else ("tenant", "name")
+
+    def write(self, row: BmUnit, form: forms.ModelForm[BmUnit], change: bool) -> None:
+        if not change:
+            directory.enter(Known.BM_UNIT, row.name.encode(), row.tenant_id)
+        row.save()
+
+    def remove(self, row: BmUnit) -> None:
+        directory.strike(Known.BM_UNIT, row.name.encode())
+        row.delete()
+
+
+@admin.register(Certificate)
+class CertificateAdmin(ReadOnlyAdmin):
+    """Private keys are not so much as read from the database."""
+
+    list_display = ("thumbprint", "tenant", "purpose", "state", "endpoint", "not_after", "has_key")
+    list_filter = (TENANT_FILTER, "purpose", "state")
+    list_select_related = ("tenant", "endpoint")
+    ordering = ("-id",)
+    fields = (
+        *("tenant", "purpose", "state", "endpoint", "thumbprint", "not_before", "not_after"),
+        *("has_key", "pem"),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Certificate]:
+        rows: QuerySet[Certificate] = super().get_queryset(request)
+        return rows.defer("private_key").annotate(key_held=Q(private_key__isnull=False))
+
+    @admin.display(description="SHA-256")
+    def thumbprint(self, row: Certificate) -> str:
+        return bytes(row.fingerprint).hex()
+
+    @admin.display(description="key held", boolean=True)
+    def has_key(self, row: Any) -> bool:
+        return bool(row.key_held)
+
+
+class TrustAdmin(WalledAdmin):
+    """What the vendor trusts belongs to no tenant: changes are told in the house's chain."""
+
+    def tenant_of(self, row: Any) -> UUID:
+        return HOUSE
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+@admin.register(Peer)
+class PeerAdmin(TrustAdmin):
+    list_display = ("name", "environment", "participant_id", "is_default")
+    list_filter = ("environment",)
+    search_fields = ("name", "participant_id")
+    ordering = ("name",)
+    told = ("name", "environment", "participant_id", "is_default")
+
+
+class PeerCertificateForm(forms.ModelForm[PeerCertificate]):
+    """The fingerprint is taken from the certificate and never typed."""
+
+    class Meta:
+        model = PeerCertificate
+        fields = ("peer", "purpose", "state", "pem")
+
+    def clean_pem(self) -> str:
+        pem: str = self.cleaned_data["pem"]
+        try:
+            leaf = x509.load_pem_x509_certificates(pem.encode())[0]
+        except ValueError:
+            raise forms.ValidationError("This is not a certificate in PEM.") from None
+        self.instance.fingerprint = fingerprint_of(leaf)
+        return pem
+
+    def clean(self) -> dict[str, Any]:
+        found = self.cleaned_data
+        same = {name: found.get(name) for name in ("peer", "purpose")}
+        fingerprint = self.instance.fingerprint
+        if "pem" in found and PeerCertificate.objects.filter(**same, fingerprint=fingerprint):
+            self.add_error("pem", "This certificate is pinned already.")
+        return found
+
+
+@admin.register(PeerCertificate)
+class PeerCertificateAdmin(TrustAdmin):
+    form = PeerCertificateForm
+    list_display = ("thumbprint", "peer", "purpose", "state")
+    list_filter = ("purpose", "state")
+    list_select_related = ("peer",)
+    ordering = ("-id",)
+    autocomplete_fields = ("peer",)
+    told = ("peer", "purpose", "state")
+
+    @admin.display(description="SHA-256")
+    def thumbprint(self, row: PeerCertificate) -> str:
+        return bytes(row.fingerprint).hex()
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return () if obj is None else ("peer", "purpose", "thumbprint", "pem")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        shown = ("peer", "purpose", "state", "pem")
+        return shown if obj is None else (*shown, "thumbprint")

@@ -1,0 +1,251 @@
+"""Who may deliver what, and when: in order within a BM unit, by one worker at a time, with bytes that are committed first."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from uuid import UUID
+
+import psycopg
+import pytest
+from django.db import connection
+
+from messaging.models import Delivery, Due, Message
+from messaging.protocols.base import Parcel
+from messaging.relay import claim as claiming
+from messaging.relay import due, ownership, verdicts
+from messaging.relay.claim import Claimed, NotClaimed
+from messaging.relay.codecs import legacy_codec, operator_codec
+from messaging.states import DeliveryState, Lane
+from tenants.audit import bodies
+from tenants.audit.models import Entry
+from tenants.clock import now
+from tenants.scope import in_tenant, tenant_scope
+from tests.people import Person
+from tests.relay.conftest import OpenLink
+from tests.relay.test_from_control_point import mel
+from tests.servers import TestServers
+
+ONE, OTHER = "ALICP1-1", "ALICP1-2"
+
+
+@pytest.fixture(autouse=True)
+def nothing_waits(alice: Person) -> Iterator[None]:
+    """Each test starts with an empty queue."""
+    with tenant_scope(alice.tenant_id):
+        Delivery.objects.update(state=DeliveryState.ABANDONED)
+    Due.objects.all().delete()
+    return
+
+
+def say(link: OpenLink, unit: str = ONE) -> UUID:
+    (made,) = link.say(mel(unit)).deliveries
+    return made.id
+
+
+def claim(person: Person, delivery_id: UUID, owner: int = 1) -> Claimed | NotClaimed:
+    return in_tenant(person.tenant_id, lambda: claiming.claim(delivery_id, owner))
+
+
+def accept(person: Person, delivery_id: UUID) -> verdicts.Made:
+    def work() -> verdicts.Made:
+        row = verdicts.locked(delivery_id)
+        assert row is not None
+        return verdicts.accept(row, now())
+
+    return in_tenant(person.tenant_id, work)
+
+
+def test_what_is_about_to_leave_is_committed_with_its_entries(
+    alice: Person, link: OpenLink
+) -> None:
+    claimed = claim(alice, say(link))
+    assert isinstance(claimed, Claimed)
+    with tenant_scope(alice.tenant_id):
+        row = Delivery.objects.get(id=claimed.delivery_id)
+        assert row.state == DeliveryState.CLAIMED
+        assert row.sealed_digest is not None and row.sealed_at is not None
+        assert bodies.read(bytes(row.sealed_digest), row.sealed_at) == claimed.sealed.body
+        events = Entry.objects.filter(delivery_id=row.id).order_by("seq")
+        assert [entry.event for entry in events] == ["signed", "sending"]
+
+
+def test_the_payload_says_what_the_control_point_said(alice: Person, link: OpenLink) -> None:
+    claimed = claim(alice, say(link))
+    assert isinstance(claimed, Claimed)
+    with tenant_scope(alice.tenant_id):
+        row = Delivery.objects.get(id=claimed.delivery_id)
+        assert row.payload_digest is not None and row.payload_at is not None
+        payload = bodies.read(bytes(row.payload_digest), row.payload_at)
+    sent = operator_codec({}).decode(Parcel(payload, "Redeclaration"))
+    said = legacy_codec({}).decode(Parcel(link.sent[-1].content))
+    assert sent.messages == said.messages
+    assert sent.stamp.reference == str(claimed.delivery_id)
+    assert json.loads(payload)["messageId"] == claimed.reference
+
+
+def test_a_second_claim_gets_nothing(alice: Person, link: OpenLink) -> None:
+    delivery_id = say(link)
+    assert isinstance(claim(alice, delivery_id, 1), Claimed)
+    assert isinstance(claim(alice, delivery_id, 2), NotClaimed)
+
+
+def test_of_many_that_claim_at_once_one_gets_it(alice: Person, link: OpenLink) -> None:
+    delivery_id, won, start = say(link), [], threading.Barrier(6)
+
+    def work(owner: int) -> None:
+        start.wait()
+        if isinstance(claim(alice, delivery_id, owner), Claimed):
+            won.append(owner)
+        connection.close()
+
+    threads = [threading.Thread(target=work, args=(owner,)) for owner in range(1, 7)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(won) == 1
+
+
+def test_within_a_unit_the_second_waits_for_the_first_and_is_woken_by_it(
+    alice: Person, link: OpenLink
+) -> None:
+    first, second = say(link), say(link)
+    assert isinstance(claim(alice, second), NotClaimed)
+    assert isinstance(claim(alice, first), Claimed)
+    assert isinstance(claim(alice, second), NotClaimed)
+    woken = accept(alice, first)
+    assert second in {made.id for made in woken}
+    assert isinstance(claim(alice, second), Claimed)
+
+
+def test_different_units_do_not_wait_for_each_other(alice: Person, link: OpenLink) -> None:
+    first, other = say(link, ONE), say(link, OTHER)
+    assert isinstance(claim(alice, other), Claimed)
+    assert isinstance(claim(alice, first), Claimed)
+
+
+def test_a_resend_while_the_signature_is_fresh_is_byte_for_byte_the_same(
+    alice: Person, link: OpenLink
+) -> None:
+    delivery_id = say(link)
+    first = claim(alice, delivery_id)
+    assert isinstance(first, Claimed)
+    release(alice, delivery_id)
+    again = claim(alice, delivery_id, 2)
+    assert isinstance(again, Claimed)
+    assert again.sealed.body == first.sealed.body
+
+
+def test_once_the_signature_has_aged_the_same_payload_is_sealed_anew_and_said_so(
+    alice: Person, link: OpenLink
+) -> None:
+    delivery_id = say(link)
+    first = claim(alice, delivery_id)
+    assert isinstance(first, Claimed)
+    with tenant_scope(alice.tenant_id):
+        aged = now() - timedelta(seconds=241)
+        Delivery.objects.filter(id=delivery_id).update(sealed_at=aged)
+        payload = bytes(Delivery.objects.get(id=delivery_id).payload_digest or b"")
+    release(alice, delivery_id)
+    again = claim(alice, delivery_id, 2)
+    assert isinstance(again, Claimed)
+    assert again.sealed.body != first.sealed.body
+    with tenant_scope(alice.tenant_id):
+        assert bytes(Delivery.objects.get(id=delivery_id).payload_digest or b"") == payload
+        signed = Entry.objects.filter(delivery_id=delivery_id, event="signed").order_by("seq")
+        assert [json.loads(bytes(e.record))["detail"]["again"] for e in signed] == [False, True]
+
+
+def release(person: Person, delivery_id: UUID) -> None:
+    def work() -> verdicts.Made:
+        row = verdicts.locked(delivery_id)
+        assert row is not None
+        return verdicts.retry(row, now(), timedelta(0))
+
+    in_tenant(person.tenant_id, work)
+
+
+def test_after_its_deadline_it_expires_and_the_control_point_is_told(
+    alice: Person, link: OpenLink
+) -> None:
+    delivery_id = say(link)
+    with tenant_scope(alice.tenant_id):
+        Delivery.objects.filter(id=delivery_id).update(deadline=now() - timedelta(seconds=1))
+    gone = claim(alice, delivery_id)
+    assert isinstance(gone, NotClaimed)
+    with tenant_scope(alice.tenant_id):
+        row = Delivery.objects.get(id=delivery_id)
+        assert (row.state, row.outcome_code) == (DeliveryState.EXPIRED, "R031")
+        told = Message.objects.filter(answers=row.message, kind="RESULT").get()
+        content = bodies.read(bytes(told.body_digest), told.received_at)
+        assert b"REFUSER031" in content
+        assert "alarmed" in set(
+            Entry.objects.filter(delivery_id=row.id).values_list("event", flat=True)
+        )
+
+
+def test_a_settled_delivery_cannot_be_claimed_again(alice: Person, link: OpenLink) -> None:
+    delivery_id = say(link)
+    assert isinstance(claim(alice, delivery_id), Claimed)
+    accept(alice, delivery_id)
+    assert isinstance(claim(alice, delivery_id, 2), NotClaimed)
+    assert not Due.objects.filter(delivery_id=delivery_id).exists()
+
+
+def test_another_tenant_can_neither_claim_it_nor_make_it_forgotten(
+    alice: Person, bob: Person, link: OpenLink
+) -> None:
+    delivery_id = say(link)
+    assert isinstance(claim(bob, delivery_id), NotClaimed)
+    assert Due.objects.filter(delivery_id=delivery_id).exists()
+    assert isinstance(claim(alice, delivery_id), Claimed)
+
+
+def test_the_sweep_hands_out_what_is_due_and_nothing_twice_within_two_seconds(
+    alice: Person, link: OpenLink
+) -> None:
+    delivery_id = say(link)
+    Due.objects.filter(delivery_id=delivery_id).update(due_at=now())
+    assert [found.delivery_id for found in due.pick(100)] == [delivery_id]
+    assert due.pick(100) == []
+
+
+def test_a_living_process_keeps_what_it_claimed(alice: Person, link: OpenLink) -> None:
+    delivery_id = say(link)
+    claim(alice, delivery_id, ownership.owner())
+    assert due.pick(100) == []
+
+
+def test_what_a_dead_process_had_claimed_is_due_at_the_next_sweep(
+    alice: Person, link: OpenLink, servers: TestServers, database: str
+) -> None:
+    delivery_id, owner = say(link), 4_711_004_711
+    with psycopg.connect(servers.url("app", database), autocommit=True) as process:
+        process.execute("SELECT pg_advisory_lock(%s)", [owner])
+        claim(alice, delivery_id, owner)
+        assert due.pick(100) == []
+    assert [found.delivery_id for found in due.pick(100)] == [delivery_id]
+    assert isinstance(claim(alice, delivery_id, 2), Claimed)
+
+
+def test_a_held_head_holds_back_its_unit_and_tells_those_behind_it(
+    alice: Person, link: OpenLink
+) -> None:
+    first, second = say(link), say(link)
+    claim(alice, first)
+
+    def hold() -> verdicts.Made:
+        row = verdicts.locked(first)
+        assert row is not None
+        return verdicts.hold(row, now(), now() + timedelta(seconds=30), "out")
+
+    woken = in_tenant(alice.tenant_id, hold)
+    assert second in {made.id for made in woken}
+    told = claim(alice, second)
+    assert isinstance(told, NotClaimed)
+    assert [made.lane for made in told.deliveries][:1] == [Lane.LINK]
+    with tenant_scope(alice.tenant_id):
+        assert Delivery.objects.get(id=second).state == DeliveryState.HELD
