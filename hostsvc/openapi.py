@@ -78,7 +78,8 @@ def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
 def described() -> str:
     """The description as YAML, made from the code."""
     schema = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
-    return OpenApiYamlRenderer().render(schema, renderer_context={}).decode("utf-8")
+    written: bytes = OpenApiYamlRenderer().render(schema, renderer_context={})  # type: ignore[no-untyped-call]
+    return written.decode("utf-8")
 
 
 def difference() -> str | None:

@@ -62,6 +62,8 @@ class MessageAdmin(CarriedAdmin):
             return queryset.filter(id=row_id), False
         name = term.upper()
         tenant_id = directory.find_tenant(directory.Known.BM_UNIT, name.encode())
+        if tenant_id is None:
+            return queryset.none(), False
         found = queryset.filter(tenant_id=tenant_id, bm_unit=name)
         return found.order_by("-received_at", "-id"), False
 

@@ -43,14 +43,9 @@ class TenantAdmin(WalledAdmin):
         return False
 
 
-class EndpointForm(forms.ModelForm[Endpoint]):
-    class Meta:
-        model = Endpoint
-        fields = (
-            *("tenant", "name", "protocol", "transport", "environment", "address", "peer"),
-            *("state", "settings"),
-        )
-
+# The forms name no model: the admin does when it makes a page. Named here, they would ask the walled managers for rows
+# as soon as this module is read, also by processes that are not the staff's.
+class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name in ("peer", "settings"):
@@ -74,6 +69,10 @@ class EndpointForm(forms.ModelForm[Endpoint]):
 @admin.register(Endpoint)
 class EndpointAdmin(WalledAdmin):
     form = EndpointForm
+    fields = (
+        *("tenant", "name", "protocol", "transport", "environment", "address", "peer"),
+        *("state", "settings"),
+    )
     list_display = ("name", "tenant", "protocol", "environment", "address", "state")
     list_filter = (TENANT_FILTER, "protocol", "environment", "state")
     list_select_related = ("tenant",)
@@ -90,11 +89,7 @@ class EndpointAdmin(WalledAdmin):
         return False
 
 
-class BmUnitForm(forms.ModelForm[BmUnit]):
-    class Meta:
-        model = BmUnit
-        fields = ("tenant", "name", "control_point", "generation_capacity_mw")
-
+class BmUnitForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["generation_capacity_mw"].required = False
@@ -119,6 +114,7 @@ class BmUnitAdmin(WalledAdmin):
     """The directory follows: it is how an instruction finds the unit's tenant."""
 
     form = BmUnitForm
+    fields = ("tenant", "name", "control_point", "generation_capacity_mw")
     list_display = ("name", "tenant", "control_point", "generation_capacity_mw")
     list_filter = (TENANT_FILTER,)
     list_select_related = ("tenant", "control_point")
@@ -185,12 +181,8 @@ class PeerAdmin(TrustAdmin):
     told = ("name", "environment", "participant_id", "is_default")
 
 
-class PeerCertificateForm(forms.ModelForm[PeerCertificate]):
+class PeerCertificateForm(forms.ModelForm):  # type: ignore[type-arg]
     """The fingerprint is taken from the certificate and never typed."""
-
-    class Meta:
-        model = PeerCertificate
-        fields = ("peer", "purpose", "state", "pem")
 
     def clean_pem(self) -> str:
         pem: str = self.cleaned_data["pem"]

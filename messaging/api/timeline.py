@@ -46,7 +46,7 @@ def timeline_of(message: Message) -> Timeline:
         content=content,
         content_fault=fault,
         body=_body(message),
-        answered_by=list(_answers(message)),
+        answered_by=_answers(message),
         deliveries=deliveries,
         attempts=_by_delivery(attempts[:LIMIT]),
         entries=entries[:LIMIT],
@@ -66,8 +66,9 @@ def _by_delivery(attempts: Sequence[Attempt]) -> dict[UUID, list[Attempt]]:
     return dict(found)
 
 
-def _answers(message: Message) -> Sequence[UUID]:
-    return Message.objects.filter(answers=message).order_by("id").values_list("id", flat=True)
+def _answers(message: Message) -> list[UUID]:
+    found = Message.objects.filter(answers=message).order_by("id")
+    return list(found.values_list("id", flat=True))
 
 
 def _content(message: Message) -> tuple[Any, str]:

@@ -7,6 +7,7 @@ tenants' own signing and client keys are in the vault and nowhere else.
 from __future__ import annotations
 
 import json
+import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +72,7 @@ class Demonstration:
         return self.folder / f"{name}.key"
 
     def told(self, path: Path) -> str:
-        return str(path.relative_to(self.root))
+        return os.path.relpath(path, self.root)
 
 
 def prepare(demo: Demonstration, tls: Path, addresses: Addresses) -> None:
@@ -85,7 +86,7 @@ def prepare(demo: Demonstration, tls: Path, addresses: Addresses) -> None:
         point_operator(_get(tenant), OPERATOR_PROTOCOL, addresses.simulator_wa, peer)
         point_operator(_get(tenant), SMP_PROTOCOL, addresses.simulator_smp, peer)
     write_private(demo.folder / "simulator.json", _json(_for_simulator(demo, addresses, known)))
-    write_private(demo.root / "var" / "service.json", _json(_for_peers(demo, addresses, known)))
+    write_private(demo.folder.parent / "service.json", _json(_for_peers(demo, addresses, known)))
 
 
 def _make(demo: Demonstration, tls: Path, addresses: Addresses) -> None:

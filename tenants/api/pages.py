@@ -7,7 +7,6 @@ from typing import Any
 
 from django.core.exceptions import ValidationError as BadValue
 from django.db import DataError
-from django.db.models import QuerySet
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
@@ -29,7 +28,7 @@ class OldestFirst(CursorPagination):
     cursor_query_description = "Where the page starts: taken from `next` or `previous`."
 
     def paginate_queryset(
-        self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
+        self, queryset: Any, request: Request, view: APIView | None = None
     ) -> list[Any] | None:
         try:
             return super().paginate_queryset(queryset, request, view)

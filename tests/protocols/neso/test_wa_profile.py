@@ -198,6 +198,12 @@ FAULTS = [
     (BOA, f"{BOA}\nBOB{BOA.removeprefix('BOA')}", f"{ORDER}.BOB"),
     (BOA, "", "types"),
     ('told_by = "parameter"\n', "", "types.redeclaration.payloads.MIL"),
+    ("[types.receipt]", '[types.x]\nsource = "assumed"\n[types.receipt]', "types.x.payloads"),
+    (
+        "[types.receipt]",
+        '[types.x]\nsource = "assumed"\npayloads = {}\n[types.receipt]',
+        "types.x.payloads",
+    ),
     # the exchange table
     (PATH, PATH.replace("/NESO_Health", "NESO_Health"), "services.Health.path"),
     (PATH, PATH.replace("/NESO_Health", "/NESO_Health?x=1"), "services.Health.path"),

@@ -285,14 +285,19 @@ def test_service_and_action_have_one_to_six_letters_and_digits(member: str, text
     ("name", "pointer"),
     [
         (BOA, "/messageId"),
-        (RECEIPT, "/inReplyTo"),
-        (RESPONSE, "/inReplyTo"),
+        (RECEIPT, "/messageId"),
         (ANSWER, "/instructions/0/messageId"),
         (ANSWER, "/redeclarations/0/messageId"),
     ],
 )
 def test_only_a_uuid_is_an_id(name: str, pointer: str, text: str) -> None:
     assert refused(name, pointer, json.dumps(text)) == ("R001", pointer)
+
+
+@pytest.mark.parametrize("raw", ['""', '"a\\u0000b"', '"\\ud800"', f'"{"x" * 201}"', "1", "true"])
+@pytest.mark.parametrize("name", [RECEIPT, RESPONSE, HEALTH, ANSWER])
+def test_an_answer_names_its_question_in_one_to_two_hundred_characters(name: str, raw: str) -> None:
+    assert refused(name, "/inReplyTo", raw) == ("R001", "/inReplyTo")
 
 
 @pytest.mark.parametrize("raw", ['"a\\u0000b"', '"\\ud800"', '"\\udfff x"', '"\\udc00\\ud800"'])

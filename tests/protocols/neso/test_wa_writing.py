@@ -184,7 +184,8 @@ def test_an_answer_names_what_it_answers_and_a_question_of_its_type_does_not(
     [
         Stamp("", SENT),
         Stamp("7", SENT),
-        Stamp(MESSAGE, SENT, "7"),
+        Stamp(MESSAGE, SENT, "x" * 201),
+        Stamp(MESSAGE, SENT, "\x00"),
         Stamp(MESSAGE, datetime(2026, 11, 22)),  # noqa: DTZ001 - the point
     ],
     ids=repr,
@@ -192,6 +193,12 @@ def test_an_answer_names_what_it_answers_and_a_question_of_its_type_does_not(
 def test_a_stamp_that_does_not_fit_is_our_own_fault(stamp: Stamp) -> None:
     with pytest.raises(LocalProtocolError):
         written(RESPONSE, stamp)
+
+
+@pytest.mark.parametrize("called", ["7", "x" * 200, "no UUID, and told so"])
+def test_a_message_is_answered_whatever_it_calls_itself(called: str) -> None:
+    envelope = Envelope(Stamp(MESSAGE, SENT, called), (ReceiptOfMessage(ReceiptStatus.REJECTED),))
+    assert CODEC.decode(CODEC.encode(envelope)) == envelope
 
 
 def test_a_payload_carries_one_message() -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -37,6 +38,8 @@ _ENVELOPE: Final = {
     # Whatever a peer calls its message must be answered, also to say that it is no UUID.
     "in_reply_to": Kind.TEXT,
 }
+_LONGEST_REFERENCE: Final = 200
+"""As much as a seal's jti holds."""
 
 _INSTRUCTIONS: Final = frozenset({Form.ACCEPTANCE, Form.ANCILLARY, Form.EMERGENCY})
 
@@ -114,7 +117,8 @@ def _envelope(table: Table) -> Envelope:
     table.nothing_else()
     if len({member.name for member in members.values()}) != len(members):
         table.fault("", "two members have the same name")
-    return Envelope(**members)
+    answered = replace(members["in_reply_to"], least=1, most=_LONGEST_REFERENCE)
+    return Envelope(**{**members, "in_reply_to": answered})
 
 
 def _types(
@@ -150,6 +154,8 @@ def _type(
         if one.word in place:
             row.fault("", "nothing tells it from the payload before it: told_by is missing")
         place[one.word] = one
+    if not questions and not answers and table.has("payloads"):
+        table.fault("payloads", "must hold one at least")
     table.nothing_else()
     return PayloadType(
         name, told_by, source, MappingProxyType(questions), MappingProxyType(answers)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Final
@@ -246,7 +246,12 @@ def _moment(text: str) -> datetime:
 
 
 def _write_time(member: Member, value: object) -> str:
-    moment = _as_utc(value)
+    return _minute_text(_as_utc(value))
+
+
+@lru_cache(maxsize=8192)
+def _minute_text(moment: datetime) -> str:
+    """Cached like `_moment`; moments that are equal are all in UTC here, so their texts are too."""
     if moment.second or moment.microsecond:
         raise Unreadable("not a whole minute")
     return f"{moment.replace(tzinfo=None).isoformat(timespec='seconds')}Z"
@@ -257,9 +262,9 @@ def _write_stamp(member: Member, value: object) -> str:
 
 
 def _as_utc(value: object) -> datetime:
-    if not isinstance(value, datetime) or value.utcoffset() != timedelta(0):
-        raise Unreadable("not a time in UTC")
-    return value
+    if isinstance(value, datetime) and (value.tzinfo is UTC or value.utcoffset() == timedelta(0)):
+        return value
+    raise Unreadable("not a time in UTC")
 
 
 _READERS: Final[Mapping[Kind, Callable[[Member, object], object]]] = {

@@ -1,0 +1,165 @@
+"""Refusals: one shape, stable codes, and never a traceback."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from django.db import connections
+from rest_framework.test import APIClient
+
+from tenants.api import door
+from tests.api.carried import Carried
+from tests.api.conftest import Ask
+from tests.people import Person
+from tests.roles import point_django_at
+from tests.servers import TestServers
+
+
+def cursor(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("colour=red", "/colour"),
+        ("kind=MEL&kind=MIL", "/kind"),
+        ("kind=", "/kind"),
+        ("kind=%00", "/kind"),
+        ("bm_unit=LONGERTHANNINE", "/bm_unit"),
+        ("received_since=yesterday", "/received_since"),
+        ("received_since=2026-13-01T00:00Z", "/received_since"),
+        ("received_until=0001-01-01T00:00%2B23:59", "/received_until"),
+        ("limit=0", "/limit"),
+        ("limit=501", "/limit"),
+        ("limit=-1", "/limit"),
+        ("limit=%D9%A1", "/limit"),
+        ("limit=" + "9" * 5000, "/limit"),
+        ("cursor=nonsense", "/cursor"),
+        ("cursor=" + cursor("p=yesterday"), "/cursor"),
+        ("cursor=" + cursor("p=\0"), "/cursor"),
+        ("cursor=" + cursor("o=x"), "/cursor"),
+        ("cursor=%FF", "/cursor"),
+    ],
+)
+def test_a_bad_parameter_is_refused_by_name(
+    alice: Person, asking: Ask, query: str, field: str
+) -> None:
+    answer = asking(alice).get(f"/api/v1/messages?{query}")
+    assert answer.status_code == 400
+    assert answer["Content-Type"] == "application/problem+json"
+    told = answer.json()
+    assert (told["code"], told["status"], told["title"]) == ("invalid", 400, "Bad Request")
+    assert [error["field"].split("/0")[0] for error in told["errors"]] == [field]
+
+
+@pytest.mark.parametrize(
+    ("route", "query"),
+    [
+        ("audit/entries", "after=-1"),
+        ("audit/entries", "after=9223372036854775808"),
+        ("audit/entries", "after=x"),
+        ("audit/entries", "message_id=x"),
+        ("audit/entries", "cursor=" + cursor("p=x")),
+        ("deliveries", "state=GONE"),
+        ("deliveries", "lane=fast"),
+        ("instructions", "kind=MEL"),
+        ("bm-units", "cursor=" + cursor("p=\0")),
+        ("bm-units", "name=x"),
+    ],
+)
+def test_each_list_knows_its_own_parameters(
+    alice: Person, asking: Ask, route: str, query: str
+) -> None:
+    answer = asking(alice).get(f"/api/v1/{route}?{query}")
+    assert answer.status_code == 400
+    assert answer.json()["code"] == "invalid"
+
+
+def test_a_cursor_beyond_every_number_is_a_page_with_nothing(alice: Person, asking: Ask) -> None:
+    far = cursor("p=99999999999999999999999")
+    assert asking(alice).get(f"/api/v1/audit/entries?cursor={far}").json()["results"] == []
+
+
+@pytest.mark.parametrize(
+    "path", ["", "nothing", "messages/", "messages/x", "messages/../tenant", "audit", "tenant/x"]
+)
+def test_an_address_that_does_not_exist_is_told_like_a_row_that_does_not(
+    alice: Person, asking: Ask, path: str
+) -> None:
+    answer = asking(alice).get(f"/api/v1/{path}")
+    assert answer.status_code == 404
+    assert answer["Content-Type"] == "application/problem+json"
+    assert answer.json()["code"] == "not-found"
+
+
+def test_an_answer_in_another_form_than_json_is_refused(alice: Person, asking: Ask) -> None:
+    answer = asking(alice).get("/api/v1/tenant", headers={"Accept": "text/html"})
+    assert answer.status_code == 406
+    assert answer.json()["code"] == "not-acceptable"
+
+
+def test_a_host_that_is_not_ours_is_a_problem_too() -> None:
+    answer = APIClient().get("/api/v1/tenant", headers={"Host": "elsewhere.example"})
+    assert answer.status_code == 400
+    assert answer["Content-Type"] == "application/problem+json"
+
+
+def test_a_bug_is_told_as_internal_and_with_no_word_of_it(
+    alice: Person, asking: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("what nobody should read")
+
+    monkeypatch.setattr(door, "caller_of", broken)
+    client = asking(alice)
+    client.raise_request_exception = False
+    answer = client.get("/api/v1/tenant")
+    assert answer.status_code == 500
+    assert answer.json() == {
+        "type": "about:blank",
+        "title": "Internal Server Error",
+        "status": 500,
+        "code": "internal",
+    }
+
+
+def test_a_question_that_takes_too_long_is_ended(
+    alice: Person,
+    of_alice: Carried,
+    asking: Ask,
+    servers: TestServers,
+    database: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Held up by a lock on the table."""
+    monkeypatch.setattr(door, "QUESTION_SECONDS", 1)
+    with psycopg.connect(servers.url("owner", database)) as owner:
+        owner.execute("LOCK TABLE messaging_message IN ACCESS EXCLUSIVE MODE")
+        answer = asking(alice).get("/api/v1/messages")
+    assert answer.status_code == 503
+    assert answer.json()["code"] == "took-too-long"
+    assert asking(alice).get("/api/v1/messages").status_code == 200
+
+
+@pytest.fixture
+def database_away(servers: TestServers, database: str) -> Iterator[None]:
+    """Nothing listens where the database should be."""
+    connections.close_all()
+    connections["default"].settings_dict["PORT"] = "1"
+    try:
+        yield
+    finally:
+        point_django_at(servers, database)
+
+
+def test_without_the_database_callers_are_asked_to_come_again(
+    alice: Person, asking: Ask, database_away: None
+) -> None:
+    answer = asking(alice).get("/api/v1/tenant")
+    assert answer.status_code == 503
+    assert answer.json()["code"] == "unavailable"
+    assert int(answer["Retry-After"]) > 0

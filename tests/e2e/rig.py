@@ -1,0 +1,202 @@
+"""A running stack as the tests see it: its files, its processes, and short ways to speak to it as either side."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psycopg
+
+from messaging.domain.profile import Segment
+from messaging.domain.redeclarations import LevelParameter, LevelRedeclaration
+from messaging.rehearsal.control_point import Answering, ControlPoint, accept
+from tenants.clock import now
+from tests.servers import ROOT
+
+T = TypeVar("T")
+START_SECONDS = 120
+WAIT_SECONDS = 30.0
+
+
+@dataclass(slots=True)
+class Rig:
+    """One stack in `var`."""
+
+    var: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def service(self) -> dict[str, Any]:
+        told: dict[str, Any] = json.loads((self.var / "service.json").read_text())
+        return told
+
+    @property
+    def environment(self) -> dict[str, str]:
+        lines = (self.var / "hostsvc.env").read_text().splitlines()
+        return dict(line.split("=", 1) for line in lines)
+
+    def tenant(self, name: str) -> dict[str, Any]:
+        return next(t for t in self.service["tenants"] if t["name"] == name)
+
+    def control_point(
+        self, tenant: str, index: int = 1, *, answer: Answering = accept, state: Path | None = None
+    ) -> ControlPoint:
+        """A control point of the demonstration's, to be used as an asynchronous context manager."""
+        point = self.tenant(tenant)["controlPoints"][index]
+        context = ssl.create_default_context(cafile=self.path(point["ca"]))
+        context.load_cert_chain(self.path(point["certificate"]), self.path(point["key"]))
+        edl = self.service["edl"]
+        return ControlPoint(point["name"], edl["host"], edl["port"], context, state, answer)
+
+    def units(self, tenant: str, index: int = 1) -> list[str]:
+        units: list[str] = self.tenant(tenant)["controlPoints"][index]["bmUnits"]
+        return units
+
+    def path(self, told: str) -> Path:
+        return ROOT / told
+
+    def control(self, method: str, path: str, body: Any = None) -> Any:
+        """The simulator's control port."""
+        url = self.service["simulator"]["controlUrl"] + path
+        data = json.dumps(body).encode() if body is not None else None
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(url, data, headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as response:
+                return json.load(response)
+        except urllib.error.HTTPError as error:
+            raise AssertionError(error.read().decode()) from error
+
+    def dispatch(self, unit: str, point: str, **more: Any) -> Any:
+        """Has the simulator send a BOA; `wait` is in its answer's query."""
+        wait = more.pop("wait", 5)
+        return self.control("POST", f"/dispatch?wait={wait}", {**boa(unit, point), **more})
+
+    def query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """As the vendor's staff, who read across tenants."""
+        with psycopg.connect(self.environment["DATABASE_STAFF_URL"]) as session:
+            return session.execute(statement, values).fetchall()  # type: ignore[arg-type]
+
+    def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env={**_clean_environment(), **self.environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def pids(self, part: str) -> list[int]:
+        """Processes of a part of this stack, by a word of their command line."""
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                environment = (folder / "environ").read_bytes()
+                home = (folder / "cwd").readlink()
+            except OSError:
+                continue
+            ours = f"HOSTSVC_VAR={self.var}\0".encode() in environment
+            if part in command and (ours or home.is_relative_to(self.var)):
+                found.append(int(folder.name))
+        return found
+
+    def kill(self, part: str) -> None:
+        """kill -9; the supervisor starts it again."""
+        pids = self.pids(part)
+        assert pids, f"no process of {part}"
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+
+    def until(self, holds: Callable[[], T], seconds: float = WAIT_SECONDS) -> T:
+        """Waits until something is true, and gives it back."""
+        deadline = time.monotonic() + seconds
+        while not (found := holds()):
+            assert time.monotonic() < deadline, "it did not come about in time"
+            time.sleep(0.05)
+        return found
+
+
+def start(var: Path) -> Rig:
+    """Starts a stack and waits until all of it is ready."""
+    with (var / "stack.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.e2e.stack", str(var)],
+            cwd=ROOT,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=_clean_environment(),
+        )
+    deadline = time.monotonic() + START_SECONDS
+    while not (var / "ready").exists():
+        told = (var / "stack.log").read_text(errors="replace")
+        assert process.poll() is None, told
+        assert time.monotonic() < deadline, told
+        time.sleep(0.1)
+    return Rig(var, process)
+
+
+def _clean_environment() -> dict[str, str]:
+    """What a person's shell would have: none of the tests' own settings."""
+    ours = ("HOSTSVC_", "DATABASE_", "REDIS_", "DJANGO_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+
+
+def stop(rig: Rig) -> None:
+    rig.process.terminate()
+    rig.process.wait(60)
+
+
+def boa(unit: str, point: str, *, minutes: int = 10, level: int = 50) -> dict[str, Any]:
+    """An acceptance's payload without ids, from two minutes on."""
+    start = minute() + timedelta(minutes=2)
+    return {
+        "kind": "BOA",
+        "controlPoint": point,
+        "bmUnit": unit,
+        "emergencyFlag": False,
+        "soFlag": False,
+        "storFlag": False,
+        "rrFlag": False,
+        "levels": [
+            {
+                "timeFrom": stamp(start),
+                "levelFrom": 0,
+                "timeTo": stamp(start + timedelta(minutes=minutes)),
+                "levelTo": level,
+            }
+        ],
+    }
+
+
+def mel(point: str, unit: str, level: int) -> LevelRedeclaration:
+    start = minute()
+    segment = Segment(start, level, start + timedelta(minutes=30), level)
+    return LevelRedeclaration(point, unit, LevelParameter.MEL, (segment,))
+
+
+def minute() -> datetime:
+    return now().replace(second=0, microsecond=0)
+
+
+def stamp(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Runs a conversation, bounded."""
+    return asyncio.run(asyncio.wait_for(work(), 120))
