@@ -6,7 +6,8 @@ from __future__ import annotations
 import os
 import sys
 
-# The role a command works under when the environment does not say: migrations own the tables, the vendor's commands are the staff's.
+# The role a command works under when the environment does not say: migrations own the tables, the
+# vendor's commands are the staff's.
 _OWNER = {"migrate", "makemigrations", "sqlmigrate", "showmigrations"}
 _STAFF = {"point_endpoint", "enrol_demonstration", "verify_audit", "createsuperuser"}
 

@@ -1,4 +1,6 @@
-"""Django's entry for the wiring: makes our Celery application the one that tasks are sent through."""
+"""Django's entry for the wiring: makes our Celery application the one that tasks are sent
+through.
+"""
 
 from __future__ import annotations
 

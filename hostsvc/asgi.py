@@ -1,4 +1,6 @@
-"""The ASGI application of the web and admin processes. What NGESO calls is not here but in messaging.inbound."""
+"""The ASGI application of the web and admin processes. What NGESO calls is not here but in
+messaging.inbound.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""Reads configuration from the environment, with `NAME_FILE` for secrets, and says loudly which value is bad.
+"""Reads configuration from the environment, with `NAME_FILE` for secrets, and says loudly which
+value is bad.
 
-Defaults may stand in an environment file (`HOSTSVC_ENV_FILE`, else `var/hostsvc.env`): the local stack writes one, so that commands
-typed beside it find the same servers. What is really in the environment wins.
+Defaults may stand in an environment file (`HOSTSVC_ENV_FILE`, else `var/hostsvc.env`): the local
+stack writes one, so that commands typed beside it find the same servers. What is really in the
+environment wins.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 
 class Environment:
-    """Typed look-ups. Each raises ImproperlyConfigured naming the variable when its value is missing or bad."""
+    """Typed look-ups. Each raises ImproperlyConfigured naming the variable when its value is
+    missing or bad.
+    """
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self._values = values

@@ -1,4 +1,6 @@
-"""Whether this process lives (`/healthz`), and whether it can do its work (`/readyz`). Each answer comes within seconds, whatever hangs."""
+"""Whether this process lives (`/healthz`), and whether it can do its work (`/readyz`). Each answer
+comes within seconds, whatever hangs.
+"""
 
 from __future__ import annotations
 
@@ -29,12 +31,16 @@ _DJANGOS_OWN = ("context", "cursor_factory", "prepare_threshold")
 
 
 class NotReady(Exception):
-    """A check did not hold; the text is for whoever looks after the host and tells nothing of any tenant."""
+    """A check did not hold; the text is for whoever looks after the host and tells nothing of any
+    tenant.
+    """
 
 
 @require_safe
 async def healthz(request: HttpRequest) -> JsonResponse:
-    """The process takes requests. It asks nothing of others: restarting this one would not mend them."""
+    """The process takes requests. It asks nothing of others: restarting this one would not mend
+    them.
+    """
     return JsonResponse({"status": "alive"})
 
 
@@ -52,7 +58,9 @@ async def readyz(request: HttpRequest) -> JsonResponse:
 
 
 async def _within_time(check: Coroutine[Any, Any, None]) -> str:
-    """Waits for the check and not for its cancellation, which a server that has stopped answering can hold up too."""
+    """Waits for the check and not for its cancellation, which a server that has stopped answering
+    can hold up too.
+    """
     task = asyncio.create_task(check)
     done, _ = await asyncio.wait({task}, timeout=SECONDS)
     if not done:
@@ -66,7 +74,9 @@ async def _within_time(check: Coroutine[Any, Any, None]) -> str:
 
 
 async def _database() -> None:
-    """Over a connection of its own, so that a pool that is full or broken connections do not hide what is the matter."""
+    """Over a connection of its own, so that a pool that is full or broken connections do not hide
+    what is the matter.
+    """
     values = connection.get_connection_params()
     place = {name: value for name, value in values.items() if name not in _DJANGOS_OWN}
     try:

@@ -1,4 +1,6 @@
-"""Logs as JSON lines on standard error, for whoever collects them. Message bodies and secrets are never logged."""
+"""Logs as JSON lines on standard error, for whoever collects them. Message bodies and secrets are
+never logged.
+"""
 
 from __future__ import annotations
 

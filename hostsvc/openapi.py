@@ -1,4 +1,5 @@
-"""The description of the API: what views alone do not tell of it, and whether the copy in docs/ still says the same.
+"""The description of the API: what views alone do not tell of it, and whether the copy in docs/
+still says the same.
 
 `python manage.py spectacular --file docs/openapi.yaml` writes the copy anew.
 """
@@ -83,7 +84,9 @@ def described() -> str:
 
 
 def difference() -> str | None:
-    """Says that the copy in docs/ is not what the code describes, and what to do; None when it is."""
+    """Says that the copy in docs/ is not what the code describes, and what to do; None when it
+    is.
+    """
     if COPY.exists() and COPY.read_text(encoding="utf-8") == described():
         return None
     return f"{COPY.relative_to(BASE_DIR)} does not describe the API as it is; {HOW_TO_WRITE}"

@@ -27,7 +27,9 @@ def problem(
 
 
 def answer(error: Exception, context: dict[str, Any]) -> Response | None:
-    """REST framework's exception handler. What it does not know is a bug, and becomes `internal` below."""
+    """REST framework's exception handler. What it does not know is a bug, and becomes `internal`
+    below.
+    """
     if isinstance(error, Http404):
         error = exceptions.NotFound()
     if isinstance(error, OperationalError | InterfaceError):

@@ -1,4 +1,6 @@
-"""Django's settings, all read from the environment (see env); nothing here decides anything at run time."""
+"""Django's settings, all read from the environment (see env); nothing here decides anything at run
+time.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,8 @@ DATABASES = {
 }
 REDIS_URL = _env.text("REDIS_URL")
 
-# Where each process listens. TLS files: the server's certificate and key, and the bundle that its clients' certificates chain to.
+# Where each process listens. TLS files: the server's certificate and key, and the bundle that its
+# clients' certificates chain to.
 WEB_LISTEN = _env.address("HOSTSVC_WEB_LISTEN", "127.0.0.1:8000")
 ADMIN_LISTEN = _env.address("HOSTSVC_ADMIN_LISTEN", "127.0.0.1:8001")
 EDL_LISTEN = _env.address("HOSTSVC_EDL_LISTEN", "127.0.0.1:8100")
@@ -47,7 +50,6 @@ TLS_KEY = _env.path("HOSTSVC_TLS_KEY", VAR_DIR / "tls" / "host.key")
 EDL_CLIENT_CA = _env.path("HOSTSVC_EDL_CLIENT_CA", VAR_DIR / "tls" / "ca.pem")
 INBOUND_CLIENT_CA = _env.path("HOSTSVC_INBOUND_CLIENT_CA", VAR_DIR / "tls" / "ca.pem")
 PROFILE_DIR = _env.path("HOSTSVC_PROFILES", VAR_DIR / "profiles")
-STATIC_ROOT = _env.path("HOSTSVC_STATIC", VAR_DIR / "static")
 
 INSTALLED_APPS = [
     "unfold",
@@ -76,7 +78,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
-# The API answers tenants under the application's role; the admin is a process of its own under the staff role.
+# The API answers tenants under the application's role; the admin is a process of its own under the
+# staff role.
 ROOT_URLCONF = "hostsvc.urls_admin" if DATABASE_ROLE == "staff" else "hostsvc.urls"
 ASGI_APPLICATION = "hostsvc.asgi.application"
 TEMPLATES = [
@@ -102,7 +105,8 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en-gb"
 STATIC_URL = "static/"
-# Files are served from where the packages have them: there is no step that collects them to be forgotten.
+# Files are served from where the packages have them: there is no step that collects them to be
+# forgotten.
 WHITENOISE_USE_FINDERS = True
 
 REST_FRAMEWORK = {

@@ -1,4 +1,6 @@
-"""The vendor's pages on what was carried: messages, deliveries and attempts, to be looked at only. Bodies are not shown."""
+"""The vendor's pages on what was carried: messages, deliveries and attempts, to be looked at only.
+Bodies are not shown.
+"""
 
 from __future__ import annotations
 
@@ -84,7 +86,9 @@ class MessageAdmin(CarriedAdmin):
 
 
 class OpenFilter(DropdownFilter):  # type: ignore[misc]
-    """Deliveries on which something is still to be done: those in the small table of what is due."""
+    """Deliveries on which something is still to be done: those in the small table of what is
+    due.
+    """
 
     title = "what is to be done"
     parameter_name = "open"
@@ -142,7 +146,9 @@ class DeliveryAdmin(CarriedAdmin):
 
 @admin.register(Attempt)
 class AttemptAdmin(CarriedAdmin):
-    """Attempts are indexed by tenant and by delivery, so they are listed of one tenant at a time."""
+    """Attempts are indexed by tenant and by delivery, so they are listed of one tenant at a
+    time.
+    """
 
     list_display = (
         "sent_at",

@@ -1,4 +1,5 @@
-"""The tables of the relay: what came in, what must go out, what was tried, and what a link or an instruction has come to.
+"""The tables of the relay: what came in, what must go out, what was tried, and what a link or an
+instruction has come to.
 
 Writing them is the relay's business; here is only what each row promises.
 """
@@ -15,7 +16,9 @@ from tenants.rows import TenantRow
 
 
 class Message(TenantRow):
-    """One message as it came in, or as the host itself made it. Insert-only. Its bytes are the Body named by `body_digest`."""
+    """One message as it came in, or as the host itself made it. Insert-only. Its bytes are the Body
+    named by `body_digest`.
+    """
 
     class Origin(models.TextChoices):
         CONTROL_POINT = "CONTROL_POINT"
@@ -50,9 +53,10 @@ class Message(TenantRow):
 class Delivery(TenantRow):
     """The duty to hand one message to one endpoint: a row of the outbox.
 
-    `position` puts the deliveries of one endpoint in the order they were taken on; within one endpoint and `queue` they leave in that
-    order. `payload_digest` is what is sent, fixed at the first attempt; `sealed_digest` the signed form of it, made anew only when
-    its signature has aged. `reference` is ours on the wire: the messageId, or the log number it was last sent under.
+    `position` puts the deliveries of one endpoint in the order they were taken on; within one
+    endpoint and `queue` they leave in that order. `payload_digest` is what is sent, fixed at the
+    first attempt; `sealed_digest` the signed form of it, made anew only when its signature has
+    aged. `reference` is ours on the wire: the messageId, or the log number it was last sent under.
     """
 
     message = models.ForeignKey(Message, on_delete=models.PROTECT, related_name="deliveries")
@@ -99,7 +103,9 @@ class Delivery(TenantRow):
 
 
 class Due(models.Model):
-    """When a delivery next wants a hand. Belongs to no tenant, so that one sweep serves all, and tells nothing of any."""
+    """When a delivery next wants a hand. Belongs to no tenant, so that one sweep serves all, and
+    tells nothing of any.
+    """
 
     delivery_id = models.UUIDField(primary_key=True)
     tenant_id = models.UUIDField()
@@ -111,9 +117,7 @@ class Due(models.Model):
         verbose_name_plural = "due"
         indexes = [
             models.Index(fields=["due_at"], name="due_by_time"),
-            models.Index(
-                fields=["owner"], condition=Q(owner__isnull=False), name="due_by_owner"
-            ),
+            models.Index(fields=["owner"], condition=Q(owner__isnull=False), name="due_by_owner"),
         ]
 
     def __str__(self) -> str:
@@ -121,7 +125,9 @@ class Due(models.Model):
 
 
 class Attempt(TenantRow):
-    """One try to deliver, with the four times of a forwarded message. Insert-only, partitioned by `month`."""
+    """One try to deliver, with the four times of a forwarded message. Insert-only, partitioned by
+    `month`.
+    """
 
     delivery = models.ForeignKey(
         Delivery,
@@ -148,7 +154,9 @@ class Attempt(TenantRow):
 
 
 class Receipt(TenantRow):
-    """What was taken under a sender's reference and how it was answered, so that a repeat gets the same answer."""
+    """What was taken under a sender's reference and how it was answered, so that a repeat gets the
+    same answer.
+    """
 
     endpoint = models.ForeignKey(
         Endpoint, on_delete=models.PROTECT, related_name="+", db_index=False
@@ -172,7 +180,9 @@ class Receipt(TenantRow):
 
 
 class Instruction(TenantRow):
-    """An instruction to a control point and what became of it. `content_digest` leaves out ids and times of sending."""
+    """An instruction to a control point and what became of it. `content_digest` leaves out ids and
+    times of sending.
+    """
 
     message = models.ForeignKey(
         Message, on_delete=models.PROTECT, related_name="instructions", db_index=False
@@ -207,8 +217,9 @@ class Instruction(TenantRow):
 class Link(TenantRow):
     """A control point's link: the numbers taken and given on it, and which gateway holds it now.
 
-    `epoch` rises with each link that gets ready. A gateway writes only under the epoch it opened, so a link that was replaced
-    can neither take a number nor give one, whatever its process still believes.
+    `epoch` rises with each link that gets ready. A gateway writes only under the epoch it opened,
+    so a link that was replaced can neither take a number nor give one, whatever its process still
+    believes.
     """
 
     endpoint = models.ForeignKey(

@@ -1,4 +1,6 @@
-"""The words for where a delivery stands, what an attempt came to, and which hands a delivery waits for."""
+"""The words for where a delivery stands, what an attempt came to, and which hands a delivery waits
+for.
+"""
 
 from __future__ import annotations
 
@@ -61,11 +63,15 @@ MOVES: dict[DeliveryState, frozenset[DeliveryState]] = {
     DeliveryState.EXPIRED: frozenset(),
     DeliveryState.ABANDONED: frozenset(),
 }
-"""From each state, the states it may become. CLAIMED to CLAIMED is another worker taking over from a dead one."""
+"""From each state, the states it may become. CLAIMED to CLAIMED is another worker taking over from
+a dead one.
+"""
 
 
 class AttemptOutcome(models.TextChoices):
-    """UNKNOWN: bytes left and no answer that counts came back, so a resend may be a repeat to the peer."""
+    """UNKNOWN: bytes left and no answer that counts came back, so a resend may be a repeat to the
+    peer.
+    """
 
     DELIVERED = "DELIVERED"
     REFUSED = "REFUSED"
@@ -74,7 +80,9 @@ class AttemptOutcome(models.TextChoices):
 
 
 class Lane(models.TextChoices):
-    """Whose hands a delivery waits for: a Celery worker's, or the gateway's that holds the control point's link."""
+    """Whose hands a delivery waits for: a Celery worker's, or the gateway's that holds the control
+    point's link.
+    """
 
     OPERATOR = "operator", "to the system operator"
     LINK = "link", "to a control point's link"

@@ -22,7 +22,9 @@ def deliver(tenant_id: str, delivery_id: str) -> None:
 
 @shared_task(name="messaging.tasks.sweep")
 def sweep() -> None:
-    """Hands out what is due: the lost wake-ups, the waits that are over, and what a dead process had claimed."""
+    """Hands out what is due: the lost wake-ups, the waits that are over, and what a dead process
+    had claimed.
+    """
     for overdue in reconnecting(lambda: due.pick(SWEEP_LIMIT)):
         wake_worker(overdue.tenant_id, overdue.delivery_id)
 

@@ -1,4 +1,6 @@
-"""The vendor's pages on tenants, their register, and the peers that are trusted. A tenant comes to be by enrolment, not here."""
+"""The vendor's pages on tenants, their register, and the peers that are trusted. A tenant comes to
+be by enrolment, not here.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ from tenants.staff import TENANT_FILTER, ReadOnlyAdmin, WalledAdmin
 
 @admin.register(Tenant)
 class TenantAdmin(WalledAdmin):
-    """Only its state can be set: the other names of a tenant stand in the directory and in signatures."""
+    """Only its state can be set: the other names of a tenant stand in the directory and in
+    signatures.
+    """
 
     list_display = ("name", "participant_id", "trading_agent", "state", "created_at")
     list_filter = ("state",)
@@ -43,8 +47,9 @@ class TenantAdmin(WalledAdmin):
         return False
 
 
-# The forms name no model: the admin does when it makes a page. Named here, they would ask the walled managers for rows
-# as soon as this module is read, also by processes that are not the staff's.
+# The forms name no model: the admin does when it makes a page. Named here, they would ask the
+# walled managers for rows as soon as this module is read, also by processes that are not the
+# staff's.
 class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

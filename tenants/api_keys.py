@@ -19,7 +19,9 @@ MARK = "hsk_"
 
 
 def mint(label: str) -> str:
-    """A new key for the open scope's tenant: `hsk_<prefix>_<secret of 256 bits>`. This is the only time it is seen."""
+    """A new key for the open scope's tenant: `hsk_<prefix>_<secret of 256 bits>`. This is the only
+    time it is seen.
+    """
     prefix = secrets.token_hex(_PREFIX_CHARS // 2)
     secret = secrets.token_urlsafe(_SECRET_BYTES)
     ApiKey.objects.create(

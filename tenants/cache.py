@@ -1,4 +1,6 @@
-"""A bounded, thread-safe memory of what is dear to make: parsed keys, TLS contexts, unwrapped data keys."""
+"""A bounded, thread-safe memory of what is dear to make: parsed keys, TLS contexts, unwrapped data
+keys.
+"""
 
 from __future__ import annotations
 

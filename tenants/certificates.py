@@ -1,4 +1,6 @@
-"""Certificates and private keys of the open scope's tenant: installed sealed, found by purpose, parsed once a process."""
+"""Certificates and private keys of the open scope's tenant: installed sealed, found by purpose,
+parsed once a process.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ _keys: Bounded[UUID, PrivateKeyTypes] = Bounded(4096)
 
 
 class CertificateMissing(LookupError):
-    """The tenant has no active certificate for a purpose: nothing can be signed or connected until one is installed."""
+    """The tenant has no active certificate for a purpose: nothing can be signed or connected until
+    one is installed.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,8 @@ def install(
 ) -> Certificate:
     """Installs a certificate as the active one of its purpose; the one before it retires.
 
-    A control point's certificate is entered in the directory, which is how its link is told from another tenant's.
+    A control point's certificate is entered in the directory, which is how its link is told from
+    another tenant's.
     """
     leaf = x509.load_pem_x509_certificates(pem.encode())[0]
     row_id, fingerprint = new_id(), fingerprint_of(leaf)
@@ -92,7 +97,9 @@ def get_active(purpose: Certificate.Purpose) -> KeyPair:
 
 
 def find_control_point(fingerprint: bytes) -> Endpoint | None:
-    """The control point that shows this certificate, unless the certificate is revoked or out of its time."""
+    """The control point that shows this certificate, unless the certificate is revoked or out of
+    its time.
+    """
     now = datetime.now(UTC)
     row = (
         Certificate.objects.select_related("endpoint")

@@ -18,7 +18,9 @@ SELECT rolsuper, rolbypassrls, current_user FROM pg_roles WHERE rolname = curren
 def role_is_bound_by_row_policies(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[checks.CheckMessage]:
-    """A superuser, or a role with BYPASSRLS, would see every tenant's rows whatever the policies say."""
+    """A superuser, or a role with BYPASSRLS, would see every tenant's rows whatever the policies
+    say.
+    """
     if not databases:
         return []
     with connection.cursor() as cursor:

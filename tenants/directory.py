@@ -1,6 +1,8 @@
-"""The only look-ups across tenants: from what a stranger shows (a certificate, a name, a key's prefix) to a tenant's id.
+"""The only look-ups across tenants: from what a stranger shows (a certificate, a name, a key's
+prefix) to a tenant's id.
 
-The table holds digests and ids and nothing else, and is the one place in the runtime that is not walled by tenant but for `due`.
+The table holds digests and ids and nothing else, and is the one place in the runtime that is not
+walled by tenant but for `due`.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ class Known(StrEnum):
 
 
 class AlreadyKnown(Exception):
-    """Another tenant is found by this already. Shown to the vendor only: it tells of another tenant."""
+    """Another tenant is found by this already. Shown to the vendor only: it tells of another
+    tenant.
+    """
 
 
 def find_tenant(kind: Known, name: bytes) -> UUID | None:
@@ -39,7 +43,9 @@ def find_tenant(kind: Known, name: bytes) -> UUID | None:
 
 
 def all_tenants() -> list[UUID]:
-    """Every tenant, in the order they were enrolled. For the vendor's commands and the sweep of housekeeping."""
+    """Every tenant, in the order they were enrolled. For the vendor's commands and the sweep of
+    housekeeping.
+    """
     return sorted(set(DirectoryEntry.objects.values_list("tenant_id", flat=True)))
 
 

@@ -8,7 +8,9 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 HOUSE = UUID(int=0)
-"""Stands where a tenant stands for what can't be attributed to one: it has a chain, and no row of its own."""
+"""Stands where a tenant stands for what can't be attributed to one: it has a chain, and no row of
+its own.
+"""
 
 
 def new_id() -> UUID:

@@ -1,8 +1,10 @@
-"""The SQL of the wall: row policies, grants and append-only guards, as migration operations. What to wall is said in migrations.
+"""The SQL of the wall: row policies, grants and append-only guards, as migration operations. What
+to wall is said in migrations.
 
-Three roles (database/roles.sql): `hostsvc_owner` migrates, `hostsvc_app` runs, `hostsvc_staff` is the vendor's admin process.
-None is a superuser or bypasses policies, and FORCE binds the owner too. A policy reads `app.tenant_id`; outside a scope the
-setting is absent or '', which NULLIF turns into "sees nothing".
+Three roles (database/roles.sql): `hostsvc_owner` migrates, `hostsvc_app` runs, `hostsvc_staff` is
+the vendor's admin process. None is a superuser or bypasses policies, and FORCE binds the owner too.
+A policy reads `app.tenant_id`; outside a scope the setting is absent or '', which NULLIF turns into
+"sees nothing".
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ READ = "SELECT"
 def walled(
     table: str, *, tenant: str = "tenant_id", app: str = READ_WRITE, staff: str = READ
 ) -> migrations.RunSQL:
-    """Row policies with FORCE, and the grants of each role. Staff read every tenant's rows but write only within a scope."""
+    """Row policies with FORCE, and the grants of each role. Staff read every tenant's rows but
+    write only within a scope.
+    """
     own_rows = f"{tenant} = {CURRENT_TENANT}"
     return migrations.RunSQL(
         [
@@ -39,7 +43,9 @@ def unwalled(table: str, *, app: str = READ, staff: str = READ_WRITE) -> migrati
 
 
 def append_only(table: str) -> migrations.RunSQL:
-    """Triggers that refuse UPDATE, DELETE and TRUNCATE whoever asks, beside the grants that already do not allow it."""
+    """Triggers that refuse UPDATE, DELETE and TRUNCATE whoever asks, beside the grants that already
+    do not allow it.
+    """
     return migrations.RunSQL(
         [
             f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON {table}"
@@ -55,7 +61,8 @@ def partitioned_by_month(table: str) -> migrations.RunSQL:
     """Registers a table partitioned by its `month` and makes the partitions of the coming year."""
     return migrations.RunSQL(
         [
-            f"INSERT INTO partitioned_table (name) VALUES ('{table}')",
+            # The name is a migration's own word.
+            f"INSERT INTO partitioned_table (name) VALUES ('{table}')",  # noqa: S608
             "SELECT ensure_partitions((current_date + interval '12 months')::date)",
         ],
         migrations.RunSQL.noop,
@@ -72,7 +79,8 @@ GROUNDWORK = migrations.RunSQL(
     CREATE TABLE partitioned_table (name text PRIMARY KEY);
     GRANT SELECT ON partitioned_table TO hostsvc_app, hostsvc_staff;
 
-    -- Partitions get no grants of their own, so they are reached through their parent, and its policies, only.
+    -- Partitions get no grants of their own, so they are reached only through their parent, and
+    -- its policies.
     CREATE FUNCTION ensure_partitions(p_until date) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
     DECLARE

@@ -1,6 +1,8 @@
-"""The tables of who we act for: tenants, their BM units, endpoints, certificates and keys; and the vendor's register of peers.
+"""The tables of who we act for: tenants, their BM units, endpoints, certificates and keys; and the
+vendor's register of peers.
 
-Thin: what the columns promise is in constraints, what is done with them in the modules named for it.
+Thin: what the columns promise is in constraints, what is done with them in the modules named for
+it.
 """
 
 from __future__ import annotations
@@ -42,7 +44,9 @@ class Tenant(models.Model):
 
 
 class Peer(models.Model):
-    """A system operator's installation as the vendor knows it. Belongs to no tenant: trust anchors are the vendor's alone."""
+    """A system operator's installation as the vendor knows it. Belongs to no tenant: trust anchors
+    are the vendor's alone.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     name = models.TextField(unique=True)
@@ -138,7 +142,9 @@ class BmUnit(TenantRow):
 
 
 class Certificate(TenantRow):
-    """A certificate of the tenant's, with its private key sealed by the vault where the host uses it."""
+    """A certificate of the tenant's, with its private key sealed by the vault where the host uses
+    it.
+    """
 
     class Purpose(models.TextChoices):
         SO_CLIENT = "SO_CLIENT", "TLS client towards the system operator"
@@ -209,7 +215,9 @@ class ApiKey(TenantRow):
 
 
 class DirectoryEntry(models.Model):
-    """Which tenant something names, by the digest of its name: nothing can be read out of it but what is already known."""
+    """Which tenant something names, by the digest of its name: nothing can be read out of it but
+    what is already known.
+    """
 
     digest = models.BinaryField(primary_key=True, max_length=32)
     tenant_id = models.UUIDField()

@@ -1,4 +1,6 @@
-"""Which certificates speak for the system operator, towards which tenant. Pinned by the vendor; a tenant's CA vouches for nobody here."""
+"""Which certificates speak for the system operator, towards which tenant. Pinned by the vendor; a
+tenant's CA vouches for nobody here.
+"""
 
 from __future__ import annotations
 
@@ -41,12 +43,16 @@ def signers_of(endpoint: Endpoint) -> list[TrustedCertificate]:
 
 
 def signers_to(environment: str) -> list[TrustedCertificate]:
-    """Who may sign what is sent to the open scope's tenant: the environment's default peer, and one it is pointed to."""
+    """Who may sign what is sent to the open scope's tenant: the environment's default peer, and one
+    it is pointed to.
+    """
     return _trusted(PeerCertificate.Purpose.SIGNING, environment)
 
 
 def is_known_client(fingerprint: bytes, environment: str) -> bool:
-    """Whether a TLS client certificate is pinned for any peer of the environment. Needs no scope: peers are the vendor's."""
+    """Whether a TLS client certificate is pinned for any peer of the environment. Needs no scope:
+    peers are the vendor's.
+    """
     return PeerCertificate.objects.filter(
         purpose=PeerCertificate.Purpose.TLS_CLIENT,
         state=PeerCertificate.State.ACTIVE,
@@ -69,7 +75,9 @@ def register(
     *,
     is_default: bool = False,
 ) -> Peer:
-    """Registers a peer, or brings it up to date: what is not among its certificates any more is trusted no longer."""
+    """Registers a peer, or brings it up to date: what is not among its certificates any more is
+    trusted no longer.
+    """
     with transaction.atomic():
         peer, _ = Peer.objects.update_or_create(
             name=name,

@@ -1,4 +1,6 @@
-"""What every walled row shares: a tenant, a time-ordered id, and a manager that refuses to be used without a scope."""
+"""What every walled row shares: a tenant, a time-ordered id, and a manager that refuses to be used
+without a scope.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ M = TypeVar("M", bound=models.Model)
 
 
 class WalledManager(models.Manager[M]):
-    """Raises ScopeError when no tenant scope is open: the loud wall, before the database's silent one."""
+    """Raises ScopeError when no tenant scope is open: the loud wall, before the database's silent
+    one.
+    """
 
     def get_queryset(self) -> models.QuerySet[M]:
         require_scope()
@@ -21,7 +25,9 @@ class WalledManager(models.Manager[M]):
 
 
 class TenantRow(models.Model):
-    """Base of the walled tables. `tenant` comes first in every unique constraint: indexes see through row policies."""
+    """Base of the walled tables. `tenant` comes first in every unique constraint: indexes see
+    through row policies.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     tenant = models.ForeignKey(

@@ -1,7 +1,8 @@
-"""The one door to a tenant's rows: `tenant_scope` opens a transaction that sees one tenant and nothing else.
+"""The one door to a tenant's rows: `tenant_scope` opens a transaction that sees one tenant and
+nothing else.
 
-The database enforces it (row policies read `app.tenant_id`, see isolation); this module sets it, and is loud when it is missing.
-A scope is a transaction, so it is never held over network I/O.
+The database enforces it (row policies read `app.tenant_id`, see isolation); this module sets it,
+and is loud when it is missing. A scope is a transaction, so it is never held over network I/O.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ _FIRST_WAIT_S = 0.1
 
 
 class ScopeError(RuntimeError):
-    """A tenant's rows were asked for without a scope, or from within another tenant's: a bug, never an input."""
+    """A tenant's rows were asked for without a scope, or from within another tenant's: a bug, never
+    an input.
+    """
 
 
 def current_tenant() -> UUID | None:
@@ -51,13 +54,16 @@ def require_tenant() -> UUID:
 
 
 def require_scope() -> None:
-    """Raises ScopeError unless a scope is open. The vendor's staff processes read across tenants under their own role."""
+    """Raises ScopeError unless a scope is open. The vendor's staff processes read across tenants
+    under their own role.
+    """
     if settings.DATABASE_ROLE != "staff":
         require_tenant()
 
 
 def gather(items: Sequence[T], write: Callable[[list[T]], None]) -> None:
-    """Collects `items`, for `write` to get them all at once as the last thing in the open scope's transaction.
+    """Collects `items`, for `write` to get them all at once as the last thing in the open scope's
+    transaction.
 
     Raises ScopeError when no scope is open.
     """
@@ -95,10 +101,12 @@ def tenant_scope(tenant_id: UUID) -> Iterator[None]:
 
 
 def in_tenant(tenant_id: UUID, work: Callable[[], T]) -> T:
-    """Runs `work` in a scope, and again from the start when the database connection was lost meanwhile.
+    """Runs `work` in a scope, and again from the start when the database connection was lost
+    meanwhile.
 
-    The commit of a lost connection may or may not have happened, so `work` must be safe to run twice.
-    Inside an open scope there is nothing to retry on its own: the error goes to whoever opened that scope.
+    The commit of a lost connection may or may not have happened, so `work` must be safe to run
+    twice. Inside an open scope there is nothing to retry on its own: the error goes to whoever
+    opened that scope.
     """
     if _open.get() is not None or connection.in_atomic_block:
         with tenant_scope(tenant_id):
@@ -107,7 +115,9 @@ def in_tenant(tenant_id: UUID, work: Callable[[], T]) -> T:
 
 
 def reconnecting(work: Callable[[], T]) -> T:
-    """Runs `work`, again after a pause while the database connection is lost; gives up after about three seconds."""
+    """Runs `work`, again after a pause while the database connection is lost; gives up after about
+    three seconds.
+    """
     wait = _FIRST_WAIT_S
     for _ in range(_RETRIES):
         try:

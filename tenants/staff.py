@@ -1,8 +1,9 @@
-"""What the pages of the vendor's admin share: rows that are only looked at, pages that count nothing,
-and the one way in which staff write a tenant's rows.
+"""What the pages of the vendor's admin share: rows that are only looked at, pages that count
+nothing, and the one way in which staff write a tenant's rows.
 
-The admin runs under the database role `hostsvc_staff`: it reads across tenants, and the database lets
-it write a tenant's row in that tenant's scope only. Bodies of messages are not shown by any page.
+The admin runs under the database role `hostsvc_staff`: it reads across tenants, and the database
+lets it write a tenant's row in that tenant's scope only. Bodies of messages are not shown by any
+page.
 """
 
 from __future__ import annotations
@@ -73,7 +74,8 @@ class CarriedAdmin(ReadOnlyAdmin):
 class WalledAdmin(StaffAdmin):
     """Writes go through the tenant's scope and are told in its audit chain, with who made them.
 
-    `told` names the fields whose new values the audit log may hold; of others it holds the name only.
+    `told` names the fields whose new values the audit log may hold; of others it holds the name
+    only.
     """
 
     event = Event.REGISTER_CHANGED

@@ -1,7 +1,8 @@
-"""TLS contexts, made from parsed keys and PEM text. Who is trusted is decided elsewhere; how TLS is spoken, here.
+"""TLS contexts, made from parsed keys and PEM text. Who is trusted is decided elsewhere; how TLS is
+spoken, here.
 
-OpenSSL's Python binding loads keys from files only, so a key passes through a file that is encrypted under a one-time passphrase and
-gone a moment later: it never lies on a disk in clear.
+OpenSSL's Python binding loads keys from files only, so a key passes through a file that is
+encrypted under a one-time passphrase and gone a moment later: it never lies on a disk in clear.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 
 def client_context(ca_pem: str, certificate_pem: str, key: PrivateKeyTypes) -> ssl.SSLContext:
-    """For connecting to a server that chains to `ca_pem` and no other authority; its host name is checked."""
+    """For connecting to a server that chains to `ca_pem` and no other authority; its host name is
+    checked.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_verify_locations(cadata=ca_pem)
@@ -30,7 +33,8 @@ def server_context(
 ) -> ssl.SSLContext:
     """For a listener whose clients show a certificate that chains to `client_ca_pem`.
 
-    Chaining lets a client in no further than the hand-shake: who it is, is its leaf's pinned fingerprint.
+    Chaining lets a client in no further than the hand-shake: who it is, is its leaf's pinned
+    fingerprint.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2

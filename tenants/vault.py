@@ -1,7 +1,8 @@
 """Seals secrets for storage: AES-256-GCM under a data key per tenant, which the master key wraps.
 
-Tenant, purpose and row id are bound as associated data, so a sealed value moved to another tenant, column or row does not open.
-A sealed value is one version byte, a 12-byte nonce, and the ciphertext with its tag.
+Tenant, purpose and row id are bound as associated data, so a sealed value moved to another tenant,
+column or row does not open. A sealed value is one version byte, a 12-byte nonce, and the ciphertext
+with its tag.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ _data_keys: Bounded[UUID, bytes] = Bounded(1024)
 
 
 class VaultError(Exception):
-    """A sealed value does not open: another key, another row, or changed bytes. Says nothing of the value."""
+    """A sealed value does not open: another key, another row, or changed bytes. Says nothing of the
+    value.
+    """
 
 
 def seal(clear: bytes, purpose: str, row_id: UUID) -> bytes:

@@ -1,4 +1,6 @@
-"""Sets Django up as the application role and gives each test module a database of its own, with the cast enrolled."""
+"""Sets Django up as the application role and gives each test module a database of its own, with the
+cast enrolled.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ from tests.servers import (
     shared_servers,
 )
 
-# Settings are read once, at setup: before any test module imports a model. The servers come later, if a test needs them.
+# Settings are read once, at setup: before any test module imports a model. The servers come later,
+# if a test needs them.
 _PLACEHOLDER = "postgresql://nobody@127.0.0.1:1/none"
 os.environ |= {
     "DJANGO_SETTINGS_MODULE": "hostsvc.settings",

@@ -1,4 +1,6 @@
-"""The cast: alice and bob, two tenants of one host, and mallory, a third and hostile one. Each has two control points."""
+"""The cast: alice and bob, two tenants of one host, and mallory, a third and hostile one. Each has
+two control points.
+"""
 
 from __future__ import annotations
 
@@ -68,8 +70,10 @@ def enrol_cast(operator_address: str = NOWHERE) -> Cast:
         },
         is_default=True,
     )
-    people = (_enrol(name, peer, operator_address) for name in ("alice", "bob", "mallory"))
-    return Cast(*people, operator)
+    alice, bob, mallory = (
+        _enrol(name, peer, operator_address) for name in ("alice", "bob", "mallory")
+    )
+    return Cast(alice, bob, mallory, operator)
 
 
 def _enrol(name: str, peer: Peer, operator_address: str) -> Person:

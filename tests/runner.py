@@ -1,6 +1,7 @@
 """`make test`: every check, in order; pytest comes last and its summary is the last thing printed.
 
-Style, types, migrations and the API's description are checked first, for they are quick to say what is wrong.
+Style, types, migrations and the API's description are checked first, for they are quick to say what
+is wrong.
 """
 
 from __future__ import annotations
@@ -33,12 +34,14 @@ def main(arguments: list[str]) -> int:
     os.chdir(ROOT)
     if not arguments and not all(_passes(name, command) for name, command in _CHECKS):
         return 1
-    with tempfile.TemporaryDirectory(prefix="hostsvc-test-") as folder:
-        with running_servers(Path(folder)) as servers:
-            share(servers)
-            if not arguments and not _migrations_are_written():
-                return 1
-            return _pytest(arguments)
+    with (
+        tempfile.TemporaryDirectory(prefix="hostsvc-test-") as folder,
+        running_servers(Path(folder)) as servers,
+    ):
+        share(servers)
+        if not arguments and not _migrations_are_written():
+            return 1
+        return _pytest(arguments)
 
 
 def _passes(name: str, command: list[str]) -> bool:

@@ -1,4 +1,6 @@
-"""The PostgreSQL and Redis that tests run on, and a fresh database cloned from a migrated template for whoever asks."""
+"""The PostgreSQL and Redis that tests run on, and a fresh database cloned from a migrated template
+for whoever asks.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +80,9 @@ def share(servers: TestServers) -> None:
 
 @contextmanager
 def fresh_database(servers: TestServers) -> Iterator[str]:
-    """The name of a clone of the template, dropped afterwards with whoever is still connected to it."""
+    """The name of a clone of the template, dropped afterwards with whoever is still connected to
+    it.
+    """
     name = f"test_{secrets.token_hex(6)}"
     with psycopg.connect(servers.admin, autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER hostsvc_owner")

@@ -1,1 +1,3 @@
-"""The whole service on one machine under one supervisor, with its own PostgreSQL and Redis: `make run` and `make demo`."""
+"""The whole service on one machine under one supervisor, with its own PostgreSQL and Redis: `make
+run` and `make demo`.
+"""

@@ -1,4 +1,6 @@
-"""`python -m hostsvc.stack`: starts the stack, shows it at work, and stops it all on Ctrl-C. With `--demo`, one rehearsal."""
+"""`python -m hostsvc.stack`: starts the stack, shows it at work, and stops it all on Ctrl-C. With
+`--demo`, one rehearsal.
+"""
 
 from __future__ import annotations
 

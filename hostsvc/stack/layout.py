@@ -1,4 +1,6 @@
-"""Where the local stack keeps things, where its parts listen, and the environment they are given."""
+"""Where the local stack keeps things, where its parts listen, and the environment they are
+given.
+"""
 
 from __future__ import annotations
 

@@ -15,7 +15,9 @@ _WORKER = (
 
 
 def steps(layout: Layout, environment: dict[str, str], dispatch_every: float | None) -> list[Child]:
-    """What must be done, once, before anything else runs: migrations, and the demonstration's tenants."""
+    """What must be done, once, before anything else runs: migrations, and the demonstration's
+    tenants.
+    """
     enrol = [
         "enrol_demonstration",
         f"--simulator-wa={layout.url('simulator_wa', 'https')}",

@@ -1,4 +1,6 @@
-"""The database and the broker of a local stack: embedded ones, or those that DATABASE_URL and REDIS_URL name."""
+"""The database and the broker of a local stack: embedded ones, or those that DATABASE_URL and
+REDIS_URL name.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,9 @@ def find_servers(var: Path, given: Mapping[str, str] = os.environ) -> Servers:
 
 
 def _external(var: Path, given: Mapping[str, str]) -> dict[str, str]:
-    """With the owner's and staff's URLs beside it, as they are; else the roles are made with the powers of the one URL."""
+    """With the owner's and staff's URLs beside it, as they are; else the roles are made with the
+    powers of the one URL.
+    """
     missing = [name for name in _URL_OF.values() if name not in given]
     if not missing:
         return {name: given[name] for name in _URL_OF.values()}
@@ -63,7 +67,8 @@ def _external(var: Path, given: Mapping[str, str]) -> dict[str, str]:
         with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
             if not _may_make_roles(connection):
                 raise BadServer(
-                    f"the role of DATABASE_URL may not create roles, so {' and '.join(missing)} must be set too"
+                    "the role of DATABASE_URL may not create roles,"
+                    f" so {' and '.join(missing)} must be set too"
                 )
             passwords = _kept_passwords(var / "database-passwords.json")
             _make_roles(connection, passwords)

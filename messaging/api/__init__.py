@@ -1,1 +1,3 @@
-"""The tenant's REST API over what was carried: messages, deliveries, instructions, and each message's timeline of hops."""
+"""The tenant's REST API over what was carried: messages, deliveries, instructions, and each
+message's timeline of hops.
+"""

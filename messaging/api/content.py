@@ -1,6 +1,7 @@
 """Typed messages as JSON, and the JSON Schema of that, both read off the dataclasses of the domain.
 
-`type` names the class; members are the class's own. Times are UTC as RFC 3339, decimals are text so that they stay exact.
+`type` names the class; members are the class's own. Times are UTC as RFC 3339, decimals are text so
+that they stay exact.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""All that is known of one message: its content, its bytes, who was to have it, each try, and its entries in the audit chain."""
+"""All that is known of one message: its content, its bytes, who was to have it, each try, and its
+entries in the audit chain.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +19,16 @@ from tenants.audit import bodies
 from tenants.audit.models import Entry
 
 LIMIT = 1_000
-"""Attempts and entries shown of one message. A delivery that was held for days may have more: they are in the audit log's list."""
+"""Attempts and entries shown of one message. A delivery that was held for days may have more: they
+are in the audit log's list.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """`content` is None where the bytes can't be read, or are gone as retention allows; `content_fault` then says which."""
+    """`content` is None where the bytes can't be read, or are gone as retention allows;
+    `content_fault` then says which.
+    """
 
     message: Message
     content: Any

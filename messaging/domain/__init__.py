@@ -1,1 +1,3 @@
-"""What the messages of the Balancing Mechanism mean: pure values and rules; no bytes, no database, no clock."""
+"""What the messages of the Balancing Mechanism mean: pure values and rules; no bytes, no database,
+no clock.
+"""

@@ -1,4 +1,6 @@
-"""What one party says became of another's message: receipts, results, free text, and the small talk of a connection."""
+"""What one party says became of another's message: receipts, results, free text, and the small talk
+of a connection.
+"""
 
 from __future__ import annotations
 

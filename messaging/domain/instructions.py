@@ -1,4 +1,6 @@
-"""What the system operator tells a control point to do, and the control point's accept or reject."""
+"""What the system operator tells a control point to do, and the control point's accept or
+reject.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ class BidOfferAcceptance:
 
 @dataclass(frozen=True, slots=True)
 class AncillaryInstruction:
-    """An instruction to a balancing service other than bids and offers; `time_to` and `target_mw` may be open."""
+    """An instruction to a balancing service other than bids and offers; `time_to` and `target_mw`
+    may be open.
+    """
 
     control_point: str
     bm_unit: str
@@ -63,7 +67,9 @@ class AncillaryInstruction:
 
 @dataclass(frozen=True, slots=True)
 class EmergencyInstruction:
-    """Free text that must be answered; `bm_unit` is empty where it is for the whole control point."""
+    """Free text that must be answered; `bm_unit` is empty where it is for the whole control
+    point.
+    """
 
     control_point: str
     bm_unit: str
@@ -81,7 +87,8 @@ Instruction = BidOfferAcceptance | AncillaryInstruction | EmergencyInstruction
 
 @dataclass(frozen=True, slots=True)
 class InstructionAnswer:
-    """Accept or reject. EDL carries neither `kind` nor `responded_at`; the relay fills them from the instruction answered.
+    """Accept or reject. EDL carries neither `kind` nor `responded_at`; the relay fills them from
+    the instruction answered.
 
     `bm_unit` is empty for an emergency instruction to a whole control point.
     """

@@ -40,7 +40,9 @@ BmMessage = (
 
 
 def kind_of(message: BmMessage) -> str:
-    """The short name a message is stored and shown under: its parameter, its instruction kind, or what it is."""
+    """The short name a message is stored and shown under: its parameter, its instruction kind, or
+    what it is.
+    """
     match message:
         case LevelRedeclaration() | RateRedeclaration() | ScalarRedeclaration():
             return str(message.parameter)

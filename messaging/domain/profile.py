@@ -1,4 +1,6 @@
-"""A level profile: MW over time as joined or separate straight segments. Export is positive, import negative."""
+"""A level profile: MW over time as joined or separate straight segments. Export is positive, import
+negative.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from itertools import pairwise
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A straight line from (`time_from`, `level_from`) to (`time_to`, `level_to`): market times, whole MW."""
+    """A straight line from (`time_from`, `level_from`) to (`time_to`, `level_to`): market times,
+    whole MW.
+    """
 
     time_from: datetime
     level_from: int
@@ -19,7 +23,9 @@ class Segment:
 
 
 def unordered(levels: tuple[Segment, ...]) -> Iterator[int]:
-    """Indices of segments that do not run forwards, or that start before the one ahead of them ends."""
+    """Indices of segments that do not run forwards, or that start before the one ahead of them
+    ends.
+    """
     for index, segment in enumerate(levels):
         if segment.time_from >= segment.time_to:
             yield index
@@ -29,7 +35,9 @@ def unordered(levels: tuple[Segment, ...]) -> Iterator[int]:
 
 
 def unjoined(levels: tuple[Segment, ...]) -> Iterator[int]:
-    """Indices of segments that do not start at the very time the one ahead of them ends (a step in level is no break)."""
+    """Indices of segments that do not start at the very time the one ahead of them ends (a step in
+    level is no break).
+    """
     for index, (before, after) in enumerate(pairwise(levels), start=1):
         if after.time_from != before.time_to:
             yield index

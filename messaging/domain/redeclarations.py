@@ -1,4 +1,6 @@
-"""What a control point declares of its BM units in real time: level series, rates with elbows, and scalars."""
+"""What a control point declares of its BM units in real time: level series, rates with elbows, and
+scalars.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
-"""The validation rules, one named entry each, applied before anything is relayed whatever way it came in.
+"""The validation rules, one named entry each, applied before anything is relayed whatever way it
+came in.
 
-A rule reads one typed message and yields what is wrong with it. Its mark says where it comes from: F is a public fact,
-K is general knowledge of the field (an endpoint may turn such a rule into a warning), C is this project's choice.
-Who may speak for a BM unit is not a rule here: that takes the register.
+A rule reads one typed message and yields what is wrong with it. Its mark says where it comes from:
+F is a public fact, K is general knowledge of the field (an endpoint may turn such a rule into a
+warning), C is this project's choice. Who may speak for a BM unit is not a rule here: that takes the
+register.
 """
 
 from __future__ import annotations
@@ -184,15 +186,17 @@ def _acceptance_not_backdated(message: BmMessage, now: datetime) -> Iterator[Fau
 
 
 def _ancillary_times(message: BmMessage, now: datetime) -> Iterator[Fault]:
-    if isinstance(message, AncillaryInstruction) and message.time_to is not None:
-        if message.time_from >= message.time_to:
-            yield _fault(("time_to",), message.time_to, "not after the start")
+    if not isinstance(message, AncillaryInstruction) or message.time_to is None:
+        return
+    if message.time_from >= message.time_to:
+        yield _fault(("time_to",), message.time_to, "not after the start")
 
 
 def _ancillary_target(message: BmMessage, now: datetime) -> Iterator[Fault]:
-    if isinstance(message, AncillaryInstruction) and message.target_mw is not None:
-        if not LEVEL_RANGE[0] <= message.target_mw <= LEVEL_RANGE[1]:
-            yield _fault(("target_mw",), message.target_mw, "outside -9999 to 9999 MW")
+    if not isinstance(message, AncillaryInstruction) or message.target_mw is None:
+        return
+    if not LEVEL_RANGE[0] <= message.target_mw <= LEVEL_RANGE[1]:
+        yield _fault(("target_mw",), message.target_mw, "outside -9999 to 9999 MW")
 
 
 _SERIES = "MEL MIL MDO MDB"
@@ -309,7 +313,8 @@ RULES: tuple[Rule, ...] = (
 def violations(
     message: BmMessage, now: datetime, warn_only: Iterable[str] = ()
 ) -> tuple[Violation, ...]:
-    """Every rule that `message`, received at `now`, breaks; rules named in `warn_only` are marked as warnings.
+    """Every rule that `message`, received at `now`, breaks; rules named in `warn_only` are marked
+    as warnings.
 
     Only a rule of mark K can be turned into a warning; naming another has no effect.
     """

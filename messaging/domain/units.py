@@ -1,4 +1,6 @@
-"""The measures every BM message is made of: names, market times, and the codes of a refusal. No message is defined here."""
+"""The measures every BM message is made of: names, market times, and the codes of a refusal. No
+message is defined here.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,9 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 BM_UNIT_NAME = re.compile(r"[A-Z0-9_-]{5,9}")
-"""NGC name of a BM unit (interface conventions; nine characters at most by the CVA data dictionary)."""
+"""NGC name of a BM unit (interface conventions; nine characters at most by the CVA data
+dictionary).
+"""
 
 CONTROL_POINT_NAME = re.compile(r"[A-Z0-9][A-Z0-9_-]{0,5}")
 """Name of a control point: it fills the six-character destination of an EDL prefix."""
@@ -16,7 +20,9 @@ TRADING_AGENT_NAME = re.compile(r"[A-Z0-9-]{1,9}")
 
 
 class RefusalCode(StrEnum):
-    """Why something was refused, in the words of the EDL profile; NGESO's receipts use the same codes."""
+    """Why something was refused, in the words of the EDL profile; NGESO's receipts use the same
+    codes.
+    """
 
     OK = "OK"
     MALFORMED = "R001"

@@ -1,1 +1,3 @@
-"""The EDL gateway: holds control points' links. Sockets and timing here; numbers in the session, decisions in the relay."""
+"""The EDL gateway: holds control points' links. Sockets and timing here; numbers in the session,
+decisions in the relay.
+"""

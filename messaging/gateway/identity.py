@@ -16,7 +16,9 @@ from tenants.scope import in_tenant, reconnecting
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """`tenant_id` and `control_point` are None for a certificate that is nobody's, revoked, or out of its time."""
+    """`tenant_id` and `control_point` are None for a certificate that is nobody's, revoked, or out
+    of its time.
+    """
 
     fingerprint: bytes
     address: str
@@ -24,7 +26,9 @@ class Caller:
     control_point: ControlPoint | None = None
 
     def record_refusal(self, reason: str, claimed: str) -> None:
-        """One entry: in the tenant's chain where the certificate is a tenant's, else in the house's."""
+        """One entry: in the tenant's chain where the certificate is a tenant's, else in the
+        house's.
+        """
         detail = {"reason": reason, "address": self.address, "claimed": claimed}
         fact = Fact(Event.REFUSED, now(), digest=self.fingerprint, detail=detail)
         if self.tenant_id is None:
@@ -34,7 +38,9 @@ class Caller:
 
 
 def identify(certificate: bytes, address: str) -> Caller:
-    """Who shows this certificate (DER). Identity is the leaf's pinned fingerprint, whatever authority signed it."""
+    """Who shows this certificate (DER). Identity is the leaf's pinned fingerprint, whatever
+    authority signed it.
+    """
     fingerprint = digest_of(certificate)
     kind = directory.Known.CONTROL_POINT_CERTIFICATE
     tenant_id = reconnecting(lambda: directory.find_tenant(kind, fingerprint))

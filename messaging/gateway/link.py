@@ -1,7 +1,9 @@
-"""One link: reads what the control point says, writes what the host answers and what waits for it, and keeps time.
+"""One link: reads what the control point says, writes what the host answers and what waits for it,
+and keeps time.
 
-Messages are taken one after the other, each acknowledged after its commit; what goes out is written by a pump that is woken.
-Calls that reach the database run on threads, so that no link waits for another's.
+Messages are taken one after the other, each acknowledged after its commit; what goes out is written
+by a pump that is woken. Calls that reach the database run on threads, so that no link waits for
+another's.
 """
 
 from __future__ import annotations
@@ -47,7 +49,9 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """What all links of a process share. `up` and `down` tell it which link holds a control point now."""
+    """What all links of a process share. `up` and `down` tell it which link holds a control point
+    now.
+    """
 
     owner: int
     threads: Executor
@@ -263,7 +267,9 @@ class LinkConnection:
     # Speaking.
 
     async def _keep_giving(self) -> None:
-        """The pump: writes what waits for this link whenever it is woken and the window has room."""
+        """The pump: writes what waits for this link whenever it is woken and the window has
+        room.
+        """
         hold = self._ready_hold()
         try:
             while True:
@@ -277,9 +283,9 @@ class LinkConnection:
             self.close("the database is out of reach")
 
     async def _give(self, hold: Hold) -> None:
-        while self._may_give and (room := self._session.window_left):
+        while self._may_give() and (room := self._session.window_left):
             given = await self._run(links.give, hold, room)
-            if not self._may_give:
+            if not self._may_give():
                 return
             for outgoing in given.outgoing:
                 self._write(self._session.transmit(outgoing.number, outgoing.content, now()))
@@ -288,7 +294,6 @@ class LinkConnection:
             if not self._is_full:
                 return
 
-    @property
     def _may_give(self) -> bool:
         return self._session.state is State.READY and self._go_back_to is None
 

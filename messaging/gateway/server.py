@@ -1,4 +1,6 @@
-"""The gateway process: accepts connections, keeps one link a control point, and hands out wake-ups."""
+"""The gateway process: accepts connections, keeps one link a control point, and hands out
+wake-ups.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Listens on Redis for words that something waits for a link, and looks itself now and then for those that were lost."""
+"""Listens on Redis for words that something waits for a link, and looks itself now and then for
+those that were lost.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ _log = structlog.get_logger(__name__)
 
 
 async def listen(on_word: Callable[[UUID, str], None]) -> None:
-    """Calls `on_word(endpoint id, word)` for each word on a link's channel; comes back whenever Redis does."""
+    """Calls `on_word(endpoint id, word)` for each word on a link's channel; comes back whenever
+    Redis does.
+    """
     while True:
         try:
             async with Redis.from_url(settings.REDIS_URL) as client, client.pubsub() as pubsub:

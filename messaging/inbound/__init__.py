@@ -1,1 +1,3 @@
-"""Where the system operator calls: an ASGI application and its server, which demands client certificates."""
+"""Where the system operator calls: an ASGI application and its server, which demands client
+certificates.
+"""

@@ -1,6 +1,8 @@
-"""The ASGI application the system operator posts to: `/wa/<environment>/<service>`. HTTP is read and answered here, and bounded.
+"""The ASGI application the system operator posts to: `/wa/<environment>/<service>`. HTTP is read
+and answered here, and bounded.
 
-What a request means is decided in `exchange`, on a thread, so that no request waits for another's database work.
+What a request means is decided in `exchange`, on a thread, so that no request waits for another's
+database work.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ class _TooLong(Exception):
 
 
 class InboundApp:
-    """One instance a process. `CLIENT_CERTIFICATE` in the scope is the DER that the TLS layer verified."""
+    """One instance a process. `CLIENT_CERTIFICATE` in the scope is the DER that the TLS layer
+    verified.
+    """
 
     CLIENT_CERTIFICATE = "hostsvc.client_certificate"
 

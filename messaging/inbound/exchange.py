@@ -1,7 +1,9 @@
-"""One request of the system operator's, from its bytes to the bytes of the answer: who is it for, does its seal hold, what was decided.
+"""One request of the system operator's, from its bytes to the bytes of the answer: who is it for,
+does its seal hold, what was decided.
 
-The participant it is for is read from the seal, since that is what the seal vouches for; nothing of any tenant is told to anyone whose
-certificate and seal do not hold, and each refusal is one entry: in the tenant's chain where a known client named one, else the house's.
+The participant it is for is read from the seal, since that is what the seal vouches for; nothing of
+any tenant is told to anyone whose certificate and seal do not hold, and each refusal is one entry:
+in the tenant's chain where a known client named one, else the house's.
 """
 
 from __future__ import annotations
@@ -137,7 +139,9 @@ def _respond_for(
 def _decide(
     tenant_id: UUID, audience: str, question: HttpQuestion, seal: Seal, sealed: Sealed
 ) -> _Decided:
-    """One transaction; again from the start when another took the same thing meanwhile. Raises _Untrusted."""
+    """One transaction; again from the start when another took the same thing meanwhile. Raises
+    _Untrusted.
+    """
 
     def work() -> _Decided | str:
         endpoint = find_operator(question.environment)

@@ -1,4 +1,6 @@
-"""Runs the inbound application under uvicorn with mutual TLS, and hands it the certificate each client showed."""
+"""Runs the inbound application under uvicorn with mutual TLS, and hands it the certificate each
+client showed.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from tenants import tls
 
 
 class CertificateProtocol(HttpToolsProtocol):
-    """No ASGI server tells the application who the TLS client is; this one puts the DER into the request's state."""
+    """No ASGI server tells the application who the TLS client is; this one puts the DER into the
+    request's state.
+    """
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)

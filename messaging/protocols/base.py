@@ -1,6 +1,8 @@
-"""The contract of a protocol: what a codec and a profile are, and the two errors that say whose fault it is.
+"""The contract of a protocol: what a codec and a profile are, and the two errors that say whose
+fault it is.
 
-Nothing here knows a particular protocol, and nothing in a protocol touches a socket, a file, a clock or the database.
+Nothing here knows a particular protocol, and nothing in a protocol touches a socket, a file, a
+clock or the database.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ from messaging.domain.units import RefusalCode
 
 
 class RemoteProtocolError(Exception):
-    """Their bytes break the protocol. `code` is the refusal the sender is told; `field` names what could not be read.
+    """Their bytes break the protocol. `code` is the refusal the sender is told; `field` names what
+    could not be read.
 
     `reference` is the sender's own reference of the message where that much could be read.
     """
@@ -36,12 +39,16 @@ class RemoteProtocolError(Exception):
 
 
 class LocalProtocolError(Exception):
-    """We tried to write what the protocol cannot say: a bug on this side, never answered to a peer."""
+    """We tried to write what the protocol cannot say: a bug on this side, never answered to a
+    peer.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """Opaque bytes as carried. `name` is what travels beside them: a file name, a service, a message type."""
+    """Opaque bytes as carried. `name` is what travels beside them: a file name, a service, a
+    message type.
+    """
 
     content: bytes
     name: str = ""
@@ -51,8 +58,9 @@ class Parcel:
 class Stamp:
     """What a protocol writes around a message to tell it from others.
 
-    `reference` is the sender's own (an EDL log number as digits, a WA messageId), empty where the protocol has none
-    for this message; `sent_at` is UTC; `in_reply_to` is the reference of the peer's message that this one answers.
+    `reference` is the sender's own (an EDL log number as digits, a WA messageId), empty where the
+    protocol has none for this message; `sent_at` is UTC; `in_reply_to` is the reference of the
+    peer's message that this one answers.
     """
 
     reference: str
@@ -71,9 +79,10 @@ class Envelope:
 class Codec(Shape):
     """Between bytes and typed messages; holds a profile and no other state.
 
-    `decode` raises RemoteProtocolError and nothing else, whatever the bytes. `encode` raises LocalProtocolError where the
-    protocol has no words for a message. `decode(encode(envelope))` gives the envelope back, but for what the protocol does not
-    carry. `divide` splits a message too long for one parcel into those that carry it whole.
+    `decode` raises RemoteProtocolError and nothing else, whatever the bytes. `encode` raises
+    LocalProtocolError where the protocol has no words for a message. `decode(encode(envelope))`
+    gives the envelope back, but for what the protocol does not carry. `divide` splits a message too
+    long for one parcel into those that carry it whole.
     """
 
     def decode(self, parcel: Parcel) -> Envelope: ...
@@ -85,9 +94,10 @@ class Codec(Shape):
 class Protocol:
     """One folder's entry in the registry.
 
-    `codec(profile)` builds the codec of a profile by name and raises UnknownProfile; `examples(profile)` yields envelopes the
-    contract test writes, reads back and mangles; `transports` names what may carry it; `settings` maps each setting an endpoint
-    of this protocol understands to its default.
+    `codec(profile)` builds the codec of a profile by name and raises UnknownProfile;
+    `examples(profile)` yields envelopes the contract test writes, reads back and mangles;
+    `transports` names what may carry it; `settings` maps each setting an endpoint of this protocol
+    understands to its default.
     """
 
     name: str

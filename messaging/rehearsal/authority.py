@@ -1,4 +1,6 @@
-"""A small certificate authority made on the spot, for demonstrations and tests. Never for production."""
+"""A small certificate authority made on the spot, for demonstrations and tests. Never for
+production.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,9 @@ class Authority:
         self.pem = self._certificate.public_bytes(serialization.Encoding.PEM).decode()
 
     def issue(self, name: str, *, lifetime: timedelta = LIFETIME) -> Issued:
-        """A certificate for TLS, as server on this machine or as client, and for signing. A negative `lifetime` is past."""
+        """A certificate for TLS, as server on this machine or as client, and for signing. A
+        negative `lifetime` is past.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         names: list[x509.GeneralName] = [x509.DNSName(host) for host in _HOSTS]
         names += [x509.IPAddress(ipaddress.ip_address(address)) for address in _ADDRESSES]

@@ -1,4 +1,6 @@
-"""Who takes part in a demonstration: two tenants with two control points each, one of them driven by the demonstration."""
+"""Who takes part in a demonstration: two tenants with two control points each, one of them driven
+by the demonstration.
+"""
 
 from __future__ import annotations
 

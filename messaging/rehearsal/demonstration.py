@@ -1,7 +1,9 @@
-"""Enrols the demonstration's tenants, and writes what the simulator and anyone who wants to connect must know.
+"""Enrols the demonstration's tenants, and writes what the simulator and anyone who wants to connect
+must know.
 
-Files lie under `var/demo`: certificates, the keys of control points and of the simulated operator, and the tenants' API keys. The
-tenants' own signing and client keys are in the vault and nowhere else.
+Files lie under `var/demo`: certificates, the keys of control points and of the simulated operator,
+and the tenants' API keys. The tenants' own signing and client keys are in the vault and nowhere
+else.
 """
 
 from __future__ import annotations
@@ -76,7 +78,9 @@ class Demonstration:
 
 
 def prepare(demo: Demonstration, tls: Path, addresses: Addresses) -> None:
-    """Makes certificates, tenants and keys where they are missing, and leads everyone to this run's simulator."""
+    """Makes certificates, tenants and keys where they are missing, and leads everyone to this run's
+    simulator.
+    """
     made = demo.folder / "made.json"
     if not made.exists() or not all(_find(tenant) for tenant in CAST):
         _make(demo, tls, addresses)
@@ -116,7 +120,9 @@ def _make(demo: Demonstration, tls: Path, addresses: Addresses) -> None:
 def _make_tenant(
     demo: Demonstration, authority: Authority, cast: CastTenant, peer: Peer, addresses: Addresses
 ) -> dict[str, Any]:
-    """Enrols a tenant, or renews the certificates of one that is enrolled. Returns what is shown only once."""
+    """Enrols a tenant, or renews the certificates of one that is enrolled. Returns what is shown
+    only once.
+    """
     plan = _plan(demo, authority, cast, peer, addresses)
     tenant_id = _find(cast)
     if tenant_id is None:
@@ -142,7 +148,9 @@ def _make_administrator() -> dict[str, Any]:
 def _plan(
     demo: Demonstration, authority: Authority, cast: CastTenant, peer: Peer, addresses: Addresses
 ) -> TenantPlan:
-    """The plan of a tenant, its certificates issued and, but for the keys that only the vault holds, written."""
+    """The plan of a tenant, its certificates issued and, but for the keys that only the vault
+    holds, written.
+    """
     signing, client = (authority.issue(f"{cast.name} {what}") for what in ("signing", "client"))
     demo.certificate(f"{cast.name}-signing").write_text(signing.pem)
     demo.certificate(f"{cast.name}-client").write_text(client.pem)
@@ -208,7 +216,9 @@ def _for_simulator(demo: Demonstration, addresses: Addresses, known: dict[str, A
 
 
 def _for_peers(demo: Demonstration, addresses: Addresses, known: dict[str, Any]) -> Any:
-    """What anyone needs who wants to connect as either side. What this version does not serve is null."""
+    """What anyone needs who wants to connect as either side. What this version does not serve is
+    null.
+    """
     edl_host, edl_port = addresses.edl
     tls = _pair(demo, "simulator-tls")
     signing = _pair(demo, "simulator-signing")

@@ -1,7 +1,8 @@
-"""Takes a delivery to the system operator in hand: whose turn it is, and the very bytes that are about to leave.
+"""Takes a delivery to the system operator in hand: whose turn it is, and the very bytes that are
+about to leave.
 
-The bytes are sealed and committed, with a `sending` entry, before the first of them goes: whatever happens after, the host knows
-what the peer may have seen, and sends the same again.
+The bytes are sealed and committed, with a `sending` entry, before the first of them goes: whatever
+happens after, the host knows what the peer may have seen, and sends the same again.
 """
 
 from __future__ import annotations
@@ -63,13 +64,17 @@ class NotClaimed:
 
 
 def lock_queue(endpoint_id: UUID, queue: str) -> None:
-    """Claims and settlements of one queue come one after the other, so that the next in it is never overlooked."""
+    """Claims and settlements of one queue come one after the other, so that the next in it is never
+    overlooked.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_LOCK_QUEUE, [f"{endpoint_id} {queue}"])
 
 
 def claim(delivery_id: UUID, owner: int) -> Claimed | NotClaimed:
-    """Within the tenant's scope. Claims the delivery, if it is its turn and its time, and seals what is to be sent."""
+    """Within the tenant's scope. Claims the delivery, if it is its turn and its time, and seals
+    what is to be sent.
+    """
     row = (
         Delivery.objects.select_related("message", "message__endpoint", "endpoint")
         .filter(id=delivery_id)
@@ -108,7 +113,9 @@ def _ahead_of(row: Delivery) -> Delivery | None:
 
 
 def _wait_behind(row: Delivery, ahead: Delivery, at: datetime) -> tuple[NewDelivery, ...]:
-    """Settling the one ahead makes this one due; if that one is held, the control point of this one is told too."""
+    """Settling the one ahead makes this one due; if that one is held, the control point of this one
+    is told too.
+    """
     again = min(at + deadlines.BLOCKED_LOOK_AGAIN, row.deadline)
     if at >= row.deadline:
         return verdicts.expire(row, at)
@@ -190,7 +197,9 @@ def _payload(row: Delivery, message: BmMessage, codec: WaCodec, at: datetime) ->
 
 
 def _completed(row: Message, message: BmMessage) -> BmMessage:
-    """EDL's answers say neither what kind of instruction they answer nor when: the relay knows both."""
+    """EDL's answers say neither what kind of instruction they answer nor when: the relay knows
+    both.
+    """
     if not isinstance(message, InstructionAnswer):
         return message
     assert row.answers_id is not None, "an answer is stored with the instruction it answers"

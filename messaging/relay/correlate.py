@@ -1,4 +1,6 @@
-"""Which message of one side a message of the other side answers: answers to instructions, and receipts that come later."""
+"""Which message of one side a message of the other side answers: answers to instructions, and
+receipts that come later.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ class NoMatch(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """The instruction that an answer is for. `is_repeat`: it was answered in the same way before."""
+    """The instruction that an answer is for. `is_repeat`: it was answered in the same way
+    before.
+    """
 
     instruction_id: UUID
     message_id: UUID
@@ -37,7 +41,8 @@ class Matched:
 
 
 def match(endpoint_id: UUID, in_reply_to: str, answer: InstructionAnswer, at: datetime) -> Matched:
-    """Finds and locks the instruction: log number, BM unit and number must all be its own. Raises NoMatch.
+    """Finds and locks the instruction: log number, BM unit and number must all be its own. Raises
+    NoMatch.
 
     Without a log number (state was lost) the number must be the only one of its BM unit.
     """

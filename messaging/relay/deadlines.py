@@ -1,4 +1,6 @@
-"""How long each class of message may wait, and when a try follows a try: pure functions over tables."""
+"""How long each class of message may wait, and when a try follows a try: pure functions over
+tables.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ from messaging.domain.instructions import InstructionAnswer
 from messaging.domain.messages import BmMessage
 
 RESPOND_WITHIN = timedelta(seconds=120)
-"""For an instruction without a `respondBy` of its own: a BOA is answered within two minutes of its receipt."""
+"""For an instruction without a `respondBy` of its own: a BOA is answered within two minutes of its
+receipt.
+"""
 
 FINAL_RECEIPT_WITHIN = timedelta(minutes=10)
 """After a RECEIVED receipt, how long the final one may take before someone is told."""
@@ -21,10 +25,14 @@ LINK_LOOK_AGAIN = (timedelta(seconds=2), timedelta(seconds=30))
 """First and longest pause between looks at a delivery whose control point is not on a link."""
 
 LEASE = timedelta(seconds=60)
-"""A claim outlives its process this long only where the process's host is lost too: else its lock tells."""
+"""A claim outlives its process this long only where the process's host is lost too: else its lock
+tells.
+"""
 
 BLOCKED_LOOK_AGAIN = timedelta(seconds=30)
-"""A delivery behind another waits for that one to settle, which makes it due; this is the safety net."""
+"""A delivery behind another waits for that one to settle, which makes it due; this is the safety
+net.
+"""
 
 HELD_AGAIN = (timedelta(seconds=1), timedelta(seconds=60))
 """Bounds on how long an operator that is out may ask us to wait."""
@@ -32,7 +40,9 @@ HELD_AGAIN = (timedelta(seconds=1), timedelta(seconds=60))
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """`within` bounds the whole, from receipt; `pauses` (s) lie between tries, the last one repeating."""
+    """`within` bounds the whole, from receipt; `pauses` (s) lie between tries, the last one
+    repeating.
+    """
 
     within: timedelta
     pauses: tuple[float, ...]

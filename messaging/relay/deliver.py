@@ -1,4 +1,6 @@
-"""Carries one delivery to the system operator: claim, send with no transaction open, settle. Safe to run twice and at once."""
+"""Carries one delivery to the system operator: claim, send with no transaction open, settle. Safe
+to run twice and at once.
+"""
 
 from __future__ import annotations
 
@@ -89,7 +91,9 @@ def _send(claimed: Claimed) -> Report:
 
 
 def _read(claimed: Claimed, answer: Answered, sent_at: datetime) -> Report:
-    """Opens the answer. One whose seal, or whose `inReplyTo`, does not hold counts as no answer at all."""
+    """Opens the answer. One whose seal, or whose `inReplyTo`, does not hold counts as no answer at
+    all.
+    """
     ruling = ruling_of(claimed.codec.profile, answer.status)
     outcome: Outcome | None = ruling.outcome
     verdict, detail = None, f"HTTP {answer.status}"

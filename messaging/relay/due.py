@@ -1,4 +1,6 @@
-"""When a delivery wants a hand: the rows that every wait is. Sweeping them takes no scope, for they tell nothing of any tenant."""
+"""When a delivery wants a hand: the rows that every wait is. Sweeping them takes no scope, for they
+tell nothing of any tenant.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +69,8 @@ def remove(delivery_id: UUID) -> None:
 def pick(limit: int) -> list[Overdue]:
     """What is due now, first freeing what a dead process had claimed.
 
-    Each one picked is due again in two seconds, so a wake-up that is lost on its way costs no more than that.
+    Each one picked is due again in two seconds, so a wake-up that is lost on its way costs no more
+    than that.
     """
     _execute(_FREE_THE_ORPHANED, [])
     with connection.cursor() as cursor:

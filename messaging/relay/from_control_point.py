@@ -1,4 +1,5 @@
-"""Takes what a control point sent: decides, stores, and says what to answer. One transaction a message, committed before the answer.
+"""Takes what a control point sent: decides, stores, and says what to answer. One transaction a
+message, committed before the answer.
 
 A refused message is stored and audited like any other; nothing of it is relayed.
 """
@@ -42,7 +43,9 @@ _TAKEN = LevelRedeclaration | RateRedeclaration | ScalarRedeclaration | Instruct
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A numbered message as it came off the link. `reference` is its number as the protocol writes it."""
+    """A numbered message as it came off the link. `reference` is its number as the protocol writes
+    it.
+    """
 
     number: int
     reference: str
@@ -68,17 +71,23 @@ def take(hold: Hold, arrival: Arrival, previous: int) -> Answer:
 
 
 def take_again(hold: Hold, arrival: Arrival) -> Answer:
-    """A number that was taken before: the same bytes get the same answer, other bytes are refused."""
+    """A number that was taken before: the same bytes get the same answer, other bytes are
+    refused.
+    """
     return in_tenant(hold.tenant_id, lambda: _take_again(hold, arrival))
 
 
 def refuse_unnumbered(hold: Hold, arrival: Arrival, code: RefusalCode, text: str) -> None:
-    """Stores what a session refused on its own: a gap, or bytes that broke the link. It uses no number."""
+    """Stores what a session refused on its own: a gap, or bytes that broke the link. It uses no
+    number.
+    """
     in_tenant(hold.tenant_id, lambda: _store_refused(hold, arrival, (), Refusal(code, text)))
 
 
 def _read(hold: Hold, arrival: Arrival) -> tuple[BmMessage, ...] | Refusal:
-    """Decodes and applies the rules: all that needs no register, so it is done before the transaction."""
+    """Decodes and applies the rules: all that needs no register, so it is done before the
+    transaction.
+    """
     try:
         envelope = hold.codec.decode(Parcel(arrival.content, arrival.type))
     except RemoteProtocolError as error:
@@ -127,7 +136,9 @@ def _standing(hold: Hold, messages: tuple[BmMessage, ...]) -> Standing:
 
 
 def _check_units(messages: tuple[BmMessage, ...], standing: Standing) -> None:
-    """A BM unit must be this control point's; another tenant's is answered exactly as one that does not exist."""
+    """A BM unit must be this control point's; another tenant's is answered exactly as one that does
+    not exist.
+    """
     if any(unit_of(message) for message in messages) and not standing.knows_unit:
         raise Refused(Refusal(RefusalCode.UNKNOWN_UNIT, "unknown BM unit", "bm_unit"))
 

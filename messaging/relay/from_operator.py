@@ -1,7 +1,9 @@
-"""Takes what the system operator sent, once its seal is open: decides, stores, and says what to answer, in one transaction.
+"""Takes what the system operator sent, once its seal is open: decides, stores, and says what to
+answer, in one transaction.
 
-A reference with the same payload bytes gets the same answer payload again, also when both arrive at once: the second one waits for
-the first one's commit at a unique index, and then reads what that one answered.
+A reference with the same payload bytes gets the same answer payload again, also when both arrive at
+once: the second one waits for the first one's commit at a unique index, and then reads what that
+one answered.
 """
 
 from __future__ import annotations
@@ -48,7 +50,8 @@ class BeatenToIt(Exception):
 class Reply:
     """The answer's HTTP status and payload, yet to be sealed under `reference`, and whom to wake.
 
-    OTHER_CONTENT has no payload: it says that the sender's reference was used before, for other bytes.
+    OTHER_CONTENT has no payload: it says that the sender's reference was used before, for other
+    bytes.
     """
 
     status: int

@@ -12,12 +12,16 @@ from messaging.relay.register import ControlPoint
 
 
 class LinkReplaced(Exception):
-    """Another link of the same control point got ready since: this one may neither take nor give a number."""
+    """Another link of the same control point got ready since: this one may neither take nor give a
+    number.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """One link in one epoch. Everything written for a link names its epoch, which fences off the links before it."""
+    """One link in one epoch. Everything written for a link names its epoch, which fences off the
+    links before it.
+    """
 
     tenant_id: UUID
     control_point: ControlPoint

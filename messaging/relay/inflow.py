@@ -18,7 +18,9 @@ from tenants.models import Endpoint
 
 @dataclass(frozen=True, slots=True)
 class Inflow:
-    """A payload whose seal held. `reference` is the messageId that the seal vouches for; `service` what it was sent to."""
+    """A payload whose seal held. `reference` is the messageId that the seal vouches for; `service`
+    what it was sent to.
+    """
 
     endpoint: Endpoint
     service: str

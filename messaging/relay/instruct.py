@@ -1,7 +1,8 @@
 """Takes an instruction from the system operator for one of the tenant's control points.
 
-The same content under another id is a repeat; a number that is known with other content is refused; a number below the last one is
-late: it is kept, alarmed, and still sent while its time to respond is ahead and nothing delivered after it covers the same time.
+The same content under another id is a repeat; a number that is known with other content is refused;
+a number below the last one is late: it is kept, alarmed, and still sent while its time to respond
+is ahead and nothing delivered after it covers the same time.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ RECEIVED = ReceiptOfMessage(ReceiptStatus.RECEIVED)
 
 
 def take(inflow: Inflow, instruction: Instruction) -> Outcome:
-    """Raises Refused, and IntegrityError where another transaction takes the same number at once."""
+    """Raises Refused, and IntegrityError where another transaction takes the same number at
+    once.
+    """
     control_point = _addressed(inflow, instruction)
     _apply_rules(inflow, instruction)
     content = digest_of(inflow.codec.content_of(inflow.payload))
@@ -53,7 +56,9 @@ def take(inflow: Inflow, instruction: Instruction) -> Outcome:
 
 
 def _addressed(inflow: Inflow, instruction: Instruction) -> ControlPoint:
-    """The control point; another tenant's, and another's BM unit, are refused exactly as ones that do not exist."""
+    """The control point; another tenant's, and another's BM unit, are refused exactly as ones that
+    do not exist.
+    """
     control_point = find_control_point(instruction.control_point, inflow.endpoint.environment)
     if control_point is None:
         field = inflow.codec.pointer_of(instruction, ("control_point",))
@@ -148,7 +153,9 @@ def _why_not_sent(
 
 
 def _overlap(instruction: Instruction, row: InstructionRow) -> bool:
-    """Only acceptances have a span of time; a later one that was never sent stands in nobody's way."""
+    """Only acceptances have a span of time; a later one that was never sent stands in nobody's
+    way.
+    """
     if not isinstance(instruction, BidOfferAcceptance):
         return False
     other = read_message(row.message)

@@ -1,4 +1,6 @@
-"""Takes a receipt that the system operator posts after the fact: the final word on a redeclaration it had only received."""
+"""Takes a receipt that the system operator posts after the fact: the final word on a redeclaration
+it had only received.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ RECEIVED = ReceiptOfMessage(ReceiptStatus.RECEIVED)
 
 
 def take(inflow: Inflow, receipt: ReceiptOfMessage, in_reply_to: str) -> Outcome:
-    """The first final receipt wins. Raises Refused for another, and for an answer to what this tenant never sent."""
+    """The first final receipt wins. Raises Refused for another, and for an answer to what this
+    tenant never sent.
+    """
     field = f"/{inflow.codec.profile.envelope.in_reply_to.name}"
     found = Delivery.objects.filter(
         endpoint_id=inflow.endpoint.id, reference=in_reply_to, lane=Lane.OPERATOR

@@ -1,4 +1,6 @@
-"""A control point's link as the database sees it: who holds it, which numbers are given, and what became of each message on it."""
+"""A control point's link as the database sees it: who holds it, which numbers are given, and what
+became of each message on it.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A link that is about to be ready: what was last taken on it, and what to repeat byte for byte first."""
+    """A link that is about to be ready: what was last taken on it, and what to repeat byte for byte
+    first.
+    """
 
     hold: Hold
     last_taken: int
@@ -45,7 +49,9 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What one look for waiting messages came to; `deliveries` were made by ones that had expired."""
+    """What one look for waiting messages came to; `deliveries` were made by ones that had
+    expired.
+    """
 
     outgoing: tuple[Outgoing, ...]
     deliveries: tuple[NewDelivery, ...] = ()
@@ -54,9 +60,11 @@ class Given:
 def open_link(
     tenant_id: UUID, control_point: ControlPoint, gateway: int, address: str, their_last: int
 ) -> Opened:
-    """A control point said HELLO, having last taken `their_last`: opens a new epoch, which closes the one before.
+    """A control point said HELLO, having last taken `their_last`: opens a new epoch, which closes
+    the one before.
 
-    What it has taken and not answered is repeated; what it has not taken is to be given again, under new numbers.
+    What it has taken and not answered is repeated; what it has not taken is to be given again,
+    under new numbers.
     """
 
     def work() -> Opened:
@@ -104,9 +112,11 @@ def close_link(hold: Hold, reason: str) -> None:
 
 
 def give(hold: Hold, limit: int) -> Given:
-    """Numbers and writes the next messages that wait for this link, at most `limit`. Raises LinkReplaced.
+    """Numbers and writes the next messages that wait for this link, at most `limit`. Raises
+    LinkReplaced.
 
-    They are committed as sent before the first byte leaves, so that they go again byte for byte after a broken link.
+    They are committed as sent before the first byte leaves, so that they go again byte for byte
+    after a broken link.
     """
 
     def work() -> Given:
@@ -131,7 +141,9 @@ def give(hold: Hold, limit: int) -> Given:
 
 
 def go_back(hold: Hold, expected: int) -> None:
-    """The control point refused a number for a gap: what it has not taken is given again, from `expected` on."""
+    """The control point refused a number for a gap: what it has not taken is given again, from
+    `expected` on.
+    """
 
     def work() -> None:
         at = now()
@@ -156,7 +168,9 @@ def go_back(hold: Hold, expected: int) -> None:
 
 
 def acknowledge(hold: Hold, number: int, answered_at: datetime) -> tuple[NewDelivery, ...]:
-    """The control point has it. An instruction still wants a verdict; anything else is done with."""
+    """The control point has it. An instruction still wants a verdict; anything else is done
+    with.
+    """
 
     def work() -> tuple[NewDelivery, ...]:
         row = _sent(hold, number)
@@ -242,7 +256,9 @@ def _numbered(hold: Hold, row: Delivery, number: int, at: datetime) -> Outgoing:
 
 
 def _content(hold: Hold, row: Delivery, reference: str, at: datetime) -> tuple[bytes, datetime]:
-    """The bytes to send and when they were written: those of before, where the number is the same."""
+    """The bytes to send and when they were written: those of before, where the number is the
+    same.
+    """
     if row.reference == reference and row.payload_digest is not None and row.payload_at is not None:
         return bodies.read(bytes(row.payload_digest), row.payload_at), row.payload_at
     message, in_reply_to = _to_be_said(hold, row)
@@ -252,7 +268,9 @@ def _content(hold: Hold, row: Delivery, reference: str, at: datetime) -> tuple[b
 
 
 def _to_be_said(hold: Hold, row: Delivery) -> tuple[BmMessage, str]:
-    """The message, or as much of its text as one parcel holds (the rest has deliveries of its own), and what it answers."""
+    """The message, or as much of its text as one parcel holds (the rest has deliveries of its own),
+    and what it answers.
+    """
     codec = get_codec(row.message.endpoint.protocol, profile_of(row.message.endpoint.settings))
     content = bodies.read(bytes(row.message.body_digest), row.message.received_at)
     envelope = codec.decode(Parcel(content))

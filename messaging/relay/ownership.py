@@ -1,6 +1,7 @@
 """Whose claim a claim is: each process that claims holds one advisory lock in a session of its own.
 
-When the process dies its session ends, the lock goes, and the next sweep frees what it had claimed: no waiting for a lease.
+When the process dies its session ends, the lock goes, and the next sweep frees what it had claimed:
+no waiting for a lease.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ _held: tuple[int, int, psycopg.Connection] | None = None
 
 
 def owner() -> int:
-    """This process's number; takes its lock at the first call, and again, under a new number, if the session was lost."""
+    """This process's number; takes its lock at the first call, and again, under a new number, if
+    the session was lost.
+    """
     global _held
     with _lock:
         if _held is None or _held[0] != os.getpid() or not _is_alive(_held[2]):

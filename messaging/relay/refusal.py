@@ -1,4 +1,6 @@
-"""A message that is not taken: raised while it is examined, caught where it is stored as refused and answered."""
+"""A message that is not taken: raised while it is examined, caught where it is stored as refused
+and answered.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ from messaging.domain.units import RefusalCode
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One reason. `field` is a JSON Pointer or a field's name, in the words of the sender's protocol."""
+    """One reason. `field` is a JSON Pointer or a field's name, in the words of the sender's
+    protocol.
+    """
 
     code: RefusalCode
     text: str

@@ -15,11 +15,15 @@ LEGACY_PROTOCOL = "edl"
 OPERATOR_PROTOCOL = "neso-wa"
 
 _STANDING = """
-SELECT t.state,
-    EXISTS (SELECT 1 FROM tenants_bmunit u
-            WHERE u.tenant_id = t.id AND u.name = %(bm_unit)s AND u.control_point_id = %(endpoint)s),
-    (SELECT o.id FROM tenants_endpoint o
-     WHERE o.tenant_id = t.id AND o.protocol = 'neso-wa' AND o.environment = %(environment)s LIMIT 1)
+SELECT
+    t.state,
+    EXISTS (
+        SELECT 1 FROM tenants_bmunit u
+        WHERE u.tenant_id = t.id AND u.name = %(bm_unit)s AND u.control_point_id = %(endpoint)s),
+    (
+        SELECT o.id FROM tenants_endpoint o
+        WHERE o.tenant_id = t.id AND o.protocol = 'neso-wa' AND o.environment = %(environment)s
+        LIMIT 1)
 FROM tenants_tenant t WHERE t.id = %(tenant)s
 """
 
@@ -44,7 +48,9 @@ class ControlPoint:
 
 
 def standing_of(endpoint_id: UUID, environment: str, bm_unit: str) -> Standing:
-    """Of the tenant in scope, of a BM unit at one of its control points, and where its messages go."""
+    """Of the tenant in scope, of a BM unit at one of its control points, and where its messages
+    go.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             _STANDING,

@@ -58,7 +58,9 @@ def to_control_point(
     at: datetime,
     respond_by: datetime,
 ) -> tuple[NewDelivery, ...]:
-    """An instruction to its control point. Text that its message has no room for follows in messages of its own."""
+    """An instruction to its control point. Text that its message has no room for follows in
+    messages of its own.
+    """
     codec = legacy_codec(control_point.settings)
     _, *rest = codec.divide(instruction)
     first = _on_link(message_id, control_point, instruction.bm_unit, at, respond_by)

@@ -1,6 +1,8 @@
-"""The statements that write messages, deliveries and attempts, each in one round trip, within the open scope.
+"""The statements that write messages, deliveries and attempts, each in one round trip, within the
+open scope.
 
-Written in SQL since they are what every message's latency is made of; everything that is not is done through the models.
+Written in SQL since they are what every message's latency is made of; everything that is not is
+done through the models.
 """
 
 from __future__ import annotations
@@ -20,13 +22,16 @@ from tenants.scope import require_tenant
 _MESSAGE = """
 WITH body AS (
     INSERT INTO audit_body (tenant_id, digest, month, content)
-    VALUES (%(tenant)s, %(digest)s, date_trunc('month', %(at)s AT TIME ZONE 'UTC')::date, %(content)s)
+    VALUES (%(tenant)s, %(digest)s, date_trunc('month', %(at)s AT TIME ZONE 'UTC')::date,
+            %(content)s)
     ON CONFLICT DO NOTHING
 )
-INSERT INTO messaging_message (id, tenant_id, endpoint_id, origin, kind, bm_unit, reference, answers_id,
-                               body_digest, received_at, refusal_code, refusal_text)
-VALUES (%(id)s, %(tenant)s, %(endpoint)s, %(origin)s, %(kind)s, %(bm_unit)s, %(reference)s, %(answers)s,
-        %(digest)s, %(at)s, %(refusal_code)s, %(refusal_text)s)
+INSERT INTO messaging_message (
+    id, tenant_id, endpoint_id, origin, kind, bm_unit, reference, answers_id, body_digest,
+    received_at, refusal_code, refusal_text)
+VALUES (
+    %(id)s, %(tenant)s, %(endpoint)s, %(origin)s, %(kind)s, %(bm_unit)s, %(reference)s,
+    %(answers)s, %(digest)s, %(at)s, %(refusal_code)s, %(refusal_text)s)
 """
 
 _DELIVERY = """
@@ -34,25 +39,31 @@ WITH due AS (
     INSERT INTO messaging_due (delivery_id, tenant_id, lane, due_at)
     VALUES (%(id)s, %(tenant)s, %(lane)s, %(due_at)s)
 )
-INSERT INTO messaging_delivery (id, tenant_id, message_id, endpoint_id, lane, queue, state, created_at,
-                                deadline, attempts, reference, outcome_code, outcome_text)
-VALUES (%(id)s, %(tenant)s, %(message)s, %(endpoint)s, %(lane)s, %(queue)s, 'PENDING', %(at)s,
-        %(deadline)s, 0, '', '', '')
+INSERT INTO messaging_delivery (
+    id, tenant_id, message_id, endpoint_id, lane, queue, state, created_at, deadline, attempts,
+    reference, outcome_code, outcome_text)
+VALUES (
+    %(id)s, %(tenant)s, %(message)s, %(endpoint)s, %(lane)s, %(queue)s, 'PENDING', %(at)s,
+    %(deadline)s, 0, '', '', '')
 """
 
 _ATTEMPT = """
-INSERT INTO messaging_attempt (id, tenant_id, delivery_id, month, outcome, received_at, sent_at,
-                               answered_at, settled_at, status, detail, answer_digest)
-VALUES (%(id)s, %(tenant)s, %(delivery)s, date_trunc('month', %(settled_at)s AT TIME ZONE 'UTC')::date,
-        %(outcome)s, %(received_at)s, %(sent_at)s, %(answered_at)s, %(settled_at)s, %(status)s,
-        %(detail)s, %(answer_digest)s)
+INSERT INTO messaging_attempt (
+    id, tenant_id, delivery_id, month, outcome, received_at, sent_at, answered_at, settled_at,
+    status, detail, answer_digest)
+VALUES (
+    %(id)s, %(tenant)s, %(delivery)s,
+    date_trunc('month', %(settled_at)s AT TIME ZONE 'UTC')::date,
+    %(outcome)s, %(received_at)s, %(sent_at)s, %(answered_at)s, %(settled_at)s, %(status)s,
+    %(detail)s, %(answer_digest)s)
 """
 
 _RECEIPT = """
-INSERT INTO messaging_receipt (id, tenant_id, endpoint_id, reference, digest, message_id, status, answer,
-                               taken_at)
-VALUES (%(id)s, %(tenant)s, %(endpoint)s, %(reference)s, %(digest)s, %(message)s, %(status)s, %(answer)s,
-        %(at)s)
+INSERT INTO messaging_receipt (
+    id, tenant_id, endpoint_id, reference, digest, message_id, status, answer, taken_at)
+VALUES (
+    %(id)s, %(tenant)s, %(endpoint)s, %(reference)s, %(digest)s, %(message)s, %(status)s,
+    %(answer)s, %(at)s)
 ON CONFLICT (tenant_id, endpoint_id, reference) DO
 """
 _KEEP_FIRST = "NOTHING"
@@ -186,7 +197,8 @@ def insert_receipt(
 ) -> bool:
     """Remembers an answer; False where another transaction was first and `replace` is off.
 
-    Log numbers come round again after 99,999,999, so a link's receipts replace what lies one round back.
+    Log numbers come round again after 99,999,999, so a link's receipts replace what lies one round
+    back.
     """
     return bool(
         _execute(

@@ -1,4 +1,6 @@
-"""The keys a tenant speaks with and the certificates it is spoken to by, as seals and transports want them."""
+"""The keys a tenant speaks with and the certificates it is spoken to by, as seals and transports
+want them.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ class ActiveKey:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionKeys:
-    """A TLS context that shows the tenant's client certificate; `identity` changes whenever what it is made of does."""
+    """A TLS context that shows the tenant's client certificate; `identity` changes whenever what it
+    is made of does.
+    """
 
     identity: tuple[bytes, bytes]
     context: ssl.SSLContext

@@ -1,4 +1,6 @@
-"""What becomes of a delivery to the system operator: settles it, tells the control point, and lets the next in its queue go."""
+"""What becomes of a delivery to the system operator: settles it, tells the control point, and lets
+the next in its queue go.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +68,9 @@ def expire_unanswered(row: Delivery, at: datetime) -> Made:
 
 
 def hold(row: Delivery, at: datetime, until: datetime, text: str) -> Made:
-    """The operator is out: the message waits, and the control point is told so once, as are those behind it."""
+    """The operator is out: the message waits, and the control point is told so once, as are those
+    behind it.
+    """
     made: Made = ()
     if row.held_at is None:
         made = _result(row, at, ResultVerdict.HELD, RefusalCode.SO_OUT, text)
@@ -79,7 +83,9 @@ def hold(row: Delivery, at: datetime, until: datetime, text: str) -> Made:
 
 
 def await_final(row: Delivery, at: datetime) -> Made:
-    """The operator has it and will say later what became of it; those behind it need not wait for that."""
+    """The operator has it and will say later what became of it; those behind it need not wait for
+    that.
+    """
     _move(row, DeliveryState.DELIVERED)
     due.put_off(row.id, at + deadlines.FINAL_RECEIPT_WITHIN)
     ledger.record(Fact(Event.DELIVERED, at, row.message_id, row.id))
@@ -119,7 +125,8 @@ def _move(row: Delivery, state: DeliveryState, **changes: object) -> None:
     changed = Delivery.objects.filter(id=row.id, state__in=[*origins, state]).update(
         state=state, **changes
     )
-    assert changed == 1, f"{row.state} does not become {state}"
+    if changed != 1:
+        raise RuntimeError(f"a delivery that is {row.state} does not become {state}")
 
 
 def _next_in_queue(row: Delivery, at: datetime) -> Made:

@@ -1,6 +1,8 @@
-"""Wakes the hands a new delivery waits for, after the commit that made it. A wake-up that is lost is made good by the sweep.
+"""Wakes the hands a new delivery waits for, after the commit that made it. A wake-up that is lost
+is made good by the sweep.
 
-A worker is woken by a Celery task, a gateway by a word on the Redis channel of the control point. Neither carries more than ids.
+A worker is woken by a Celery task, a gateway by a word on the Redis channel of the control point.
+Neither carries more than ids.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Looks after deliveries that wait for someone else: a gateway's link, a control point's verdict, an operator's final receipt."""
+"""Looks after deliveries that wait for someone else: a gateway's link, a control point's verdict,
+an operator's final receipt.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from tenants.scope import require_tenant
 
 
 def look_after(delivery_id: UUID) -> Made:
-    """Within the tenant's scope: expires or alarms what is past its time, else wakes the hands again."""
+    """Within the tenant's scope: expires or alarms what is past its time, else wakes the hands
+    again.
+    """
     row = verdicts.locked(delivery_id)
     at = now()
     if row is None or row.state not in (
@@ -34,7 +38,9 @@ def look_after(delivery_id: UUID) -> Made:
 
 
 def _without_a_verdict(row: Delivery, at: datetime) -> Made:
-    """Nobody answers in another's name: it is alarmed, once, and left to a person or to a late receipt."""
+    """Nobody answers in another's name: it is alarmed, once, and left to a person or to a late
+    receipt.
+    """
     if row.lane == Lane.LINK and at < row.deadline:
         due.put_off(row.id, row.deadline)
         return ()
@@ -47,6 +53,8 @@ def _without_a_verdict(row: Delivery, at: datetime) -> Made:
 
 
 def _pause(row: Delivery, at: datetime) -> timedelta:
-    """Twice as long as it has waited, within bounds: a link that comes up takes all that waits for it anyway."""
+    """Twice as long as it has waited, within bounds: a link that comes up takes all that waits for
+    it anyway.
+    """
     shortest, longest = deadlines.LINK_LOOK_AGAIN
     return min(max((at - row.created_at) * 2, shortest), longest)

@@ -1,1 +1,3 @@
-"""How bytes travel: effects, and nothing of what they mean. A transport is given all it needs and decides nothing."""
+"""How bytes travel: effects, and nothing of what they mean. A transport is given all it needs and
+decides nothing.
+"""

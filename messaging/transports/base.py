@@ -25,7 +25,9 @@ class Unanswered(TransportError):
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A whole answer. `at` is when its last byte was read; `retry_after` is in seconds, where it was said."""
+    """A whole answer. `at` is when its last byte was read; `retry_after` is in seconds, where it
+    was said.
+    """
 
     status: int
     headers: Mapping[str, str]

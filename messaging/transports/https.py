@@ -1,4 +1,6 @@
-"""POST over pooled mutual TLS: one pool for each TLS identity, no redirects, no retries, a bounded answer."""
+"""POST over pooled mutual TLS: one pool for each TLS identity, no redirects, no retries, a bounded
+answer.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,8 @@ def post(
 ) -> Answered:
     """Posts and reads the whole answer within `seconds`. Raises Unreachable, Refused or Unanswered.
 
-    Connections are kept per `identity`, which must change with the certificate or the authorities in `context`.
+    Connections are kept per `identity`, which must change with the certificate or the authorities
+    in `context`.
     """
     pool = _pools.get(identity, lambda: _pool(context))
     timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, seconds), total=seconds)

@@ -1,1 +1,3 @@
-"""The tenant's REST API: the door every request comes through, and what is the tenant's own register and audit log."""
+"""The tenant's REST API: the door every request comes through, and what is the tenant's own
+register and audit log.
+"""

@@ -1,4 +1,6 @@
-"""The tenant's audit chain as it is stored: entries in order, and the head to keep outside, where nobody can rewind it."""
+"""The tenant's audit chain as it is stored: entries in order, and the head to keep outside, where
+nobody can rewind it.
+"""
 
 from __future__ import annotations
 

@@ -27,7 +27,9 @@ class Caller:
 
 
 class ApiKeyAuthentication(BaseAuthentication):
-    """A key that is shown and not in force is refused, also where the address could be read without one."""
+    """A key that is shown and not in force is refused, also where the address could be read without
+    one.
+    """
 
     def authenticate(self, request: Request) -> tuple[Caller, None] | None:
         key = _shown(request)

@@ -13,7 +13,8 @@ V = TypeVar("V", bound=type)
 def described(name: str, summary: str, tag: str, **more: Any) -> Callable[[V], V]:
     """`name` is the operation's id, from which clients make their functions' names.
 
-    The text below the summary is the view's own docstring and never that of a class it derives from.
+    The text below the summary is the view's own docstring and never that of a class it derives
+    from.
     """
 
     def tell(view: V) -> V:

@@ -1,7 +1,8 @@
-"""The one door of the tenant's API: whatever a view does for a request, it does inside the asking tenant's scope.
+"""The one door of the tenant's API: whatever a view does for a request, it does inside the asking
+tenant's scope.
 
-Views come through it by deriving from one of these classes. One that does not would still be refused: without a scope the models'
-manager raises, and the database shows nothing.
+Views come through it by deriving from one of these classes. One that does not would still be
+refused: without a scope the models' manager raises, and the database shows nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from tenants.api.questions import Question
 from tenants.scope import tenant_scope
 
 QUESTION_SECONDS = 10
-"""How long any one statement may take: one tenant's dear question must not slow the others' messages."""
+"""How long any one statement may take: one tenant's dear question must not slow the others'
+messages.
+"""
 
 M = TypeVar("M", bound=Model)
 Handler = Callable[..., Response]

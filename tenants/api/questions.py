@@ -1,4 +1,6 @@
-"""What can be asked of a list: query parameters as serializers, so that they are checked and described in one place."""
+"""What can be asked of a list: query parameters as serializers, so that they are checked and
+described in one place.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ class Question(serializers.Serializer[Any]):
 
     @classmethod
     def of(cls, request: Request) -> dict[str, Any]:
-        """The lookups asked for. Raises ValidationError for a parameter that is bad, unknown or there twice."""
+        """The lookups asked for. Raises ValidationError for a parameter that is bad, unknown or
+        there twice.
+        """
         shown = request.query_params
         question = cls(data={name: shown[name] for name in shown})
         _refuse(question, shown.keys() - question.fields.keys() - PAGE_PARAMETERS, "not known")

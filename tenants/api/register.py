@@ -1,4 +1,6 @@
-"""The tenant itself, its BM units and its endpoints. Nothing here shows a key, nor a setting that could hold a secret."""
+"""The tenant itself, its BM units and its endpoints. Nothing here shows a key, nor a setting that
+could hold a secret.
+"""
 
 from __future__ import annotations
 

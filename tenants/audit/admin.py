@@ -1,4 +1,6 @@
-"""The vendor's page on audit chains: where each ends. Entries are read on the page of their message, and through the API."""
+"""The vendor's page on audit chains: where each ends. Entries are read on the page of their
+message, and through the API.
+"""
 
 from __future__ import annotations
 

@@ -20,7 +20,9 @@ WHERE tenant_id = %s AND digest = %s AND month = date_trunc('month', %s AT TIME 
 
 
 class BodyGone(LookupError):
-    """The bytes were kept once and have been deleted since, as retention allows; the digest stays in the chain."""
+    """The bytes were kept once and have been deleted since, as retention allows; the digest stays
+    in the chain.
+    """
 
 
 def keep(content: bytes, at: datetime) -> bytes:

@@ -1,8 +1,10 @@
-"""The arithmetic of the hash chain: pure, standard library only, so that anyone can check a chain without the host.
+"""The arithmetic of the hash chain: pure, standard library only, so that anyone can check a chain
+without the host.
 
-The hash of entry n is SHA-256(hash of entry n-1 || n as eight bytes, big-endian || record); entry 0 is the genesis of the chain,
-SHA-256("hostsvc audit chain 1" || the chain's id). The record is the very bytes stored, never a re-serialisation of them.
-The database function `audit_append` does the same sum when it links an entry.
+The hash of entry n is SHA-256(hash of entry n-1 || n as eight bytes, big-endian || record); entry 0
+is the genesis of the chain, SHA-256("hostsvc audit chain 1" || the chain's id). The record is the
+very bytes stored, never a re-serialisation of them. The database function `audit_append` does the
+same sum when it links an entry.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ GENESIS_PREFIX = b"hostsvc audit chain 1"
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """One stored entry as the check needs it: what was hashed, and the columns that repeat parts of it."""
+    """One stored entry as the check needs it: what was hashed, and the columns that repeat parts of
+    it.
+    """
 
     seq: int
     record: bytes
@@ -38,7 +42,9 @@ class Break:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The last entry's number and hash: publish it outside, for inside the database a cut tail leaves no trace."""
+    """The last entry's number and hash: publish it outside, for inside the database a cut tail
+    leaves no trace.
+    """
 
     seq: int
     hash: bytes
@@ -53,7 +59,9 @@ def link(previous: bytes, seq: int, record: bytes) -> bytes:
 
 
 def check(start: Head, entries: Iterable[Linked], head: Head) -> Break | None:
-    """The first break in `entries`, which follow `start` and must end at `head`; None when the chain is whole."""
+    """The first break in `entries`, which follow `start` and must end at `head`; None when the
+    chain is whole.
+    """
     seq, previous = start.seq, start.hash
     for entry in entries:
         seq += 1

@@ -1,4 +1,6 @@
-"""The events an audit entry can record, and the record's one written form. What writes them is the ledger."""
+"""The events an audit entry can record, and the record's one written form. What writes them is the
+ledger.
+"""
 
 from __future__ import annotations
 
@@ -38,12 +40,16 @@ class Event(StrEnum):
     KEY_INSTALLED = "key installed"
     ENDPOINT_CHANGED = "endpoint changed"
     REGISTER_CHANGED = "register changed"
-    """The vendor's staff changed a tenant, a BM unit or, in the house's chain, whom the host trusts."""
+    """The vendor's staff changed a tenant, a BM unit or, in the house's chain, whom the host
+    trusts.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing that happened at `at` (UTC, microseconds). `digest` is the SHA-256 of the bytes concerned."""
+    """One thing that happened at `at` (UTC, microseconds). `digest` is the SHA-256 of the bytes
+    concerned.
+    """
 
     event: Event
     at: datetime
@@ -54,7 +60,9 @@ class Fact:
 
 
 def written(fact: Fact) -> bytes:
-    """The record: canonical JSON (sorted names, no blanks, ASCII), the bytes that are hashed and stored."""
+    """The record: canonical JSON (sorted names, no blanks, ASCII), the bytes that are hashed and
+    stored.
+    """
     record: dict[str, object] = {
         "at": stamp(fact.at),
         "event": fact.event.value,
@@ -72,7 +80,9 @@ def stamp(moment: datetime) -> str:
 
 
 def _bounded(value: object) -> str | int | None:
-    """Scalars only: whole numbers and truth as they are, anything else as text of bounded length."""
+    """Scalars only: whole numbers and truth as they are, anything else as text of bounded
+    length.
+    """
     if value is None or isinstance(value, int):
         return value
     return str(value)[:TEXT_LIMIT]

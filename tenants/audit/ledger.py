@@ -1,6 +1,8 @@
-"""The only writer of the audit log: facts recorded in a scope become entries as the last thing before its commit.
+"""The only writer of the audit log: facts recorded in a scope become entries as the last thing
+before its commit.
 
-Entries therefore stand or fall with the facts they tell of, and the chain's row lock is held for the shortest time there is.
+Entries therefore stand or fall with the facts they tell of, and the chain's row lock is held for
+the shortest time there is.
 """
 
 from __future__ import annotations
@@ -16,16 +18,22 @@ from tenants.ids import HOUSE
 from tenants.scope import gather, in_tenant
 
 HOUSE_LIMIT = 20
-"""House entries a second and process: whoever is no tenant of ours must not be able to fill the log."""
+"""House entries a second and process: whoever is no tenant of ours must not be able to fill the
+log.
+"""
 
 
 def record(*facts: Fact) -> None:
-    """Appends `facts` to the chain of the open scope's tenant when it closes. Raises ScopeError without a scope."""
+    """Appends `facts` to the chain of the open scope's tenant when it closes. Raises ScopeError
+    without a scope.
+    """
     gather(facts, _append)
 
 
 def record_for_house(fact: Fact) -> None:
-    """Appends to the house's chain what can't be attributed to a tenant; over the limit it is counted in the next entry."""
+    """Appends to the house's chain what can't be attributed to a tenant; over the limit it is
+    counted in the next entry.
+    """
     suppressed = _house.admit(time.monotonic())
     if suppressed is None:
         return
@@ -41,7 +49,9 @@ class _Cap:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def admit(self, now: float) -> int | None:
-        """How many were suppressed since the last admitted one, or None when this one is over the limit."""
+        """How many were suppressed since the last admitted one, or None when this one is over the
+        limit.
+        """
         with self.lock:
             if int(now) != self.second:
                 self.second, self.admitted = int(now), 0

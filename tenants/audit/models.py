@@ -1,4 +1,6 @@
-"""The tables of the audit log. Entries are written by the database function `audit_append` only (see ledger)."""
+"""The tables of the audit log. Entries are written by the database function `audit_append` only
+(see ledger).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,9 @@ from tenants.rows import WalledManager
 
 
 class Chain(models.Model):
-    """Where a tenant's chain ends. Its row lock is what puts entries in one order, and it is taken last."""
+    """Where a tenant's chain ends. Its row lock is what puts entries in one order, and it is taken
+    last.
+    """
 
     tenant_id = models.UUIDField(primary_key=True)
     head_seq = models.BigIntegerField()
@@ -21,7 +25,9 @@ class Chain(models.Model):
 
 
 class Entry(models.Model):
-    """One link. Partitioned by `month`; there is no foreign key, as the house's chain has no tenant and messages may go first."""
+    """One link. Partitioned by `month`; there is no foreign key, as the house's chain has no tenant
+    and messages may go first.
+    """
 
     pk = models.CompositePrimaryKey("tenant_id", "seq", "month")
     tenant_id = models.UUIDField()
@@ -44,7 +50,9 @@ class Entry(models.Model):
 
 
 class Body(models.Model):
-    """Bytes as they came or left, once for each tenant, digest and month. Everything else names them by digest."""
+    """Bytes as they came or left, once for each tenant, digest and month. Everything else names
+    them by digest.
+    """
 
     pk = models.CompositePrimaryKey("tenant_id", "digest", "month")
     tenant_id = models.UUIDField()

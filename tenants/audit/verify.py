@@ -1,4 +1,6 @@
-"""Reads a tenant's whole chain from the database, a stretch at a time, and finds its first break."""
+"""Reads a tenant's whole chain from the database, a stretch at a time, and finds its first
+break.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ def verify(tenant_id: UUID) -> Verdict:
 
 
 def _beyond_the_head(tenant_id: UUID) -> Break | None:
-    """Entries after the head mean that the head was set back; one statement, so that appending meanwhile does not show."""
+    """Entries after the head mean that the head was set back; one statement, so that appending
+    meanwhile does not show.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_BEYOND, [tenant_id, tenant_id])
         (seq,) = cursor.fetchone()

@@ -1,4 +1,5 @@
-"""Enrols a tenant in one transaction: its row, endpoints, BM units, certificates and directory entries.
+"""Enrols a tenant in one transaction: its row, endpoints, BM units, certificates and directory
+entries.
 
 Run by the vendor's staff role; nothing is half-enrolled when any of it is refused.
 """
@@ -23,7 +24,9 @@ from tenants.scope import tenant_scope
 
 @dataclass(frozen=True, slots=True)
 class ControlPointPlan:
-    """A control point, the NGC names of its BM units, and the certificate (PEM) it connects with."""
+    """A control point, the NGC names of its BM units, and the certificate (PEM) it connects
+    with.
+    """
 
     name: str
     bm_units: tuple[str, ...]
@@ -65,7 +68,9 @@ class TenantPlan:
 
 
 def enrol(plan: TenantPlan) -> UUID:
-    """Returns the new tenant's id. Raises AlreadyKnown where a name, unit or certificate is another's."""
+    """Returns the new tenant's id. Raises AlreadyKnown where a name, unit or certificate is
+    another's.
+    """
     tenant_id = new_id()
     with tenant_scope(tenant_id):
         Tenant.objects.create(

@@ -1,4 +1,6 @@
-"""Stores, through the relay's own statements, what one redeclaration and one acceptance leave behind for a tenant."""
+"""Stores, through the relay's own statements, what one redeclaration and one acceptance leave
+behind for a tenant.
+"""
 
 from __future__ import annotations
 
@@ -30,12 +32,16 @@ from tenants.scope import tenant_scope
 from tests.people import Person
 
 START = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(hours=1)
-"""When the first message came; the others follow a minute apart. Bodies can be kept in months about now only."""
+"""When the first message came; the others follow a minute apart. Bodies can be kept in months about
+now only.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """Ids in the order of receipt: a redeclaration, an acceptance, a text that nobody forwards, and broken bytes."""
+    """Ids in the order of receipt: a redeclaration, an acceptance, a text that nobody forwards, and
+    broken bytes.
+    """
 
     redeclaration: UUID
     acceptance: UUID

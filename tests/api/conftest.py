@@ -1,4 +1,6 @@
-"""Clients that show a person's key, and a world in which alice and bob have had messages carried and mallory none."""
+"""Clients that show a person's key, and a world in which alice and bob have had messages carried
+and mallory none.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from tests.api.carried import Carried, carry
+from tests.api.clients import client
 from tests.people import Person
 
 Ask = Callable[[Person], APIClient]
@@ -17,10 +20,7 @@ Ask = Callable[[Person], APIClient]
 def asking() -> Ask:
     """A client that shows a person's key."""
 
-    def client(person: Person) -> APIClient:
-        return APIClient(headers={"Authorization": f"Bearer {person.api_key}"})
-
-    return client
+    return lambda person: client({"Authorization": f"Bearer {person.api_key}"})
 
 
 @pytest.fixture(scope="module")

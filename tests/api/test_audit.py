@@ -57,9 +57,8 @@ def test_negative_control_an_entry_left_out_or_changed_is_found(
     assert checked(alice, rows[:2] + rows[3:], head) is not None
     assert checked(alice, rows[:-1], head) is not None
     changed = base64.b64encode(base64.b64decode(rows[2]["record_base64"]) + b" ").decode()
-    assert checked(alice, [*rows[:2], {**rows[2], "record_base64": changed}], head) == Break(
-        3, "the record does not match its hash"
-    ) or checked(alice, [*rows[:2], {**rows[2], "record_base64": changed}, *rows[3:]], head)
+    rows[2] = {**rows[2], "record_base64": changed}
+    assert checked(alice, rows, head) == Break(3, "the record does not match its hash")
 
 
 def test_the_record_is_the_same_as_its_bytes(alice: Person, of_alice: Carried, asking: Ask) -> None:

@@ -1,4 +1,6 @@
-"""What was carried, as a tenant reads it: order, filters, pages, and one message from end to end."""
+"""What was carried, as a tenant reads it: order, filters, pages, and one message from end to
+end.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,8 @@ from typing import Any
 import pytest
 
 from tenants.ids import digest_of
+from tenants.models import Endpoint
+from tenants.scope import tenant_scope
 from tests.api.carried import START, Carried
 from tests.api.conftest import Ask
 from tests.people import Person
@@ -143,9 +147,6 @@ def test_bytes_that_cannot_be_read_are_shown_with_the_reason(
 def test_a_setting_that_is_not_known_to_be_harmless_is_not_shown(
     alice: Person, asking: Ask
 ) -> None:
-    from tenants.models import Endpoint
-    from tenants.scope import tenant_scope
-
     with tenant_scope(alice.tenant_id):
         Endpoint.objects.filter(name="ALICP2").update(
             settings={"profile": "host-1", "password": "secret"}

@@ -103,7 +103,7 @@ def test_an_answer_in_another_form_than_json_is_refused(alice: Person, asking: A
 
 
 def test_a_host_that_is_not_ours_is_a_problem_too() -> None:
-    answer = APIClient().get("/api/v1/tenant", headers={"Host": "elsewhere.example"})
+    answer = APIClient(SERVER_NAME="elsewhere.example").get("/api/v1/tenant")
     assert answer.status_code == 400
     assert answer["Content-Type"] == "application/problem+json"
 

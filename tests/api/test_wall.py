@@ -1,4 +1,6 @@
-"""The API's side of the wall, over every address there is: none without a key, none with another tenant's rows."""
+"""The API's side of the wall, over every address there is: none without a key, none with another
+tenant's rows.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,6 @@ from uuid import UUID
 
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
-from rest_framework.test import APIClient
 from rest_framework.views import APIView
 
 from tenants import api_keys
@@ -18,6 +19,7 @@ from tenants.ids import new_id
 from tenants.models import ApiKey
 from tenants.scope import ScopeError, tenant_scope
 from tests.api.carried import Carried
+from tests.api.clients import client
 from tests.api.conftest import Ask
 from tests.people import Person
 
@@ -87,7 +89,7 @@ def test_every_view_comes_through_the_door(route: str) -> None:
 def test_without_a_key_in_force_there_is_nothing(
     of_alice: Carried, route: str, headers: dict[str, str]
 ) -> None:
-    answer = APIClient().get(address(route, of_alice.redeclaration), headers=headers)
+    answer = client().get(address(route, of_alice.redeclaration), headers=headers)
     assert answer.status_code == 401
     assert answer["Content-Type"] == "application/problem+json"
     assert answer["WWW-Authenticate"].startswith("Bearer")
@@ -99,19 +101,19 @@ def test_a_key_with_one_character_changed_is_no_key(
     alice: Person, of_alice: Carried, route: str
 ) -> None:
     last = "A" if alice.api_key[-1] != "A" else "B"
-    client = APIClient(headers={"X-API-Key": alice.api_key[:-1] + last})
-    assert client.get(address(route, of_alice.redeclaration)).status_code == 401
+    asker = client(headers={"X-API-Key": alice.api_key[:-1] + last})
+    assert asker.get(address(route, of_alice.redeclaration)).status_code == 401
 
 
 def test_a_revoked_or_expired_key_is_no_key(alice: Person) -> None:
     for column in ("revoked_at", "expires_at"):
         with tenant_scope(alice.tenant_id):
             key = api_keys.mint("to be withdrawn")
-        client = APIClient(headers={"X-API-Key": key})
-        assert client.get("/api/v1/tenant").status_code == 200
+        asker = client(headers={"X-API-Key": key})
+        assert asker.get("/api/v1/tenant").status_code == 200
         with tenant_scope(alice.tenant_id):
             ApiKey.objects.filter(prefix=key.split("_")[1]).update(**{column: "2020-01-01T00:00Z"})
-        assert client.get("/api/v1/tenant").status_code == 401
+        assert asker.get("/api/v1/tenant").status_code == 401
 
 
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
@@ -134,7 +136,9 @@ def test_lists_hold_ones_own_rows_and_none_of_anothers(
     asking: Ask,
     route: str,
 ) -> None:
-    """Told by the ids and hashes: whatever names one of alice's rows must be nowhere in what the others get."""
+    """Told by the ids and hashes: whatever names one of alice's rows must be nowhere in what the
+    others get.
+    """
     seen = {}
     for person in (alice, bob, mallory):
         answer = asking(person).get(PREFIX + route)

@@ -24,7 +24,9 @@ def append(tenant: Person, *texts: str) -> None:
 
 
 def tamper(servers: TestServers, database: str, *statements: str) -> None:
-    """As the superuser, past triggers and policies: what only someone who owns the machine can do."""
+    """As the superuser, past triggers and policies: what only someone who owns the machine can
+    do.
+    """
     url = servers.admin.rsplit("/", 1)[0] + f"/{database}"
     with psycopg.connect(url) as admin:
         admin.execute("SET session_replication_role = replica")
@@ -170,7 +172,7 @@ def test_triggers_refuse_even_the_owner(
 def test_appending_is_refused_by_the_database_outside_a_scope(database: str) -> None:
     with pytest.raises(ProgrammingError), connection.cursor() as cursor:
         cursor.execute(
-            "SELECT audit_append(ARRAY['x'], ARRAY['x'::bytea], ARRAY[NULL::uuid], ARRAY[NULL::uuid])"
+            "SELECT audit_append('{x}', ARRAY['x'::bytea], '{NULL}'::uuid[], '{NULL}'::uuid[])"
         )
 
 

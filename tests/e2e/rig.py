@@ -1,4 +1,6 @@
-"""A running stack as the tests see it: its files, its processes, and short ways to speak to it as either side."""
+"""A running stack as the tests see it: its files, its processes, and short ways to speak to it as
+either side.
+"""
 
 from __future__ import annotations
 
@@ -88,7 +90,7 @@ class Rig:
     def query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """As the vendor's staff, who read across tenants."""
         with psycopg.connect(self.environment["DATABASE_STAFF_URL"]) as session:
-            return session.execute(statement, values).fetchall()  # type: ignore[arg-type]
+            return session.execute(statement.encode(), values).fetchall()
 
     def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

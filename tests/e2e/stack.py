@@ -1,4 +1,6 @@
-"""`python -m tests.e2e.stack FOLDER`: the whole service in a folder of its own, with no traffic but the tests'."""
+"""`python -m tests.e2e.stack FOLDER`: the whole service in a folder of its own, with no traffic but
+the tests'.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The main job over real links, real TLS, real workers and the simulated operator: up, down, and every hop in the audit log."""
+"""The main job over real links, real TLS, real workers and the simulated operator: up, down, and
+every hop in the audit log.
+"""
 
 from __future__ import annotations
 

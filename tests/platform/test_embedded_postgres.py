@@ -68,7 +68,7 @@ def test_each_role_signs_in_with_its_password(
 @pytest.mark.parametrize("role", ROLES)
 def test_no_role_can_look_past_a_row_policy(postgres: EmbeddedPostgres, role: Role) -> None:
     powers = "rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication"
-    question = f"SELECT {powers} FROM pg_roles WHERE rolname = current_user"  # noqa: S608
+    question = f"SELECT {powers} FROM pg_roles WHERE rolname = current_user"
     assert ask(postgres.url(role), question) is False
 
 

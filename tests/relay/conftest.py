@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -59,5 +58,5 @@ def open_link(person: Person, control_point: str, their_last: int = 0) -> OpenLi
 
 
 @pytest.fixture
-def link(alice: Person) -> Iterator[OpenLink]:
-    yield open_link(alice, alice.control_points[0])
+def link(alice: Person) -> OpenLink:
+    return open_link(alice, alice.control_points[0])

@@ -1,10 +1,11 @@
-"""Who may deliver what, and when: in order within a BM unit, by one worker at a time, with bytes that are committed first."""
+"""Who may deliver what, and when: in order within a BM unit, by one worker at a time, with bytes
+that are committed first.
+"""
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from uuid import UUID
 
@@ -32,12 +33,11 @@ ONE, OTHER = "ALICP1-1", "ALICP1-2"
 
 
 @pytest.fixture(autouse=True)
-def nothing_waits(alice: Person) -> Iterator[None]:
+def nothing_waits(alice: Person) -> None:
     """Each test starts with an empty queue."""
     with tenant_scope(alice.tenant_id):
         Delivery.objects.update(state=DeliveryState.ABANDONED)
     Due.objects.all().delete()
-    return
 
 
 def say(link: OpenLink, unit: str = ONE) -> UUID:
@@ -66,7 +66,8 @@ def test_what_is_about_to_leave_is_committed_with_its_entries(
     with tenant_scope(alice.tenant_id):
         row = Delivery.objects.get(id=claimed.delivery_id)
         assert row.state == DeliveryState.CLAIMED
-        assert row.sealed_digest is not None and row.sealed_at is not None
+        assert row.sealed_digest is not None
+        assert row.sealed_at is not None
         assert bodies.read(bytes(row.sealed_digest), row.sealed_at) == claimed.sealed.body
         events = Entry.objects.filter(delivery_id=row.id).order_by("seq")
         assert [entry.event for entry in events] == ["signed", "sending"]
@@ -77,7 +78,8 @@ def test_the_payload_says_what_the_control_point_said(alice: Person, link: OpenL
     assert isinstance(claimed, Claimed)
     with tenant_scope(alice.tenant_id):
         row = Delivery.objects.get(id=claimed.delivery_id)
-        assert row.payload_digest is not None and row.payload_at is not None
+        assert row.payload_digest is not None
+        assert row.payload_at is not None
         payload = bodies.read(bytes(row.payload_digest), row.payload_at)
     sent = operator_codec({}).decode(Parcel(payload, "Redeclaration"))
     said = legacy_codec({}).decode(Parcel(link.sent[-1].content))
@@ -93,7 +95,8 @@ def test_a_second_claim_gets_nothing(alice: Person, link: OpenLink) -> None:
 
 
 def test_of_many_that_claim_at_once_one_gets_it(alice: Person, link: OpenLink) -> None:
-    delivery_id, won, start = say(link), [], threading.Barrier(6)
+    delivery_id, start = say(link), threading.Barrier(6)
+    won: list[int] = []
 
     def work(owner: int) -> None:
         start.wait()

@@ -1,4 +1,6 @@
-"""What a control point sends is taken once, stored with its bytes and its entries, and refused with the code that says why."""
+"""What a control point sends is taken once, stored with its bytes and its entries, and refused with
+the code that says why.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,11 @@
-"""The wall between tenants, table by table as the database lists them: a table without a wall is a red test."""
+"""The wall between tenants, table by table as the database lists them: a table without a wall is a
+red test.
+"""
 
 from __future__ import annotations
 
 import threading
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -38,10 +41,11 @@ WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p', 'm', 'v')
 """
 
 
-def rows(statement: str, *values: object) -> list[tuple]:  # type: ignore[type-arg]
+def rows(statement: str, *values: Any) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
-        return cursor.fetchall()
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+        return found
 
 
 def walled_models() -> list[type[TenantRow]]:
@@ -175,7 +179,9 @@ def test_every_walled_model_has_the_loud_manager() -> None:
 def test_negative_control_without_forced_policies_the_owner_would_see_everything(
     servers: TestServers, database: str, alice: Person, bob: Person
 ) -> None:
-    """The guard switched off, in a transaction that is rolled back: then the wall is seen to fail."""
+    """The guard switched off, in a transaction that is rolled back: then the wall is seen to
+    fail.
+    """
     with psycopg.connect(servers.url("owner", database)) as owner:
         count = "SELECT count(DISTINCT tenant_id) FROM tenants_bmunit"
         assert owner.execute(count).fetchone() == (0,)
@@ -197,7 +203,9 @@ def test_negative_control_without_the_policy_the_application_would_see_another_t
 
 
 def test_every_unique_index_of_a_walled_table_starts_with_the_tenant(database: str) -> None:
-    """Indexes see through policies: a unique one that did not start with the tenant would tell of others' rows."""
+    """Indexes see through policies: a unique one that did not start with the tenant would tell of
+    others' rows.
+    """
     found = rows(
         "SELECT c.relname, i.indrelid::regclass::text, a.attname FROM pg_index i"
         " JOIN pg_class c ON c.oid = i.indexrelid"

@@ -1,4 +1,6 @@
-"""Turns a tenant's outbound side to another peer, which is trusted as far as its CA and signers go."""
+"""Turns a tenant's outbound side to another peer, which is trusted as far as its CA and signers
+go.
+"""
 
 from __future__ import annotations
 

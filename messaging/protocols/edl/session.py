@@ -291,8 +291,9 @@ class Session:
         return content
 
     def withdraw(self, expected: int, refused: int) -> None:
-        """The peer refused `refused` for a gap: from `expected` up to it nothing was taken, and nothing
-        of that will be answered, for the peer had read it before. What was sent after it will be.
+        """The peer refused `refused` for a gap: from `expected` up to it nothing was taken, and
+        nothing of that will be answered, for the peer had read it before. What was sent after it
+        will be.
         """
         modulus = self.profile.limits.number_modulus
         reach = steps_back(refused, expected, modulus)

@@ -1,4 +1,6 @@
-"""Checks audit chains from the first entry to the head; exits 1 naming the first entry that does not hold."""
+"""Checks audit chains from the first entry to the head; exits 1 naming the first entry that does
+not hold.
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,120 @@
+"""The description of the API: it is what the code does, its copy in docs/ is up to date, and
+answers are as it says.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Any, get_args
+
+import jsonschema
+import pytest
+import yaml
+from openapi_spec_validator import validate
+
+from hostsvc import openapi
+from messaging.api.content import as_json, schemas
+from messaging.domain.messages import BmMessage
+from messaging.protocols.registry import PROTOCOLS
+from tests.api.carried import Carried
+from tests.api.clients import client
+from tests.api.conftest import Ask
+from tests.api.test_wall import PREFIX, WALLED, address
+from tests.people import Person
+
+DESCRIBED: dict[str, Any] = yaml.safe_load(openapi.described())
+
+
+def operation(route: str) -> dict[str, Any]:
+    path = PREFIX + re.sub(r"<\w+:(\w+)>", r"{\1}", route)
+    found: dict[str, Any] = DESCRIBED["paths"][path]["get"]
+    return found
+
+
+def fits(value: Any, schema: dict[str, Any]) -> None:
+    whole = {**schema, "components": DESCRIBED["components"]}
+    checker = jsonschema.Draft202012Validator.FORMAT_CHECKER
+    jsonschema.Draft202012Validator(whole, format_checker=checker).validate(value)
+
+
+def answered(route: str, status: str) -> dict[str, Any]:
+    (content,) = operation(route)["responses"][status]["content"].values()
+    schema: dict[str, Any] = content["schema"]
+    return schema
+
+
+def test_the_copy_in_docs_is_the_description() -> None:
+    assert openapi.difference() is None, openapi.HOW_TO_WRITE
+
+
+def test_it_is_valid_openapi_3_1() -> None:
+    assert DESCRIBED["openapi"].startswith("3.1")
+    validate(DESCRIBED)
+
+
+def test_it_describes_every_address_and_no_other() -> None:
+    assert len(DESCRIBED["paths"]) == len(WALLED)
+    names = [operation(route)["operationId"] for route in WALLED]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("route", WALLED)
+def test_answers_are_as_described(
+    alice: Person, of_alice: Carried, asking: Ask, route: str
+) -> None:
+    for message_id in of_alice.messages:
+        told = asking(alice).get(address(route, message_id))
+        assert told.status_code == 200
+        fits(told.json(), answered(route, "200"))
+
+
+@pytest.mark.parametrize("route", WALLED)
+def test_refusals_are_as_described(of_alice: Carried, route: str) -> None:
+    told = client().get(address(route, of_alice.redeclaration))
+    fits(told.json(), answered(route, "401"))
+
+
+@pytest.mark.parametrize("route", WALLED)
+def test_either_header_will_do(route: str) -> None:
+    assert operation(route)["security"] == [{"bearer": []}, {"apiKey": []}]
+
+
+def test_every_typed_message_is_described() -> None:
+    assert {kind.__name__ for kind in get_args(BmMessage)} <= schemas().keys()
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=lambda protocol: protocol.name)
+def test_every_example_of_a_protocol_is_written_as_described(protocol: Any) -> None:
+    written = [
+        as_json(message)
+        for envelope in protocol.examples("host-1")
+        for message in envelope.messages
+    ]
+    assert written
+    for value in written:
+        fits(value, {"$ref": f"#/components/schemas/{value['type']}"})
+
+
+def test_no_member_of_a_message_is_called_type_and_so_hides_which_it_is() -> None:
+    for kind in get_args(BmMessage):
+        assert "type" not in {field.name for field in dataclasses.fields(kind)}
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/yaml", "*/*"])
+def test_the_description_is_served_without_a_key(database: str, accept: str) -> None:
+    told = client().get("/api/v1/openapi", headers={"Accept": accept})
+    assert told.status_code == 200
+    assert yaml.safe_load(told.content) == DESCRIBED
+
+
+def test_the_page_about_it_takes_every_file_from_this_host(database: str) -> None:
+    page = client().get("/api/v1/docs", headers={"Accept": "text/html"})
+    assert page.status_code == 200
+    files = re.findall(r'(?:src|href)="([^"]+)"', page.content.decode())
+    assert any(file.endswith(".js") for file in files)
+    for file in files:
+        assert file.startswith("/static/")
+        answer = client().get(file)
+        assert answer.status_code == 200
+        assert b"".join(answer.streaming_content)  # type: ignore[attr-defined]
