@@ -9,5 +9,6 @@ import os
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hostsvc.settings")
+os.environ.setdefault("HOSTSVC_DATABASE_POOL", "10")
 
 application = get_asgi_application()

@@ -29,10 +29,16 @@ _DATABASE_URL = {
     "owner": "DATABASE_OWNER_URL",
     "staff": "DATABASE_STAFF_URL",
 }
+# Where threads last, each keeps its connection. Under ASGI every request has a thread of its own, which would leave its
+# connection behind: there, connections are lent from a pool of this size.
+DATABASE_POOL = _env.number("HOSTSVC_DATABASE_POOL", 0, 0, 500)
+_database = _env.database(_DATABASE_URL[DATABASE_ROLE])
+_pool = {"pool": {"min_size": 1, "max_size": DATABASE_POOL, "timeout": 5}} if DATABASE_POOL else {}
 DATABASES = {
     "default": {
-        **_env.database(_DATABASE_URL[DATABASE_ROLE]),
-        "CONN_MAX_AGE": None,
+        **_database,
+        "OPTIONS": {**_database["OPTIONS"], **_pool},
+        "CONN_MAX_AGE": 0 if DATABASE_POOL else None,
         "CONN_HEALTH_CHECKS": True,
     }
 }
