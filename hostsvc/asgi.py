@@ -5,10 +5,14 @@ messaging.inbound.
 from __future__ import annotations
 
 import os
+import warnings
 
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hostsvc.settings")
 os.environ.setdefault("HOSTSVC_DATABASE_POOL", "10")
+
+# Static files are handed over by a synchronous iterator, which is no matter: each is small.
+warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous")
 
 application = get_asgi_application()

@@ -25,7 +25,8 @@ _ROLE = "SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_u
 _APPLIED = "SELECT app, name FROM django_migrations"
 _NO_NEXT_MONTH = """
 SELECT count(*) FROM partitioned_table
-WHERE to_regclass(name || to_char(now() AT TIME ZONE 'UTC' + interval '1 month', '_YYYY_MM')) IS NULL
+WHERE to_regclass(name || to_char(now() AT TIME ZONE 'UTC' + interval '1 month', '_YYYY_MM'))
+    IS NULL
 """
 _DJANGOS_OWN = ("context", "cursor_factory", "prepare_threshold")
 

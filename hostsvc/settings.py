@@ -4,6 +4,8 @@ time.
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.core.exceptions import ImproperlyConfigured
 
 from hostsvc.env import BASE_DIR as BASE_DIR
@@ -29,15 +31,19 @@ _DATABASE_URL = {
     "owner": "DATABASE_OWNER_URL",
     "staff": "DATABASE_STAFF_URL",
 }
-# Where threads last, each keeps its connection. Under ASGI every request has a thread of its own, which would leave its
-# connection behind: there, connections are lent from a pool of this size.
+# Where threads last, each keeps its connection. Under ASGI every request has a thread of its own,
+# which would leave its connection behind: there, connections are lent from a pool of this size.
+# Few are kept idle: once the database was away, each is found dead in turn and with longer pauses.
 DATABASE_POOL = _env.number("HOSTSVC_DATABASE_POOL", 0, 0, 500)
-_database = _env.database(_DATABASE_URL[DATABASE_ROLE])
-_pool = {"pool": {"min_size": 1, "max_size": DATABASE_POOL, "timeout": 5}} if DATABASE_POOL else {}
+_database: dict[str, Any] = _env.database(_DATABASE_URL[DATABASE_ROLE])
+# Parameters travel apart from the statement, and a statement that comes again is planned once.
+_database["OPTIONS"] = {"server_side_binding": True, "prepare_threshold": 5, **_database["OPTIONS"]}
+if DATABASE_POOL:
+    _pool = {"min_size": 1, "max_size": DATABASE_POOL, "max_idle": 30, "timeout": 5}
+    _database["OPTIONS"] = {**_database["OPTIONS"], "pool": _pool}
 DATABASES = {
     "default": {
         **_database,
-        "OPTIONS": {**_database["OPTIONS"], **_pool},
         "CONN_MAX_AGE": 0 if DATABASE_POOL else None,
         "CONN_HEALTH_CHECKS": True,
     }

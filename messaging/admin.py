@@ -4,6 +4,7 @@ Bodies are not shown.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from unfold.contrib.filters.admin import DropdownFilter
 from messaging.models import Attempt, Delivery, Due, Message
 from tenants import directory
 from tenants.audit.models import Entry
-from tenants.staff import TENANT_FILTER, CarriedAdmin, WithinFilter, table
+from tenants.staff import TENANT_FILTER, CarriedAdmin, WithinFilter, moment, table, written
 
 SHOWN = 200
 """Rows of a table within a page."""
@@ -39,7 +40,7 @@ class DeliveryInline(TabularInline):  # type: ignore[misc]
 @admin.register(Message)
 class MessageAdmin(CarriedAdmin):
     list_display = (
-        *("received_at", "tenant", "kind", "bm_unit", "origin", "endpoint", "reference"),
+        *("received", "tenant", "kind", "bm_unit", "origin", "endpoint", "reference"),
         "refusal_code",
     )
     list_filter = (TENANT_FILTER, WithinFilter)
@@ -47,9 +48,10 @@ class MessageAdmin(CarriedAdmin):
     search_fields = ("id",)
     search_help_text = "A message's id, or the name of a BM unit."
     time_field = "received_at"
+    received = moment("received_at")
     inlines = (DeliveryInline,)
     fields = (
-        *("id", "tenant", "received_at", "kind", "bm_unit", "origin", "endpoint", "reference"),
+        *("id", "tenant", "received", "kind", "bm_unit", "origin", "endpoint", "reference"),
         *("answers_link", "digest", "refusal_code", "refusal_text", "timeline"),
     )
 
@@ -81,8 +83,8 @@ class MessageAdmin(CarriedAdmin):
     def timeline(self, row: Message) -> SafeString:
         entries = Entry.objects.filter(tenant_id=row.tenant_id, message_id=row.id)
         shown = entries.order_by("seq")[:SHOWN]
-        lines = ((e.seq, e.recorded_at, e.event, bytes(e.record).decode("ascii")) for e in shown)
-        return table(("seq", "recorded", "event", "record"), lines)
+        lines = ((e.seq, written(e.recorded_at), e.event, _detail(e)) for e in shown)
+        return table(("seq", "recorded", "event", "detail"), lines)
 
 
 class OpenFilter(DropdownFilter):  # type: ignore[misc]
@@ -105,17 +107,19 @@ class OpenFilter(DropdownFilter):  # type: ignore[misc]
 @admin.register(Delivery)
 class DeliveryAdmin(CarriedAdmin):
     list_display = (
-        *("created_at", "tenant", "message", "endpoint", "lane", "queue", "state", "attempts"),
-        *("deadline", "outcome_code"),
+        *("created", "tenant", "message", "endpoint", "lane", "queue", "state", "attempts"),
+        *("until", "outcome_code"),
     )
     list_filter = (TENANT_FILTER, OpenFilter, WithinFilter)
     list_select_related = ("tenant", "endpoint", "message")
     search_fields = ("id",)
     search_help_text = "A delivery's id, or its message's."
     time_field = "created_at"
+    created, until = moment("created_at"), moment("deadline")
+    sent, held, settled = moment("sent_at"), moment("held_at"), moment("settled_at")
     fields = (
         *("id", "tenant", "message_link", "endpoint", "lane", "queue", "position", "state"),
-        *("created_at", "deadline", "sent_at", "held_at", "settled_at", "attempts", "reference"),
+        *("created", "until", "sent", "held", "settled", "attempts", "reference"),
         *("outcome_code", "outcome_text", "tries"),
     )
 
@@ -138,7 +142,7 @@ class DeliveryAdmin(CarriedAdmin):
     def tries(self, row: Delivery) -> SafeString:
         found = Attempt.objects.filter(tenant_id=row.tenant_id, delivery_id=row.id).order_by("-id")
         lines = (
-            (a.sent_at, a.answered_at or "-", a.outcome, a.status or "-", a.detail)
+            (written(a.sent_at), written(a.answered_at), a.outcome, a.status or "-", a.detail)
             for a in found[:SHOWN]
         )
         return table(("sent", "answered", "outcome", "status", "detail"), lines)
@@ -151,15 +155,16 @@ class AttemptAdmin(CarriedAdmin):
     """
 
     list_display = (
-        "sent_at",
+        "sent",
         "tenant",
         "delivery_link",
         "outcome",
         "status",
-        "answered_at",
+        "answered",
         "detail",
     )
     list_display_links = None
+    sent, answered = moment("sent_at"), moment("answered_at")
     list_filter = (TENANT_FILTER, WithinFilter)
     list_select_related = ("tenant",)
 
@@ -176,6 +181,11 @@ class AttemptAdmin(CarriedAdmin):
     @admin.display(description="delivery")
     def delivery_link(self, row: Attempt) -> str:
         return _link("delivery", row.delivery_id)
+
+
+def _detail(entry: Entry) -> str:
+    detail: dict[str, object] = json.loads(bytes(entry.record))["detail"]
+    return ", ".join(f"{name}: {value}" for name, value in detail.items())
 
 
 def _as_id(text: str) -> UUID | None:

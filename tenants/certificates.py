@@ -12,6 +12,7 @@ from uuid import UUID
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from django.db import connection
 
 from tenants import directory, vault
 from tenants.audit import ledger
@@ -22,6 +23,12 @@ from tenants.models import Certificate, Endpoint
 from tenants.scope import require_tenant
 
 _KEY_PURPOSE = "certificate.private_key"
+
+_ACTIVE = """
+SELECT c.purpose, c.id, c.fingerprint, c.pem, c.private_key, t.participant_id
+FROM tenants_certificate c JOIN tenants_tenant t ON t.id = c.tenant_id
+WHERE c.purpose = ANY(%s) AND c.state = 'ACTIVE' AND c.private_key IS NOT NULL
+"""
 
 _keys: Bounded[UUID, PrivateKeyTypes] = Bounded(4096)
 
@@ -87,13 +94,29 @@ def install(
     return row
 
 
-def get_active(purpose: Certificate.Purpose) -> KeyPair:
-    """The key pair in use for a purpose. Raises CertificateMissing."""
-    row = Certificate.objects.filter(purpose=purpose, state=Certificate.State.ACTIVE).first()
-    if row is None or row.private_key is None:
-        raise CertificateMissing(f"no active certificate for {purpose.label}")
-    key = _keys.get(row.id, lambda: _opened(row))
-    return KeyPair(row.id, bytes(row.fingerprint), row.pem, key)
+@dataclass(frozen=True, slots=True)
+class ActivePairs:
+    """The tenant's key pairs in use, and the name it goes by."""
+
+    participant_id: str
+    by_purpose: dict[Certificate.Purpose, KeyPair]
+
+
+def get_active(*purposes: Certificate.Purpose) -> ActivePairs:
+    """The key pairs in use for `purposes`, in one query. Raises CertificateMissing."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ACTIVE, [[purpose.value for purpose in purposes]])
+        rows = cursor.fetchall()
+    found = {Certificate.Purpose(row[0]): _key_pair(*row[1:5]) for row in rows}
+    missing = [purpose.label for purpose in purposes if purpose not in found]
+    if missing:
+        raise CertificateMissing(f"no active certificate for {' and '.join(missing)}")
+    return ActivePairs(rows[0][5], found)
+
+
+def _key_pair(row_id: UUID, fingerprint: bytes, pem: str, sealed: bytes) -> KeyPair:
+    key = _keys.get(row_id, lambda: _opened(row_id, bytes(sealed)))
+    return KeyPair(row_id, bytes(fingerprint), pem, key)
 
 
 def find_control_point(fingerprint: bytes) -> Endpoint | None:
@@ -124,7 +147,6 @@ def _sealed(key: PrivateKeyTypes, row_id: UUID) -> bytes:
     return vault.seal(der, _KEY_PURPOSE, row_id)
 
 
-def _opened(row: Certificate) -> PrivateKeyTypes:
-    assert row.private_key is not None
-    der = vault.unseal(bytes(row.private_key), _KEY_PURPOSE, row.id)
+def _opened(row_id: UUID, sealed: bytes) -> PrivateKeyTypes:
+    der = vault.unseal(sealed, _KEY_PURPOSE, row_id)
     return serialization.load_der_private_key(der, password=None)

@@ -6,18 +6,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from cryptography import x509
 from django.db import connection, transaction
 
 from tenants.certificates import fingerprint_of
-from tenants.models import Endpoint, Environment, Peer, PeerCertificate
+from tenants.models import Environment, Peer, PeerCertificate
 
 _TRUSTED = """
 SELECT c.fingerprint, c.pem, p.participant_id FROM tenants_peercertificate c
 JOIN tenants_peer p ON p.id = c.peer_id
 WHERE c.purpose = %s AND c.state = 'ACTIVE' AND p.environment = %s
 AND (p.is_default OR p.id IN (SELECT peer_id FROM tenants_endpoint WHERE environment = %s))
+"""
+
+_PEER = """
+SELECT p.ca, c.fingerprint, c.pem, p.participant_id FROM tenants_peer p
+LEFT JOIN tenants_peercertificate c
+    ON c.peer_id = p.id AND c.purpose = 'SIGNING' AND c.state = 'ACTIVE'
+WHERE p.id = %s
 """
 
 
@@ -28,18 +36,21 @@ class TrustedCertificate:
     participant_id: str
 
 
-def signers_of(endpoint: Endpoint) -> list[TrustedCertificate]:
-    """Who may sign the answers of the peer that an endpoint leads to."""
-    if endpoint.peer_id is None:
-        return []
-    rows = PeerCertificate.objects.select_related("peer").filter(
-        peer_id=endpoint.peer_id,
-        purpose=PeerCertificate.Purpose.SIGNING,
-        state=PeerCertificate.State.ACTIVE,
-    )
-    return [
-        TrustedCertificate(bytes(row.fingerprint), row.pem, row.peer.participant_id) for row in rows
-    ]
+@dataclass(frozen=True, slots=True)
+class KnownPeer:
+    """An operator's installation: who signs its TLS server, and who signs its answers."""
+
+    ca: str
+    signers: tuple[TrustedCertificate, ...]
+
+
+def get_peer(peer_id: UUID) -> KnownPeer:
+    """The peer with the certificates that may sign its answers now."""
+    with connection.cursor() as cursor:
+        cursor.execute(_PEER, [peer_id])
+        rows = cursor.fetchall()
+    signers = (TrustedCertificate(bytes(f), pem, who) for _, f, pem, who in rows if f is not None)
+    return KnownPeer(rows[0][0], tuple(signers))
 
 
 def signers_to(environment: str) -> list[TrustedCertificate]:

@@ -8,13 +8,14 @@ page.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
-from django.db.models import Model, QuerySet
+from django.db import models
+from django.db.models import Field, Model, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
@@ -22,12 +23,14 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, DropdownFilter
 from unfold.paginator import InfinitePaginator
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from tenants.audit import ledger
 from tenants.audit.events import Event, Fact
 from tenants.clock import now
 from tenants.scope import tenant_scope
 
+_PEM_FIELDS = ("pem", "ca")
 TENANT_FILTER = ("tenant", AutocompleteSelectFilter)
 
 
@@ -36,7 +39,15 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]
 
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
+    list_filter_submit = True
     list_per_page = 50
+    formfield_overrides = {models.TextField: {"widget": UnfoldAdminTextInputWidget}}
+
+    def formfield_for_dbfield(self, db_field: Field[Any, Any], *args: Any, **kwargs: Any) -> Any:
+        """Text is a line, but for what is read from PEM files."""
+        if db_field.name in _PEM_FIELDS:
+            kwargs["widget"] = UnfoldAdminTextareaWidget
+        return super().formfield_for_dbfield(db_field, *args, **kwargs)
 
 
 class ReadOnlyAdmin(StaffAdmin):
@@ -138,12 +149,25 @@ def first_id(moment: datetime) -> UUID:
     return UUID(int=milliseconds << 80)
 
 
+def moment(name: str) -> Callable[[Any, Any], str]:
+    """A column of a time of day that tells milliseconds apart: UTC."""
+
+    @admin.display(description=name.replace("_", " "))
+    def shown(page: Any, row: Any) -> str:
+        return written(getattr(row, name))
+
+    return shown
+
+
+def written(value: datetime | None) -> str:
+    return "-" if value is None else f"{value:%Y-%m-%d %H:%M:%S.%f}"[:-3]
+
+
 def table(headings: Iterable[str], rows: Iterable[Iterable[object]]) -> SafeString:
     """Rows of a page's own as an HTML table; every cell is escaped."""
-    cell = '<{0} class="px-3 py-1 text-left align-top">{1}</{0}>'
-    head = format_html_join("", cell, (("th", heading) for heading in headings))
-    lines = (format_html_join("", cell, (("td", value) for value in row)) for row in rows)
+    style = "padding: 2px 12px 2px 0; text-align: left; vertical-align: top"
+    cell = '<{0} style="{2}; overflow-wrap: break-word">{1}</{0}>'
+    head = format_html_join("", cell, (("th", heading, style) for heading in headings))
+    lines = (format_html_join("", cell, (("td", value, style) for value in row)) for row in rows)
     body = format_html_join("", "<tr>{}</tr>", ((line,) for line in lines))
-    return format_html(
-        '<table class="w-full"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>', head, body
-    )
+    return format_html("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>", head, body)

@@ -12,19 +12,20 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import F
 
 from messaging.domain.instructions import InstructionAnswer, InstructionKind
 from messaging.domain.messages import BmMessage
-from messaging.models import Delivery, Instruction, Message
+from messaging.models import Instruction
 from messaging.protocols.base import Envelope, Stamp
 from messaging.protocols.neso.seals.base import Sealed, Target, is_fresh
 from messaging.protocols.neso.wa.codec import WaCodec
 from messaging.protocols.neso.wa.exchange import Exchange, exchange_of
 from messaging.relay import deadlines, due, signing, verdicts
-from messaging.relay.codecs import operator_codec, read_message
+from messaging.relay.codecs import operator_codec, read_content
+from messaging.relay.load import LoadedDelivery, LoadedEndpoint
+from messaging.relay.moves import AS_BEFORE, move
 from messaging.relay.rows import NewDelivery
-from messaging.states import UNDELIVERED, DeliveryState
+from messaging.states import DeliveryState
 from tenants.audit import bodies, ledger
 from tenants.audit.events import Event, Fact
 from tenants.clock import now
@@ -33,6 +34,11 @@ from tenants.models import Endpoint
 from tenants.scope import require_tenant
 
 OUT = "the system operator is out"
+_AHEAD = """
+SELECT held_at IS NOT NULL FROM messaging_delivery
+WHERE endpoint_id = %s AND queue = %s AND state IN ('PENDING', 'CLAIMED', 'HELD') AND position < %s
+ORDER BY position LIMIT 1
+"""
 _LOCK_QUEUE = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 
 
@@ -43,7 +49,8 @@ class Claimed:
     tenant_id: UUID
     delivery_id: UUID
     message_id: UUID
-    endpoint: Endpoint
+    queue: str
+    endpoint: LoadedEndpoint
     sealed: Sealed
     codec: WaCodec
     exchange: Exchange
@@ -71,24 +78,16 @@ def lock_queue(endpoint_id: UUID, queue: str) -> None:
         cursor.execute(_LOCK_QUEUE, [f"{endpoint_id} {queue}"])
 
 
-def claim(delivery_id: UUID, owner: int) -> Claimed | NotClaimed:
+def claim(row: LoadedDelivery, owner: int) -> Claimed | NotClaimed:
     """Within the tenant's scope. Claims the delivery, if it is its turn and its time, and seals
     what is to be sent.
     """
-    row = (
-        Delivery.objects.select_related("message", "message__endpoint", "endpoint")
-        .filter(id=delivery_id)
-        .first()
-    )
-    if row is None or row.state not in UNDELIVERED:
-        due.remove(delivery_id)
-        return NotClaimed()
     lock_queue(row.endpoint_id, row.queue)
     at = now()
     ahead = _ahead_of(row)
     if ahead is not None:
         return NotClaimed(_wait_behind(row, ahead, at))
-    if not due.claim(delivery_id, owner, at + deadlines.LEASE):
+    if not due.claim(row.id, owner, at + deadlines.LEASE):
         return NotClaimed()
     if at >= row.deadline:
         return NotClaimed(verdicts.expire(row, at))
@@ -97,47 +96,45 @@ def claim(delivery_id: UUID, owner: int) -> Claimed | NotClaimed:
     return _sealed(row, at)
 
 
-def _ahead_of(row: Delivery) -> Delivery | None:
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    was_held: bool
+
+
+def _ahead_of(row: LoadedDelivery) -> _Ahead | None:
     """What must be delivered before it: the first of its queue that is not."""
-    ahead: Delivery | None = (
-        Delivery.objects.filter(
-            endpoint_id=row.endpoint_id,
-            queue=row.queue,
-            state__in=UNDELIVERED,
-            position__lt=row.position,
-        )
-        .order_by("position")
-        .first()
-    )
-    return ahead
+    with connection.cursor() as cursor:
+        cursor.execute(_AHEAD, [row.endpoint_id, row.queue, row.position])
+        found = cursor.fetchone()
+    return _Ahead(found[0]) if found else None
 
 
-def _wait_behind(row: Delivery, ahead: Delivery, at: datetime) -> tuple[NewDelivery, ...]:
+def _wait_behind(row: LoadedDelivery, ahead: _Ahead, at: datetime) -> tuple[NewDelivery, ...]:
     """Settling the one ahead makes this one due; if that one is held, the control point of this one
     is told too.
     """
     again = min(at + deadlines.BLOCKED_LOOK_AGAIN, row.deadline)
     if at >= row.deadline:
         return verdicts.expire(row, at)
-    if ahead.held_at is not None and row.held_at is None:
+    if ahead.was_held and row.held_at is None:
         return verdicts.hold(row, at, again, OUT)
     due.put_off(row.id, again)
     return ()
 
 
-def _hold(row: Delivery, at: datetime) -> tuple[NewDelivery, ...]:
-    Delivery.objects.filter(id=row.id).update(state=DeliveryState.HELD, held_at=at)
-    due.put_off(row.id, at + deadlines.BLOCKED_LOOK_AGAIN)
+def _hold(row: LoadedDelivery, at: datetime) -> tuple[NewDelivery, ...]:
+    again = at + deadlines.BLOCKED_LOOK_AGAIN
+    move(row.id, DeliveryState.HELD, {"held_at": row.held_at or at}, again)
     return ()
 
 
-def _sealed(row: Delivery, at: datetime) -> Claimed:
+def _sealed(row: LoadedDelivery, at: datetime) -> Claimed:
     codec = operator_codec(row.endpoint.settings)
-    message = _completed(row.message, read_message(row.message))
+    message = _completed(row)
     exchange = exchange_of(codec.profile, message)
     payload = _payload(row, message, codec, at)
-    key = signing.signing_key()
-    seal = signing.seal_of(row.endpoint)
+    key = signing.credentials_for(row.endpoint)
+    seal = signing.seal_of(row.endpoint.settings)
     address = Target(exchange.service.method, row.endpoint.address + exchange.service.path)
     sealed_at = row.sealed_at
     if row.sealed_digest is not None and sealed_at is not None and is_fresh(sealed_at, at):
@@ -156,16 +153,16 @@ def _sealed(row: Delivery, at: datetime) -> Claimed:
             target=address,
         )
         _record_signed(row, sealed, at, key)
-    Delivery.objects.filter(id=row.id).update(
-        state=DeliveryState.CLAIMED,
-        attempts=F("attempts") + 1,
-        reference=str(row.id),
-        payload_digest=digest_of(payload),
-        payload_at=row.payload_at or at,
-        sealed_digest=digest_of(sealed.body),
-        sealed_at=sealed_at,
-        sent_at=at,
-    )
+    changes = {
+        "attempts": row.attempts + 1,
+        "reference": str(row.id),
+        "payload_digest": digest_of(payload),
+        "payload_at": row.payload_at or at,
+        "sealed_digest": digest_of(sealed.body),
+        "sealed_at": sealed_at,
+        "sent_at": at,
+    }
+    move(row.id, DeliveryState.CLAIMED, changes, AS_BEFORE)
     detail = {"url": address.url, "attempt": row.attempts + 1, "bytes": len(sealed.body)}
     digest = digest_of(sealed.body)
     ledger.record(Fact(Event.SENDING, at, row.message_id, row.id, digest=digest, detail=detail))
@@ -173,21 +170,22 @@ def _sealed(row: Delivery, at: datetime) -> Claimed:
         tenant_id=require_tenant(),
         delivery_id=row.id,
         message_id=row.message_id,
+        queue=row.queue,
         endpoint=row.endpoint,
         sealed=sealed,
         codec=codec,
         exchange=exchange,
         url=address.url,
         reference=str(row.id),
-        connection=signing.connection_keys(row.endpoint),
-        trust=signing.trust_in(row.endpoint, key.participant_id),
+        connection=key.connection,
+        trust=key.trust,
         attempts=row.attempts + 1,
         received_at=row.message.received_at,
         deadline=row.deadline,
     )
 
 
-def _payload(row: Delivery, message: BmMessage, codec: WaCodec, at: datetime) -> bytes:
+def _payload(row: LoadedDelivery, message: BmMessage, codec: WaCodec, at: datetime) -> bytes:
     """Made at the first attempt, and the same bytes ever after."""
     if row.payload_digest is not None and row.payload_at is not None:
         return bodies.read(bytes(row.payload_digest), row.payload_at)
@@ -196,18 +194,23 @@ def _payload(row: Delivery, message: BmMessage, codec: WaCodec, at: datetime) ->
     return parcel.content
 
 
-def _completed(row: Message, message: BmMessage) -> BmMessage:
-    """EDL's answers say neither what kind of instruction they answer nor when: the relay knows
-    both.
+def _completed(row: LoadedDelivery) -> BmMessage:
+    """The message to be sent. EDL's answers say neither what kind of instruction they answer nor
+    when: the relay knows both.
     """
+    source = row.message.endpoint
+    message = read_content(source.protocol, source.settings, row.message.content).messages[0]
     if not isinstance(message, InstructionAnswer):
         return message
-    assert row.answers_id is not None, "an answer is stored with the instruction it answers"
-    kind = Instruction.objects.values_list("kind", flat=True).get(message_id=row.answers_id)
-    return replace(message, kind=InstructionKind(kind), responded_at=row.received_at)
+    answered = row.message.answers_id
+    assert answered is not None, "an answer is stored with the instruction it answers"
+    kind = Instruction.objects.values_list("kind", flat=True).get(message_id=answered)
+    return replace(message, kind=InstructionKind(kind), responded_at=row.message.received_at)
 
 
-def _record_signed(row: Delivery, sealed: Sealed, at: datetime, key: signing.ActiveKey) -> None:
+def _record_signed(
+    row: LoadedDelivery, sealed: Sealed, at: datetime, key: signing.Credentials
+) -> None:
     digest = bodies.keep(sealed.body, at)
     detail = {"key": key.signing.thumbprint, "again": row.sealed_digest is not None}
     ledger.record(Fact(Event.SIGNED, at, row.message_id, row.id, digest=digest, detail=detail))

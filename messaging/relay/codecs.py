@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from messaging.domain.messages import BmMessage
 from messaging.models import Message
-from messaging.protocols.base import Codec, Parcel
+from messaging.protocols.base import Codec, Envelope, Parcel
 from messaging.protocols.edl.codec import EdlCodec
 from messaging.protocols.neso.wa.codec import WaCodec
 from messaging.protocols.registry import get_protocol
@@ -39,6 +39,10 @@ def profile_of(settings: dict[str, Any]) -> str:
 
 def read_message(row: Message) -> BmMessage:
     """The typed message, decoded again from the bytes it came as: they are the truth."""
-    codec = get_codec(row.endpoint.protocol, profile_of(row.endpoint.settings))
     content = bodies.read(bytes(row.body_digest), row.received_at)
-    return codec.decode(Parcel(content)).messages[0]
+    return read_content(row.endpoint.protocol, row.endpoint.settings, content).messages[0]
+
+
+def read_content(protocol: str, settings: dict[str, Any], content: bytes) -> Envelope:
+    """What stored bytes say, in the protocol and profile of the endpoint they came to."""
+    return get_codec(protocol, profile_of(settings)).decode(Parcel(content))

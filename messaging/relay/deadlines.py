@@ -7,9 +7,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from messaging.domain.instructions import InstructionAnswer
-from messaging.domain.messages import BmMessage
-
 RESPOND_WITHIN = timedelta(seconds=120)
 """For an instruction without a `respondBy` of its own: a BOA is answered within two minutes of its
 receipt.
@@ -54,8 +51,9 @@ NOTICE = Schedule(timedelta(hours=24), (1, 2, 5, 10, 30))
 """RESULT and TEXT to a control point."""
 
 
-def schedule_of(message: BmMessage) -> Schedule:
-    return ANSWER if isinstance(message, InstructionAnswer) else REDECLARATION
+def schedule_of(kind: str) -> Schedule:
+    """By the kind of message, as it is stored."""
+    return ANSWER if kind in ("ACCEPT", "REJECT") else REDECLARATION
 
 
 def pause_after(schedule: Schedule, attempts: int) -> timedelta:

@@ -9,15 +9,14 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from messaging.domain.acknowledgements import ReceiptOfMessage
-from messaging.models import Delivery
 from messaging.protocols.base import RemoteProtocolError
 from messaging.protocols.neso.seals import find_seal_of
 from messaging.protocols.neso.seals.base import Sealed, SealError, Target
 from messaging.protocols.neso.wa.exchange import Answer as Verdict
 from messaging.protocols.neso.wa.exchange import Outcome, Sealing, read_answer, ruling_of
-from messaging.relay import deadlines, ownership, signing, verdicts, watch
+from messaging.relay import deadlines, due, ownership, signing, verdicts, watch
 from messaging.relay.claim import OUT, Claimed, NotClaimed, claim, lock_queue
-from messaging.relay.codecs import read_message
+from messaging.relay.load import load, load_locked
 from messaging.relay.rows import NewAttempt, insert_attempt
 from messaging.relay.verdicts import Made
 from messaging.relay.wake import wake
@@ -49,11 +48,8 @@ class Report:
 
 def deliver(tenant_id: UUID, delivery_id: UUID) -> None:
     """Does what the delivery needs now, if it is this process's to do."""
-    if in_tenant(tenant_id, lambda: _is_on_link(delivery_id)):
-        wake(in_tenant(tenant_id, lambda: watch.look_after(delivery_id)))
-        return
     owner = ownership.owner()
-    claimed = in_tenant(tenant_id, lambda: _claim(delivery_id, owner))
+    claimed = in_tenant(tenant_id, lambda: take_in_hand(delivery_id, owner))
     if isinstance(claimed, NotClaimed):
         wake(claimed.deliveries)
         return
@@ -61,15 +57,17 @@ def deliver(tenant_id: UUID, delivery_id: UUID) -> None:
     wake(in_tenant(tenant_id, lambda: _settle(claimed, report)))
 
 
-def _is_on_link(delivery_id: UUID) -> bool:
-    return Delivery.objects.filter(id=delivery_id, lane=Lane.LINK).exists()
-
-
-def _claim(delivery_id: UUID, owner: int) -> Claimed | NotClaimed:
-    row = Delivery.objects.filter(id=delivery_id, state=DeliveryState.DELIVERED).first()
-    if row is not None:
+def take_in_hand(delivery_id: UUID, owner: int) -> Claimed | NotClaimed:
+    """Within the tenant's scope: claims what is to be sent from here, and looks after what waits
+    for others.
+    """
+    row = load(delivery_id)
+    if row is None or row.state not in OPEN:
+        due.remove(delivery_id)
+        return NotClaimed()
+    if row.lane == Lane.LINK or row.state == DeliveryState.DELIVERED:
         return NotClaimed(watch.look_after(delivery_id))
-    return claim(delivery_id, owner)
+    return claim(row, owner)
 
 
 def _send(claimed: Claimed) -> Report:
@@ -120,7 +118,7 @@ def _is_sealed(answer: Answered) -> bool:
 
 
 def _opened(claimed: Claimed, answer: Answered) -> Verdict:
-    seal = signing.seal_of(claimed.endpoint)
+    seal = signing.seal_of(claimed.endpoint.settings)
     opened = seal.open(
         Sealed(answer.body, answer.content_type, answer.headers),
         trusted=claimed.trust.keys,
@@ -136,8 +134,8 @@ def _opened(claimed: Claimed, answer: Answered) -> Verdict:
 
 
 def _settle(claimed: Claimed, report: Report) -> Made:
-    lock_queue(claimed.endpoint.id, _queue_of(claimed))
-    row = verdicts.locked(claimed.delivery_id)
+    lock_queue(claimed.endpoint.id, claimed.queue)
+    row = load_locked(claimed.delivery_id)
     at = now()
     _record(claimed, report, at)
     if row is None or row.state not in OPEN:
@@ -152,7 +150,7 @@ def _settle(claimed: Claimed, report: Report) -> Made:
             until = deadlines.held_until(at, report.retry_after)
             return verdicts.hold(row, at, min(until, row.deadline), OUT)
         case _:
-            schedule = deadlines.schedule_of(read_message(row.message))
+            schedule = deadlines.schedule_of(row.message.kind)
             return verdicts.retry(row, at, deadlines.pause_after(schedule, claimed.attempts))
 
 
@@ -160,10 +158,6 @@ def _reason(report: Report) -> str:
     """The first code and text of a rejection, as the control point is told them."""
     receipt = report.verdict.envelope.messages[0] if report.verdict else None
     return verdicts.first_error(receipt) if isinstance(receipt, ReceiptOfMessage) else report.detail
-
-
-def _queue_of(claimed: Claimed) -> str:
-    return str(Delivery.objects.values_list("queue", flat=True).get(id=claimed.delivery_id))
 
 
 def _record(claimed: Claimed, report: Report, at: datetime) -> None:

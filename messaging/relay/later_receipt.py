@@ -12,6 +12,7 @@ from messaging.models import Delivery, Message
 from messaging.relay import verdicts
 from messaging.relay.claim import lock_queue
 from messaging.relay.inflow import Inflow, Outcome
+from messaging.relay.load import LoadedDelivery, load_locked
 from messaging.relay.refusal import Refusal, Refused
 from messaging.relay.rows import NewMessage, insert_message
 from messaging.states import OPEN, Lane
@@ -32,7 +33,7 @@ def take(inflow: Inflow, receipt: ReceiptOfMessage, in_reply_to: str) -> Outcome
     if found is None:
         raise Refused(Refusal(RefusalCode.UNKNOWN_UNIT, "answers nothing of ours", field))
     lock_queue(found.endpoint_id, found.queue)
-    row = verdicts.locked(found.id)
+    row = load_locked(found.id)
     assert row is not None, "deliveries are never deleted"
     if receipt.status is not ReceiptStatus.RECEIVED and row.state not in OPEN:
         raise Refused(Refusal(RefusalCode.ALREADY_ANSWERED, "already answered", field))
@@ -46,7 +47,7 @@ def take(inflow: Inflow, receipt: ReceiptOfMessage, in_reply_to: str) -> Outcome
     return Outcome(RECEIVED, message_id, made)
 
 
-def _store(inflow: Inflow, row: Delivery) -> UUID:
+def _store(inflow: Inflow, row: LoadedDelivery) -> UUID:
     message_id = insert_message(
         NewMessage(
             endpoint_id=inflow.endpoint.id,

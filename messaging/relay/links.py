@@ -9,14 +9,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.db import connection
+
+from messaging.domain.instructions import InstructionKind
 from messaging.domain.messages import BmMessage
-from messaging.models import Delivery, Instruction, Link
-from messaging.protocols.base import Envelope, Parcel, Stamp
+from messaging.models import Delivery, Link
+from messaging.protocols.base import Envelope, Stamp
 from messaging.protocols.edl.numbers import Waiting, next_number, plan_start
 from messaging.protocols.edl.profile import Role
 from messaging.relay import due, verdicts
-from messaging.relay.codecs import get_codec, profile_of
+from messaging.relay.codecs import read_content
 from messaging.relay.hold import Hold, LinkReplaced
+from messaging.relay.load import LoadedDelivery, load_last_under, load_pending
+from messaging.relay.moves import move
 from messaging.relay.register import ControlPoint
 from messaging.relay.rows import NewAttempt, NewDelivery, insert_attempt
 from messaging.states import AttemptOutcome, DeliveryState, Lane
@@ -25,6 +30,13 @@ from tenants.audit.events import Event, Fact, stamp
 from tenants.clock import now
 from tenants.ids import digest_of
 from tenants.scope import in_tenant, require_tenant
+
+_LOCK_IN_EPOCH = """
+SELECT last_given FROM messaging_link WHERE endpoint_id = %s AND epoch = %s FOR UPDATE
+"""
+_SET_LAST_GIVEN = "UPDATE messaging_link SET last_given = %s WHERE endpoint_id = %s"
+_INSTRUCTIONS = frozenset(InstructionKind)
+"""Kinds of message that want a verdict beyond their acknowledgement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,20 +133,18 @@ def give(hold: Hold, limit: int) -> Given:
 
     def work() -> Given:
         at = now()
-        link = _locked_link(hold.endpoint_id)
-        if link.epoch != hold.epoch:
-            raise LinkReplaced(hold.control_point.name)
+        last_given = _locked_in_epoch(hold)
         outgoing: list[Outgoing] = []
         made: tuple[NewDelivery, ...] = ()
-        number = link.last_given
-        for row in _pending(hold, limit):
+        number = last_given
+        for row in load_pending(hold.endpoint_id, limit):
             if at >= row.deadline:
                 made += verdicts.expire(row, at)
                 continue
             number = next_number(number, hold.profile.limits.number_modulus)
             outgoing.append(_numbered(hold, row, number, at))
         if outgoing:
-            Link.objects.filter(id=link.id).update(last_given=number)
+            _set_last_given(hold, number)
         return Given(tuple(outgoing), made)
 
     return in_tenant(hold.tenant_id, work)
@@ -147,9 +157,7 @@ def go_back(hold: Hold, expected: int) -> None:
 
     def work() -> None:
         at = now()
-        link = _locked_link(hold.endpoint_id)
-        if link.epoch != hold.epoch:
-            raise LinkReplaced(hold.control_point.name)
+        last_given = _locked_in_epoch(hold)
         modulus = hold.profile.limits.number_modulus
         before = (expected - 2) % modulus + 1 if expected > 1 else modulus
         waiting = _waiting(hold.control_point)
@@ -157,12 +165,12 @@ def go_back(hold: Hold, expected: int) -> None:
             Role.HOST,
             [Waiting(w.number, w.content) for w in waiting],
             before,
-            link.last_given,
+            last_given,
             modulus,
         )
         taken = {w.number for w in plan.repeat}
         _give_again([w.delivery_id for w in waiting if w.number not in taken], at)
-        Link.objects.filter(id=link.id).update(last_given=before)
+        _set_last_given(hold, before)
 
     in_tenant(hold.tenant_id, work)
 
@@ -177,8 +185,7 @@ def acknowledge(hold: Hold, number: int, answered_at: datetime) -> tuple[NewDeli
         if row is None:
             return ()
         _record_attempt(row, AttemptOutcome.DELIVERED, answered_at, "ACK")
-        verdict = Instruction.objects.filter(message_id=row.message_id).values_list("verdict")
-        if verdict.exists() and row.state == DeliveryState.CLAIMED:
+        if row.message.kind in _INSTRUCTIONS and row.state == DeliveryState.CLAIMED:
             _await_verdict(row, answered_at)
             return ()
         return verdicts.taken_on_link(row, answered_at)
@@ -207,6 +214,21 @@ def _locked_link(endpoint_id: UUID) -> Link:
     return locked
 
 
+def _locked_in_epoch(hold: Hold) -> int:
+    """The last number given, with the link locked. Raises LinkReplaced."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK_IN_EPOCH, [hold.endpoint_id, hold.epoch])
+        found = cursor.fetchone()
+    if found is None:
+        raise LinkReplaced(hold.control_point.name)
+    return int(found[0])
+
+
+def _set_last_given(hold: Hold, number: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_SET_LAST_GIVEN, [number, hold.endpoint_id])
+
+
 def _waiting(control_point: ControlPoint) -> list[Outgoing]:
     """What was given a number and has no answer, in the order it was given."""
     rows = Delivery.objects.filter(
@@ -231,31 +253,25 @@ def _give_again(delivery_ids: Sequence[UUID], at: datetime) -> None:
             due.put_off(delivery_id, at)
 
 
-def _pending(hold: Hold, limit: int) -> list[Delivery]:
-    rows = Delivery.objects.select_related("message", "message__endpoint", "endpoint").filter(
-        endpoint_id=hold.endpoint_id, lane=Lane.LINK, state=DeliveryState.PENDING
-    )
-    return list(rows.select_for_update(of=("self",)).order_by("position")[:limit])
-
-
-def _numbered(hold: Hold, row: Delivery, number: int, at: datetime) -> Outgoing:
+def _numbered(hold: Hold, row: LoadedDelivery, number: int, at: datetime) -> Outgoing:
     reference = hold.profile.number_text(number)
     content, written_at = _content(hold, row, reference, at)
     outgoing = Outgoing(row.id, number, content)
-    Delivery.objects.filter(id=row.id).update(
-        state=DeliveryState.CLAIMED,
-        reference=reference,
-        attempts=row.attempts + 1,
-        payload_digest=digest_of(content),
-        payload_at=written_at,
-        sent_at=at,
-    )
-    due.put_off(row.id, row.deadline)
+    changes = {
+        "reference": reference,
+        "attempts": row.attempts + 1,
+        "payload_digest": digest_of(content),
+        "payload_at": written_at,
+        "sent_at": at,
+    }
+    move(row.id, DeliveryState.CLAIMED, changes, row.deadline)
     _record_sending(outgoing, at, message_id=row.message_id, kind=row.message.kind)
     return outgoing
 
 
-def _content(hold: Hold, row: Delivery, reference: str, at: datetime) -> tuple[bytes, datetime]:
+def _content(
+    hold: Hold, row: LoadedDelivery, reference: str, at: datetime
+) -> tuple[bytes, datetime]:
     """The bytes to send and when they were written: those of before, where the number is the
     same.
     """
@@ -267,36 +283,27 @@ def _content(hold: Hold, row: Delivery, reference: str, at: datetime) -> tuple[b
     return parcel.content, at
 
 
-def _to_be_said(hold: Hold, row: Delivery) -> tuple[BmMessage, str]:
+def _to_be_said(hold: Hold, row: LoadedDelivery) -> tuple[BmMessage, str]:
     """The message, or as much of its text as one parcel holds (the rest has deliveries of its own),
     and what it answers.
     """
-    codec = get_codec(row.message.endpoint.protocol, profile_of(row.message.endpoint.settings))
-    content = bodies.read(bytes(row.message.body_digest), row.message.received_at)
-    envelope = codec.decode(Parcel(content))
+    source = row.message.endpoint
+    envelope = read_content(source.protocol, source.settings, row.message.content)
     in_reply_to = envelope.stamp.in_reply_to if row.message.origin == "HOST" else ""
     return hold.codec.divide(envelope.messages[0])[0], in_reply_to
 
 
-def _sent(hold: Hold, number: int) -> Delivery | None:
-    """The delivery last sent under a number, locked."""
-    rows = Delivery.objects.select_related("message", "message__endpoint", "endpoint").filter(
-        endpoint_id=hold.endpoint_id,
-        lane=Lane.LINK,
-        reference=hold.profile.number_text(number),
-    )
-    found: Delivery | None = rows.select_for_update(of=("self",)).order_by("-position").first()
-    return found
+def _sent(hold: Hold, number: int) -> LoadedDelivery | None:
+    return load_last_under(hold.endpoint_id, hold.profile.number_text(number))
 
 
-def _await_verdict(row: Delivery, at: datetime) -> None:
-    Delivery.objects.filter(id=row.id).update(state=DeliveryState.DELIVERED)
-    due.put_off(row.id, row.deadline)
+def _await_verdict(row: LoadedDelivery, at: datetime) -> None:
+    move(row.id, DeliveryState.DELIVERED, {}, row.deadline)
     ledger.record(Fact(Event.DELIVERED, at, row.message_id, row.id, detail=_times(row, at)))
 
 
 def _record_attempt(
-    row: Delivery, outcome: AttemptOutcome, answered_at: datetime, detail: str
+    row: LoadedDelivery, outcome: AttemptOutcome, answered_at: datetime, detail: str
 ) -> None:
     insert_attempt(
         NewAttempt(
@@ -313,7 +320,7 @@ def _record_attempt(
     ledger.record(Fact(Event.ANSWERED, answered_at, row.message_id, row.id, detail=text))
 
 
-def _times(row: Delivery, answered_at: datetime) -> dict[str, str | None]:
+def _times(row: LoadedDelivery, answered_at: datetime) -> dict[str, str | None]:
     return {
         "received_at": stamp(row.message.received_at),
         "sent_at": stamp(row.sent_at) if row.sent_at else None,

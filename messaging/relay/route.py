@@ -38,7 +38,9 @@ def to_operator(
         detail = {"alarm": "no endpoint leads to the system operator"}
         ledger.record(Fact(Event.ALARMED, at, message_id, detail=detail))
         return ()
-    deadline = matched.respond_by if matched else at + deadlines.schedule_of(message).within
+    deadline = (
+        matched.respond_by if matched else at + deadlines.schedule_of(kind_of(message)).within
+    )
     new = insert_delivery(
         message_id,
         standing.operator,

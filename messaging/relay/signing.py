@@ -5,8 +5,11 @@ want them.
 from __future__ import annotations
 
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
+from typing import Protocol as Shape
+from uuid import UUID
 
 from cryptography import x509
 
@@ -16,8 +19,7 @@ from tenants import certificates, peers, tls
 from tenants.cache import Bounded
 from tenants.certificates import thumbprint
 from tenants.ids import digest_of
-from tenants.models import Certificate, Endpoint, Tenant
-from tenants.scope import require_tenant
+from tenants.models import Certificate, Endpoint
 
 DEFAULT_SEAL = "jws-json"
 
@@ -57,43 +59,75 @@ class Trust:
     algorithms: frozenset[str]
 
 
-def seal_of(endpoint: Endpoint) -> Seal:
-    """How the endpoint's settings say that its messages are signed."""
-    return get_seal(str(endpoint.settings.get("seal", DEFAULT_SEAL)))
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """All that a message to the system operator needs of keys and certificates."""
+
+    participant_id: str
+    signing: SigningKey
+    connection: ConnectionKeys
+    trust: Trust
+
+
+class EndpointSettings(Shape):
+    """As much of an endpoint as keys depend on."""
+
+    @property
+    def settings(self) -> dict[str, Any]: ...
+    @property
+    def peer_id(self) -> UUID | None: ...
+
+
+def seal_of(settings: dict[str, Any]) -> Seal:
+    """How an endpoint's settings say that its messages are signed."""
+    return get_seal(str(settings.get("seal", DEFAULT_SEAL)))
 
 
 def signing_key() -> ActiveKey:
     """Raises CertificateMissing."""
-    pair = certificates.get_active(Certificate.Purpose.SIGNING)
-    participant_id = Tenant.objects.values_list("participant_id", flat=True).get(
-        id=require_tenant()
+    pairs = certificates.get_active(Certificate.Purpose.SIGNING)
+    return _active_key(pairs)
+
+
+def credentials_for(endpoint: EndpointSettings) -> Credentials:
+    """What a message to the operator behind an endpoint is signed, connected and answered with.
+
+    Raises CertificateMissing.
+    """
+    purposes = (Certificate.Purpose.SIGNING, Certificate.Purpose.SO_CLIENT)
+    pairs = certificates.get_active(*purposes)
+    assert endpoint.peer_id is not None, "an endpoint that leads to an operator names its peer"
+    peer = peers.get_peer(endpoint.peer_id)
+    key = _active_key(pairs)
+    return Credentials(
+        key.participant_id,
+        key.signing,
+        _connection_keys(pairs.by_purpose[Certificate.Purpose.SO_CLIENT], peer.ca),
+        _trust(key.participant_id, peer.signers, endpoint.settings),
     )
+
+
+def _active_key(pairs: certificates.ActivePairs) -> ActiveKey:
+    pair = pairs.by_purpose[Certificate.Purpose.SIGNING]
     key = SigningKey(thumbprint(pair.fingerprint), cast(PrivateKey, pair.key))
-    return ActiveKey(participant_id, key)
+    return ActiveKey(pairs.participant_id, key)
 
 
-def connection_keys(endpoint: Endpoint) -> ConnectionKeys:
-    """Raises CertificateMissing."""
-    pair = certificates.get_active(Certificate.Purpose.SO_CLIENT)
-    assert endpoint.peer is not None, "an endpoint that leads to an operator names its peer"
-    ca = endpoint.peer.ca
+def _connection_keys(pair: certificates.KeyPair, ca: str) -> ConnectionKeys:
     identity = (pair.fingerprint, digest_of(ca.encode()))
     context = _contexts.get(identity, lambda: tls.client_context(ca, pair.pem, pair.key))
     return ConnectionKeys(identity, context)
 
 
-def trust_in(endpoint: Endpoint, audience: str) -> Trust:
-    """Who may sign the answers of the peer behind an endpoint."""
-    return _trust(audience, peers.signers_of(endpoint), endpoint)
-
-
 def trust_from(endpoint: Endpoint, audience: str) -> Trust:
     """Who may sign what is sent to the tenant, in the endpoint's environment."""
-    return _trust(audience, peers.signers_to(endpoint.environment), endpoint)
+    return _trust(audience, peers.signers_to(endpoint.environment), endpoint.settings)
 
 
-def _trust(audience: str, trusted: list[peers.TrustedCertificate], endpoint: Endpoint) -> Trust:
-    algorithms = frozenset(endpoint.settings.get("algorithms", DEFAULT_ALGORITHMS))
+def _trust(
+    audience: str, trusted: Sequence[peers.TrustedCertificate], settings: dict[str, Any]
+) -> Trust:
+    algorithms = frozenset(settings.get("algorithms", DEFAULT_ALGORITHMS))
     return Trust(audience, tuple(map(_trusted_key, trusted)), algorithms)
 
 

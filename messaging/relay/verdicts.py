@@ -7,34 +7,44 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db import connection
+
 from messaging.domain.acknowledgements import ReceiptOfMessage, Result, ResultVerdict
 from messaging.domain.units import RefusalCode
-from messaging.models import Delivery, Message
+from messaging.models import Message
 from messaging.relay import deadlines, due, route
-from messaging.relay.register import as_control_point
+from messaging.relay.load import LoadedDelivery, LoadedEndpoint
+from messaging.relay.moves import NO_MORE, move
+from messaging.relay.register import ControlPoint
 from messaging.relay.rows import NewDelivery
-from messaging.states import MOVES, OPEN, UNDELIVERED, DeliveryState, Lane
+from messaging.states import OPEN, DeliveryState, Lane
 from tenants.audit import ledger
 from tenants.audit.events import Event, Fact
 from tenants.scope import require_tenant
 
 Made = tuple[NewDelivery, ...]
 
+_BEHIND = """
+SELECT id FROM messaging_delivery
+WHERE endpoint_id = %s AND queue = %s AND state IN ('PENDING', 'CLAIMED', 'HELD') AND position > %s
+ORDER BY position LIMIT 1
+"""
 
-def accept(row: Delivery, at: datetime) -> Made:
+
+def accept(row: LoadedDelivery, at: datetime) -> Made:
     """The operator took it for good."""
     made = _result(row, at, ResultVerdict.OK, RefusalCode.OK, "")
     return made + _settle(row, DeliveryState.ACKNOWLEDGED, Event.ACKNOWLEDGED, at, "OK", "")
 
 
-def refuse(row: Delivery, at: datetime, text: str) -> Made:
+def refuse(row: LoadedDelivery, at: datetime, text: str) -> Made:
     """The operator said no; `text` is its first code and text."""
     made = _result(row, at, ResultVerdict.REFUSE, RefusalCode.REFUSED_BY_SO, text)
     code = RefusalCode.REFUSED_BY_SO.value
     return made + _settle(row, DeliveryState.REFUSED, Event.REFUSED, at, code, text)
 
 
-def expire(row: Delivery, at: datetime) -> Made:
+def expire(row: LoadedDelivery, at: datetime) -> Made:
     """Its deadline passed: it is not sent late."""
     text = "expired before it could be delivered"
     code = RefusalCode.EXPIRED
@@ -44,14 +54,14 @@ def expire(row: Delivery, at: datetime) -> Made:
     return made
 
 
-def taken_on_link(row: Delivery, at: datetime) -> Made:
+def taken_on_link(row: LoadedDelivery, at: datetime) -> Made:
     """A control point acknowledged what wants no verdict, or what has one already."""
     if row.state not in OPEN:
         return ()
     return _settle(row, DeliveryState.ACKNOWLEDGED, Event.ACKNOWLEDGED, at, "OK", "")
 
 
-def refused_on_link(row: Delivery, at: datetime, code: str, text: str) -> Made:
+def refused_on_link(row: LoadedDelivery, at: datetime, code: str, text: str) -> Made:
     """A control point would not take what the host sent it."""
     if row.state not in OPEN:
         return ()
@@ -60,14 +70,14 @@ def refused_on_link(row: Delivery, at: datetime, code: str, text: str) -> Made:
     return made
 
 
-def expire_unanswered(row: Delivery, at: datetime) -> Made:
+def expire_unanswered(row: LoadedDelivery, at: datetime) -> Made:
     """The control point has the instruction, and its time to answer passed."""
     code = RefusalCode.EXPIRED.value
     text = "no verdict from the control point in time"
     return _settle(row, DeliveryState.EXPIRED, Event.EXPIRED, at, code, text)
 
 
-def hold(row: Delivery, at: datetime, until: datetime, text: str) -> Made:
+def hold(row: LoadedDelivery, at: datetime, until: datetime, text: str) -> Made:
     """The operator is out: the message waits, and the control point is told so once, as are those
     behind it.
     """
@@ -75,27 +85,24 @@ def hold(row: Delivery, at: datetime, until: datetime, text: str) -> Made:
     if row.held_at is None:
         made = _result(row, at, ResultVerdict.HELD, RefusalCode.SO_OUT, text)
         made += _next_in_queue(row, at)
-    _move(row, DeliveryState.HELD, held_at=row.held_at or at)
-    due.put_off(row.id, until)
+    move(row.id, DeliveryState.HELD, {"held_at": row.held_at or at}, until)
     detail = {"code": RefusalCode.SO_OUT.value, "until": until.isoformat()}
     ledger.record(Fact(Event.HELD, at, row.message_id, row.id, detail=detail))
     return made
 
 
-def await_final(row: Delivery, at: datetime) -> Made:
+def await_final(row: LoadedDelivery, at: datetime) -> Made:
     """The operator has it and will say later what became of it; those behind it need not wait for
     that.
     """
-    _move(row, DeliveryState.DELIVERED)
-    due.put_off(row.id, at + deadlines.FINAL_RECEIPT_WITHIN)
+    move(row.id, DeliveryState.DELIVERED, {}, at + deadlines.FINAL_RECEIPT_WITHIN)
     ledger.record(Fact(Event.DELIVERED, at, row.message_id, row.id))
     return _next_in_queue(row, at)
 
 
-def retry(row: Delivery, at: datetime, pause: timedelta) -> Made:
+def retry(row: LoadedDelivery, at: datetime, pause: timedelta) -> Made:
     """It did not get through, or nobody knows whether it did."""
-    _move(row, DeliveryState.PENDING)
-    due.put_off(row.id, min(at + pause, row.deadline))
+    move(row.id, DeliveryState.PENDING, {}, min(at + pause, row.deadline))
     return ()
 
 
@@ -106,64 +113,49 @@ def first_error(receipt: ReceiptOfMessage) -> str:
     return f"{receipt.errors[0].code} {receipt.errors[0].text}"
 
 
-def alarm(row: Delivery, at: datetime, text: str) -> None:
+def alarm(row: LoadedDelivery, at: datetime, text: str) -> None:
     ledger.record(Fact(Event.ALARMED, at, row.message_id, row.id, detail={"alarm": text}))
 
 
 def _settle(
-    row: Delivery, state: DeliveryState, event: Event, at: datetime, code: str, text: str
+    row: LoadedDelivery, state: DeliveryState, event: Event, at: datetime, code: str, text: str
 ) -> Made:
-    _move(row, state, settled_at=at, outcome_code=code, outcome_text=text)
-    due.remove(row.id)
+    changes = {"settled_at": at, "outcome_code": code, "outcome_text": text}
+    move(row.id, state, changes, NO_MORE)
     detail = {"code": code, "text": text, "received_at": row.message.received_at.isoformat()}
     ledger.record(Fact(event, at, row.message_id, row.id, detail=detail))
     return _next_in_queue(row, at)
 
 
-def _move(row: Delivery, state: DeliveryState, **changes: object) -> None:
-    origins = [origin for origin, ways in MOVES.items() if state in ways]
-    changed = Delivery.objects.filter(id=row.id, state__in=[*origins, state]).update(
-        state=state, **changes
-    )
-    if changed != 1:
-        raise RuntimeError(f"a delivery that is {row.state} does not become {state}")
-
-
-def _next_in_queue(row: Delivery, at: datetime) -> Made:
+def _next_in_queue(row: LoadedDelivery, at: datetime) -> Made:
     """Makes the delivery behind this one due; whoever settles holds the queue's lock."""
     if row.lane != Lane.OPERATOR:
         return ()
-    behind = (
-        Delivery.objects.filter(
-            endpoint_id=row.endpoint_id,
-            queue=row.queue,
-            state__in=UNDELIVERED,
-            position__gt=row.position,
-        )
-        .order_by("position")
-        .values_list("id", flat=True)
-        .first()
-    )
+    behind = _behind(row)
     if behind is None:
         return ()
     due.put_off(behind, at)
     return (NewDelivery(behind, require_tenant(), row.endpoint_id, Lane.OPERATOR),)
 
 
+def _behind(row: LoadedDelivery) -> UUID | None:
+    with connection.cursor() as cursor:
+        cursor.execute(_BEHIND, [row.endpoint_id, row.queue, row.position])
+        found = cursor.fetchone()
+    return found[0] if found else None
+
+
 def _result(
-    row: Delivery, at: datetime, verdict: ResultVerdict, code: RefusalCode, text: str
+    row: LoadedDelivery, at: datetime, verdict: ResultVerdict, code: RefusalCode, text: str
 ) -> Made:
     """A RESULT to the control point whose message this was."""
-    message: Message = row.message
+    message = row.message
     if message.origin != Message.Origin.CONTROL_POINT:
         return ()
-    control_point = as_control_point(message.endpoint)
+    control_point = _control_point(message.endpoint)
     result = Result(control_point.name, verdict, code.value, text)
     return route.tell_result(control_point, result, at, message.id, message.reference)
 
 
-def locked(delivery_id: UUID) -> Delivery | None:
-    """The delivery with its message and endpoints, locked against whoever else would settle it."""
-    rows = Delivery.objects.select_related("message", "message__endpoint", "endpoint")
-    found: Delivery | None = rows.select_for_update(of=("self",)).filter(id=delivery_id).first()
-    return found
+def _control_point(endpoint: LoadedEndpoint) -> ControlPoint:
+    return ControlPoint(endpoint.id, endpoint.name, endpoint.environment, endpoint.settings)

@@ -7,8 +7,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from messaging.models import Delivery
 from messaging.relay import deadlines, due, verdicts
+from messaging.relay.load import LoadedDelivery, load_locked
 from messaging.relay.rows import NewDelivery
 from messaging.relay.verdicts import Made
 from messaging.states import DeliveryState, Lane
@@ -20,7 +20,7 @@ def look_after(delivery_id: UUID) -> Made:
     """Within the tenant's scope: expires or alarms what is past its time, else wakes the hands
     again.
     """
-    row = verdicts.locked(delivery_id)
+    row = load_locked(delivery_id)
     at = now()
     if row is None or row.state not in (
         DeliveryState.PENDING,
@@ -37,7 +37,7 @@ def look_after(delivery_id: UUID) -> Made:
     return (NewDelivery(row.id, require_tenant(), row.endpoint_id, Lane.LINK),)
 
 
-def _without_a_verdict(row: Delivery, at: datetime) -> Made:
+def _without_a_verdict(row: LoadedDelivery, at: datetime) -> Made:
     """Nobody answers in another's name: it is alarmed, once, and left to a person or to a late
     receipt.
     """
@@ -52,7 +52,7 @@ def _without_a_verdict(row: Delivery, at: datetime) -> Made:
     return ()
 
 
-def _pause(row: Delivery, at: datetime) -> timedelta:
+def _pause(row: LoadedDelivery, at: datetime) -> timedelta:
     """Twice as long as it has waited, within bounds: a link that comes up takes all that waits for
     it anyway.
     """

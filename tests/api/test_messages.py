@@ -87,7 +87,9 @@ def test_an_instruction_says_what_it_waits_for(
 def test_pages_join_up_forwards_and_backwards(
     alice: Person, of_alice: Carried, asking: Ask, route: str, limit: str
 ) -> None:
-    client, seen, back = asking(alice), [], []
+    client = asking(alice)
+    seen: list[Any] = []
+    back: list[Any] = []
     whole = client.get(f"/api/v1/{route}").json()["results"]
     address, last = f"/api/v1/{route}?limit={limit}", None
     while address:

@@ -16,10 +16,11 @@ from django.db import connection
 
 from messaging.models import Delivery, Due, Message
 from messaging.protocols.base import Parcel
-from messaging.relay import claim as claiming
 from messaging.relay import due, ownership, verdicts
 from messaging.relay.claim import Claimed, NotClaimed
 from messaging.relay.codecs import legacy_codec, operator_codec
+from messaging.relay.deliver import take_in_hand
+from messaging.relay.load import load_locked
 from messaging.states import DeliveryState, Lane
 from tenants.audit import bodies
 from tenants.audit.models import Entry
@@ -47,12 +48,12 @@ def say(link: OpenLink, unit: str = ONE) -> UUID:
 
 
 def claim(person: Person, delivery_id: UUID, owner: int = 1) -> Claimed | NotClaimed:
-    return in_tenant(person.tenant_id, lambda: claiming.claim(delivery_id, owner))
+    return in_tenant(person.tenant_id, lambda: take_in_hand(delivery_id, owner))
 
 
 def accept(person: Person, delivery_id: UUID) -> verdicts.Made:
     def work() -> verdicts.Made:
-        row = verdicts.locked(delivery_id)
+        row = load_locked(delivery_id)
         assert row is not None
         return verdicts.accept(row, now())
 
@@ -165,7 +166,7 @@ def test_once_the_signature_has_aged_the_same_payload_is_sealed_anew_and_said_so
 
 def release(person: Person, delivery_id: UUID) -> None:
     def work() -> verdicts.Made:
-        row = verdicts.locked(delivery_id)
+        row = load_locked(delivery_id)
         assert row is not None
         return verdicts.retry(row, now(), timedelta(0))
 
@@ -255,7 +256,7 @@ def test_a_held_head_holds_back_its_unit_and_tells_those_behind_it(
     claim(alice, first)
 
     def hold() -> verdicts.Made:
-        row = verdicts.locked(first)
+        row = load_locked(first)
         assert row is not None
         return verdicts.hold(row, now(), now() + timedelta(seconds=30), "out")
 

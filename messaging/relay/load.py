@@ -1,0 +1,165 @@
+"""Reads a delivery with its message, bytes and endpoints in one statement, for those that carry or
+settle it.
+
+The models say what the rows are; this is the same data without the cost of building models, which
+on the hot path is most of the time a delivery takes.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from tenants.audit.bodies import BodyGone
+
+_SELECT = """
+SELECT d.id, d.lane, d.queue, d.position, d.state, d.created_at, d.deadline, d.attempts,
+       d.reference, d.payload_digest, d.payload_at, d.sealed_digest, d.sealed_at, d.sent_at,
+       d.held_at,
+       m.id, m.origin, m.kind, m.bm_unit, m.reference, m.answers_id, m.received_at,
+       (SELECT b.content FROM audit_body b
+        WHERE b.tenant_id = m.tenant_id AND b.digest = m.body_digest
+          AND b.month = date_trunc('month', m.received_at AT TIME ZONE 'UTC')::date),
+       o.id, o.name, o.protocol, o.environment, o.address, o.settings::text, o.peer_id, o.state,
+       e.id, e.name, e.protocol, e.environment, e.address, e.settings::text, e.peer_id, e.state
+FROM messaging_delivery d
+JOIN messaging_message m ON m.id = d.message_id
+JOIN tenants_endpoint o ON o.id = m.endpoint_id
+JOIN tenants_endpoint e ON e.id = d.endpoint_id
+"""
+_BY_ID = _SELECT + "WHERE d.id = %s"
+_PENDING = (
+    _SELECT
+    + "WHERE d.endpoint_id = %s AND d.lane = 'link' AND d.state = 'PENDING'"
+    + " ORDER BY d.position LIMIT %s FOR UPDATE OF d"
+)
+_LAST_UNDER = (
+    _SELECT
+    + "WHERE d.endpoint_id = %s AND d.reference = %s AND d.lane = 'link'"
+    + " ORDER BY d.position DESC LIMIT 1 FOR UPDATE OF d"
+)
+_DELIVERY_COLUMNS, _MESSAGE_COLUMNS, _ENDPOINT_COLUMNS = 15, 8, 8
+_SETTINGS_AT = 5
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedEndpoint:
+    id: UUID
+    name: str
+    protocol: str
+    environment: str
+    address: str
+    settings: dict[str, Any]
+    peer_id: UUID | None
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedMessage:
+    """`endpoint` is where it came from."""
+
+    id: UUID
+    origin: str
+    kind: str
+    bm_unit: str
+    reference: str
+    answers_id: UUID | None
+    received_at: datetime
+    kept: bytes | None
+    endpoint: LoadedEndpoint
+
+    @property
+    def content(self) -> bytes:
+        """The bytes it came as. Raises BodyGone."""
+        if self.kept is None:
+            raise BodyGone(str(self.id))
+        return self.kept
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedDelivery:
+    """`endpoint` is where it is to go."""
+
+    id: UUID
+    lane: str
+    queue: str
+    position: int
+    state: str
+    created_at: datetime
+    deadline: datetime
+    attempts: int
+    reference: str
+    payload_digest: bytes | None
+    payload_at: datetime | None
+    sealed_digest: bytes | None
+    sealed_at: datetime | None
+    sent_at: datetime | None
+    held_at: datetime | None
+    message: LoadedMessage
+    endpoint: LoadedEndpoint
+
+    @property
+    def message_id(self) -> UUID:
+        return self.message.id
+
+    @property
+    def endpoint_id(self) -> UUID:
+        return self.endpoint.id
+
+
+def load(delivery_id: UUID) -> LoadedDelivery | None:
+    """The delivery as it is now."""
+    return _first(_BY_ID, [delivery_id])
+
+
+def load_locked(delivery_id: UUID) -> LoadedDelivery | None:
+    """The delivery, locked against whoever else would settle it."""
+    return _first(_BY_ID + " FOR UPDATE OF d", [delivery_id])
+
+
+def load_pending(endpoint_id: UUID, limit: int) -> list[LoadedDelivery]:
+    """What waits for a control point's link, in order, locked."""
+    return _all(_PENDING, [endpoint_id, limit])
+
+
+def load_last_under(endpoint_id: UUID, reference: str) -> LoadedDelivery | None:
+    """What was last sent on a link under a number, locked."""
+    return _first(_LAST_UNDER, [endpoint_id, reference])
+
+
+def _first(statement: str, values: list[Any]) -> LoadedDelivery | None:
+    found = _all(statement, values)
+    return found[0] if found else None
+
+
+def _all(statement: str, values: list[Any]) -> list[LoadedDelivery]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return [_loaded(row) for row in cursor.fetchall()]
+
+
+def _loaded(row: tuple[Any, ...]) -> LoadedDelivery:
+    message_at = _DELIVERY_COLUMNS
+    origin_at = message_at + _MESSAGE_COLUMNS
+    endpoint_at = origin_at + _ENDPOINT_COLUMNS
+    delivery = [_plain(value) for value in row[:message_at]]
+    message = [_plain(value) for value in row[message_at:origin_at]]
+    message.append(_endpoint(row[origin_at:endpoint_at]))
+    delivery += [LoadedMessage(*message), _endpoint(row[endpoint_at:])]
+    return LoadedDelivery(*delivery)
+
+
+def _endpoint(columns: tuple[Any, ...]) -> LoadedEndpoint:
+    values = list(columns)
+    values[_SETTINGS_AT] = json.loads(values[_SETTINGS_AT])
+    return LoadedEndpoint(*values)
+
+
+def _plain(value: Any) -> Any:
+    """Drivers give binary columns as views of their buffers."""
+    return bytes(value) if isinstance(value, memoryview) else value
