@@ -12,7 +12,7 @@ unexport PYTHONPATH
 unexport PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run demo test lint format types lock clean
+.PHONY: help venv run demo test bench lint format types lock clean
 
 help: ## what can be done here
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ demo: venv ## the service with two tenants, a simulated system operator and live
 
 test: venv ## every check: lint, types, migrations, API description, tests
 	@$(VENV)/python -m tests.runner
+
+bench: venv ## the relay's times, held against a lower bound measured in the same run
+	@$(VENV)/python -m tests.benchmarks
 
 lint: venv ## style and formatting, changing nothing
 	@$(VENV)/ruff check .

@@ -21,6 +21,10 @@ WHERE c.purpose = %s AND c.state = 'ACTIVE' AND p.environment = %s
 AND (p.is_default OR p.id IN (SELECT peer_id FROM tenants_endpoint WHERE environment = %s))
 """
 
+_CLIENT = """
+SELECT 1 FROM tenants_peercertificate c JOIN tenants_peer p ON p.id = c.peer_id
+WHERE c.fingerprint = %s AND c.purpose = 'TLS_CLIENT' AND c.state = 'ACTIVE' AND p.environment = %s
+"""
 _PEER = """
 SELECT p.ca, c.fingerprint, c.pem, p.participant_id FROM tenants_peer p
 LEFT JOIN tenants_peercertificate c
@@ -64,12 +68,9 @@ def is_known_client(fingerprint: bytes, environment: str) -> bool:
     """Whether a TLS client certificate is pinned for any peer of the environment. Needs no scope:
     peers are the vendor's.
     """
-    return PeerCertificate.objects.filter(
-        purpose=PeerCertificate.Purpose.TLS_CLIENT,
-        state=PeerCertificate.State.ACTIVE,
-        peer__environment=environment,
-        fingerprint=fingerprint,
-    ).exists()
+    with connection.cursor() as cursor:
+        cursor.execute(_CLIENT, [fingerprint, environment])
+        return cursor.fetchone() is not None
 
 
 def _trusted(purpose: PeerCertificate.Purpose, environment: str) -> list[TrustedCertificate]:

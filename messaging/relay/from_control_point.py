@@ -23,13 +23,19 @@ from messaging.domain.redeclarations import (
 )
 from messaging.domain.rules import violations
 from messaging.domain.units import RefusalCode
-from messaging.models import Message, Receipt
+from messaging.models import Message
 from messaging.protocols.base import Parcel, RemoteProtocolError
 from messaging.relay import correlate, route
 from messaging.relay.hold import Hold, LinkReplaced
 from messaging.relay.refusal import Refusal, Refused
 from messaging.relay.register import Standing, standing_of
-from messaging.relay.rows import NewDelivery, NewMessage, insert_message, insert_receipt
+from messaging.relay.rows import (
+    NewDelivery,
+    NewMessage,
+    find_receipt,
+    insert_message,
+    insert_receipt,
+)
 from tenants.audit import ledger
 from tenants.audit.events import Event, Fact
 from tenants.ids import digest_of
@@ -202,20 +208,18 @@ def _refusal_answer(hold: Hold, arrival: Arrival, refusal: Refusal, message_id: 
 
 
 def _take_again(hold: Hold, arrival: Arrival) -> Answer:
-    known = Receipt.objects.filter(
-        endpoint_id=hold.endpoint_id, reference=arrival.reference
-    ).first()
+    known = find_receipt(hold.endpoint_id, arrival.reference)
     digest = digest_of(arrival.content)
     if known is None:
         text = "log number gap: not one that was taken"
         _store_refused(hold, arrival, (), Refusal(RefusalCode.NUMBER_GAP, text))
         return Answer(RefusalCode.NUMBER_GAP)
-    if bytes(known.digest) != digest:
+    if known.digest != digest:
         text = "log number reused with other bytes"
         _store_refused(hold, arrival, (), Refusal(RefusalCode.NUMBER_REUSED, text))
         return Answer(RefusalCode.NUMBER_REUSED, text)
     ledger.record(Fact(Event.REPEATED, arrival.at, known.message_id, digest=digest))
-    said = json.loads(bytes(known.answer))
+    said = json.loads(known.answer)
     return Answer(RefusalCode(said["code"]), said["text"])
 
 

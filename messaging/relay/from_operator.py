@@ -25,17 +25,22 @@ from messaging.domain.instructions import (
     EmergencyInstruction,
 )
 from messaging.domain.units import RefusalCode
-from messaging.models import Message, Receipt
+from messaging.models import Message
 from messaging.protocols.base import Envelope, Parcel, RemoteProtocolError, Stamp
 from messaging.relay import instruct, later_receipt
 from messaging.relay.inflow import Inflow, Outcome
 from messaging.relay.refusal import Refusal, Refused
-from messaging.relay.rows import NewDelivery, NewMessage, insert_message, insert_receipt
+from messaging.relay.rows import (
+    KnownReceipt,
+    NewDelivery,
+    NewMessage,
+    find_receipt,
+    insert_message,
+    insert_receipt,
+)
 from tenants.audit import ledger
 from tenants.audit.events import Event, Fact
 from tenants.ids import digest_of, new_id
-from tenants.models import Tenant
-from tenants.scope import require_tenant
 
 TAKEN = 200
 NOT_TAKEN = 422
@@ -62,9 +67,7 @@ class Reply:
 
 def take(inflow: Inflow) -> Reply:
     """Within the tenant's scope. Raises BeatenToIt, after which the whole is to be done again."""
-    known = Receipt.objects.filter(
-        endpoint_id=inflow.endpoint.id, reference=inflow.reference
-    ).first()
+    known = find_receipt(inflow.endpoint.id, inflow.reference)
     if known is not None:
         return _again(inflow, known)
     try:
@@ -73,15 +76,15 @@ def take(inflow: Inflow) -> Reply:
         raise BeatenToIt(inflow.reference) from error
 
 
-def _again(inflow: Inflow, known: Receipt) -> Reply:
+def _again(inflow: Inflow, known: KnownReceipt) -> Reply:
     digest = digest_of(inflow.payload)
-    if bytes(known.digest) != digest:
+    if known.digest != digest:
         ledger.record(
             Fact(Event.REFUSED, inflow.at, digest=digest, detail={"text": "messageId reused"})
         )
         return Reply(OTHER_CONTENT)
     ledger.record(Fact(Event.REPEATED, inflow.at, known.message_id, digest=digest))
-    payload = bytes(known.answer)
+    payload = known.answer
     return Reply(known.status, payload, inflow.codec.decode(Parcel(payload)).stamp.reference)
 
 
@@ -117,20 +120,11 @@ def _examined(inflow: Inflow) -> Outcome:
         case Health(status=None):
             return Outcome(Health(HealthStatus.OK))
         case BidOfferAcceptance() | AncillaryInstruction() | EmergencyInstruction():
-            _refuse_if_suspended()
             return instruct.take(inflow, message)
         case ReceiptOfMessage():
             return later_receipt.take(inflow, message, envelope.stamp.in_reply_to)
         case _:
             raise Refused(Refusal(RefusalCode.UNKNOWN_TYPE, "not for a host to answer", "/type"))
-
-
-def _refuse_if_suspended() -> None:
-    state = Tenant.objects.values_list("state", flat=True).get(id=require_tenant())
-    if state == Tenant.State.SUSPENDED:
-        raise Refused(
-            Refusal(RefusalCode.SUSPENDED, "the participant is suspended", "/controlPoint")
-        )
 
 
 def _refuse(inflow: Inflow, refused: Refused) -> Outcome:

@@ -9,11 +9,11 @@ from uuid import UUID
 from messaging.domain.acknowledgements import Health, ReceiptOfMessage
 from messaging.protocols.neso.wa.codec import WaCodec
 from messaging.relay.codecs import operator_codec
+from messaging.relay.register import Operator
 from messaging.relay.rows import NewDelivery
 from tenants.audit import ledger
 from tenants.audit.events import Event, Fact
 from tenants.ids import digest_of
-from tenants.models import Endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Inflow:
     what it was sent to.
     """
 
-    endpoint: Endpoint
+    endpoint: Operator
     service: str
     reference: str
     payload: bytes

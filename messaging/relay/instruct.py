@@ -7,9 +7,10 @@ is ahead and nothing delivered after it covers the same time.
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import dataclass
+from uuid import UUID
 
-from django.db import models
+from django.db import connection, models
 
 from messaging.domain import profile
 from messaging.domain.acknowledgements import ReceiptOfMessage, ReceiptStatus
@@ -23,16 +24,35 @@ from messaging.relay import deadlines, route
 from messaging.relay.codecs import read_message
 from messaging.relay.inflow import Inflow, Outcome
 from messaging.relay.refusal import Refusal, Refused
-from messaging.relay.register import ControlPoint, find_control_point
-from messaging.relay.rows import NewMessage, insert_message
+from messaging.relay.register import ControlPoint, addressee_of
+from messaging.relay.rows import (
+    NewInstruction,
+    NewMessage,
+    insert_instruction,
+    insert_message,
+)
 from messaging.states import Lane
 from tenants.audit import ledger
 from tenants.audit.events import Event, Fact
 from tenants.ids import digest_of
-from tenants.models import BmUnit
 from tenants.scope import require_tenant
 
+_FROM_NUMBER_ON = """
+SELECT number, content_digest, message_id FROM messaging_instruction
+WHERE tenant_id = %s AND endpoint_id = %s AND kind = %s AND bm_unit = %s AND number >= %s
+ORDER BY number LIMIT 2
+"""
+
 RECEIVED = ReceiptOfMessage(ReceiptStatus.RECEIVED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """An instruction of the same kind and BM unit, with this number or a higher one."""
+
+    number: int
+    content_digest: bytes
+    message_id: UUID
 
 
 def take(inflow: Inflow, instruction: Instruction) -> Outcome:
@@ -42,14 +62,14 @@ def take(inflow: Inflow, instruction: Instruction) -> Outcome:
     control_point = _addressed(inflow, instruction)
     _apply_rules(inflow, instruction)
     content = digest_of(inflow.codec.content_of(inflow.payload))
-    known = _of_unit(control_point, instruction).filter(number=instruction.number).first()
-    if known is None:
-        return _store(inflow, instruction, control_point, content)
-    if bytes(known.content_digest) == content:
-        ledger.record(
-            Fact(Event.REPEATED, inflow.at, known.message_id, digest=digest_of(inflow.payload))
-        )
-        return Outcome(RECEIVED, known.message_id)
+    known = _from_number_on(control_point, instruction)
+    same = [one for one in known if one.number == instruction.number]
+    if not same:
+        return _store(inflow, instruction, control_point, content, bool(known))
+    if same[0].content_digest == content:
+        digest = digest_of(inflow.payload)
+        ledger.record(Fact(Event.REPEATED, inflow.at, same[0].message_id, digest=digest))
+        return Outcome(RECEIVED, same[0].message_id)
     field = inflow.codec.pointer_of(instruction, ("number",))
     reason = "this number is known with other content"
     raise Refused(Refusal(RefusalCode.ALREADY_ANSWERED, reason, field))
@@ -59,16 +79,25 @@ def _addressed(inflow: Inflow, instruction: Instruction) -> ControlPoint:
     """The control point; another tenant's, and another's BM unit, are refused exactly as ones that
     do not exist.
     """
-    control_point = find_control_point(instruction.control_point, inflow.endpoint.environment)
-    if control_point is None:
-        field = inflow.codec.pointer_of(instruction, ("control_point",))
+    name, unit = instruction.control_point, instruction.bm_unit
+    found = addressee_of(name, inflow.endpoint.environment, unit)
+    field = inflow.codec.pointer_of(instruction, ("control_point",))
+    if found.suspended:
+        raise Refused(Refusal(RefusalCode.SUSPENDED, "the participant is suspended", field))
+    if found.control_point is None:
         raise Refused(Refusal(RefusalCode.UNKNOWN_UNIT, "unknown control point", field))
-    unit = instruction.bm_unit
-    known = BmUnit.objects.filter(name=unit, control_point_id=control_point.endpoint_id)
-    if unit and not known.exists():
+    if unit and not found.knows_unit:
         field = inflow.codec.pointer_of(instruction, ("bm_unit",))
         raise Refused(Refusal(RefusalCode.UNKNOWN_UNIT, "unknown BM unit", field))
-    return control_point
+    return found.control_point
+
+
+def _from_number_on(control_point: ControlPoint, instruction: Instruction) -> list[_Known]:
+    """The instruction with this number, if there is one, and one with a higher number."""
+    values = [control_point.endpoint_id, instruction.kind.value, instruction.bm_unit]
+    with connection.cursor() as cursor:
+        cursor.execute(_FROM_NUMBER_ON, [require_tenant(), *values, instruction.number])
+        return [_Known(row[0], bytes(row[1]), row[2]) for row in cursor.fetchall()]
 
 
 def _apply_rules(inflow: Inflow, instruction: Instruction) -> None:
@@ -100,7 +129,11 @@ def _of_unit(
 
 
 def _store(
-    inflow: Inflow, instruction: Instruction, control_point: ControlPoint, content: bytes
+    inflow: Inflow,
+    instruction: Instruction,
+    control_point: ControlPoint,
+    content: bytes,
+    is_late: bool,
 ) -> Outcome:
     respond_by = instruction.respond_by or inflow.at + deadlines.RESPOND_WITHIN
     message_id = insert_message(
@@ -117,16 +150,21 @@ def _store(
     inflow.record_arrival(message_id)
     detail = {"kind": kind_of(instruction), "number": instruction.number}
     ledger.record(Fact(Event.DECODED, inflow.at, message_id, detail=detail))
-    reason = _why_not_sent(inflow, instruction, control_point, respond_by)
-    InstructionRow.objects.create(
-        tenant_id=require_tenant(),
-        message_id=message_id,
-        endpoint_id=control_point.endpoint_id,
-        kind=instruction.kind.value,
-        bm_unit=instruction.bm_unit,
-        number=instruction.number,
-        content_digest=content,
-        respond_by=respond_by,
+    reason = ""
+    if respond_by <= inflow.at:
+        reason = "came after its time to respond: not sent"
+    elif is_late:
+        reason = _why_not_sent_late(inflow, instruction, control_point)
+    insert_instruction(
+        NewInstruction(
+            message_id,
+            control_point.endpoint_id,
+            instruction.kind.value,
+            instruction.bm_unit,
+            instruction.number,
+            content,
+            respond_by,
+        )
     )
     if reason:
         ledger.record(Fact(Event.ALARMED, inflow.at, message_id, detail={"alarm": reason}))
@@ -136,15 +174,11 @@ def _store(
     return Outcome(RECEIVED, message_id, made)
 
 
-def _why_not_sent(
-    inflow: Inflow, instruction: Instruction, control_point: ControlPoint, respond_by: datetime
+def _why_not_sent_late(
+    inflow: Inflow, instruction: Instruction, control_point: ControlPoint
 ) -> str:
-    """Why an instruction is kept and not sent, or an empty string."""
-    if respond_by <= inflow.at:
-        return "came after its time to respond: not sent"
+    """Why an instruction that a higher number has overtaken is not sent, or an empty string."""
     later = _of_unit(control_point, instruction).filter(number__gt=instruction.number)
-    if not later.exists():
-        return ""
     if any(_overlap(instruction, row) for row in later.select_related("message__endpoint")):
         return "came late and overlaps what was sent after it: not sent"
     detail = {"alarm": "came late: a higher number was sent before"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -25,6 +26,21 @@ SELECT
         WHERE o.tenant_id = t.id AND o.protocol = 'neso-wa' AND o.environment = %(environment)s
         LIMIT 1)
 FROM tenants_tenant t WHERE t.id = %(tenant)s
+"""
+
+_ADDRESSEE = """
+SELECT t.state, e.id, e.settings::text,
+    EXISTS (
+        SELECT 1 FROM tenants_bmunit u
+        WHERE u.tenant_id = t.id AND u.name = %(bm_unit)s AND u.control_point_id = e.id)
+FROM tenants_tenant t
+LEFT JOIN tenants_endpoint e
+    ON e.tenant_id = t.id AND e.protocol = 'edl' AND e.name = %(name)s
+    AND e.environment = %(environment)s
+WHERE t.id = %(tenant)s
+"""
+_OPERATOR = """
+SELECT id, settings::text FROM tenants_endpoint WHERE protocol = %s AND environment = %s LIMIT 1
 """
 
 
@@ -65,6 +81,43 @@ def standing_of(endpoint_id: UUID, environment: str, bm_unit: str) -> Standing:
     return Standing(state == Tenant.State.SUSPENDED, knows_unit, operator)
 
 
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """The tenant's endpoint that leads to the system operator's Wider Access API."""
+
+    id: UUID
+    environment: str
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """The control point that an instruction names, and what must be known before it is taken."""
+
+    suspended: bool
+    control_point: ControlPoint | None
+    knows_unit: bool
+
+
+def addressee_of(control_point: str, environment: str, bm_unit: str) -> Addressee:
+    """Of the tenant in scope; without a control point of that name, `control_point` is None."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _ADDRESSEE,
+            {
+                "tenant": require_tenant(),
+                "name": control_point,
+                "environment": environment,
+                "bm_unit": bm_unit,
+            },
+        )
+        state, endpoint_id, settings, knows_unit = cursor.fetchone()
+    found = None
+    if endpoint_id is not None:
+        found = ControlPoint(endpoint_id, control_point, environment, json.loads(settings))
+    return Addressee(state == Tenant.State.SUSPENDED, found, knows_unit)
+
+
 def find_control_point(name: str, environment: str) -> ControlPoint | None:
     row = Endpoint.objects.filter(
         protocol=LEGACY_PROTOCOL, name=name, environment=environment
@@ -76,6 +129,9 @@ def as_control_point(row: Endpoint) -> ControlPoint:
     return ControlPoint(row.id, row.name, row.environment, row.settings)
 
 
-def find_operator(environment: str) -> Endpoint | None:
-    """The endpoint that leads to the system operator's Wider Access API."""
-    return Endpoint.objects.filter(protocol=OPERATOR_PROTOCOL, environment=environment).first()
+def find_operator(environment: str) -> Operator | None:
+    """The endpoint that leads to the system operator in an environment."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OPERATOR, [OPERATOR_PROTOCOL, environment])
+        row = cursor.fetchone()
+    return Operator(row[0], environment, json.loads(row[1])) if row else None

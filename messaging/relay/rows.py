@@ -7,7 +7,7 @@ done through the models.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -72,6 +72,20 @@ UPDATE SET digest = EXCLUDED.digest, message_id = EXCLUDED.message_id, status = 
            answer = EXCLUDED.answer, taken_at = EXCLUDED.taken_at
 """
 
+_FIND_RECEIPT = """
+SELECT digest, message_id, status, answer FROM messaging_receipt
+WHERE tenant_id = %s AND endpoint_id = %s AND reference = %s
+"""
+
+_INSTRUCTION = """
+INSERT INTO messaging_instruction (
+    id, tenant_id, message_id, endpoint_id, kind, bm_unit, number, content_digest, respond_by,
+    verdict)
+VALUES (
+    %(id)s, %(tenant)s, %(message_id)s, %(endpoint_id)s, %(kind)s, %(bm_unit)s, %(number)s,
+    %(content_digest)s, %(respond_by)s, '')
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class NewMessage:
@@ -97,6 +111,19 @@ class NewDelivery:
     tenant_id: UUID
     endpoint_id: UUID
     lane: Lane
+
+
+@dataclass(frozen=True, slots=True)
+class NewInstruction:
+    """An instruction that was taken, its verdict yet to come."""
+
+    message_id: UUID
+    endpoint_id: UUID
+    kind: str
+    bm_unit: str
+    number: int
+    content_digest: bytes
+    respond_by: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +243,29 @@ def insert_receipt(
             },
         )
     )
+
+
+@dataclass(frozen=True, slots=True)
+class KnownReceipt:
+    """What was taken under a reference, and how it was answered."""
+
+    digest: bytes
+    message_id: UUID | None
+    status: int
+    answer: bytes
+
+
+def find_receipt(endpoint_id: UUID, reference: str) -> KnownReceipt | None:
+    with connection.cursor() as cursor:
+        cursor.execute(_FIND_RECEIPT, [require_tenant(), endpoint_id, reference])
+        row = cursor.fetchone()
+    return KnownReceipt(bytes(row[0]), row[1], row[2], bytes(row[3])) if row else None
+
+
+def insert_instruction(new: NewInstruction) -> None:
+    """Raises IntegrityError where another transaction took the same number first."""
+    values = {**asdict(new), "id": new_id(), "tenant": require_tenant()}
+    _execute(_INSTRUCTION, values)
 
 
 def _execute(statement: str, values: dict[str, Any]) -> int:

@@ -15,11 +15,12 @@ from cryptography import x509
 
 from messaging.protocols.neso.seals import get_seal
 from messaging.protocols.neso.seals.base import PrivateKey, Seal, SigningKey, TrustedKey
+from messaging.relay.register import Operator
 from tenants import certificates, peers, tls
 from tenants.cache import Bounded
 from tenants.certificates import thumbprint
 from tenants.ids import digest_of
-from tenants.models import Certificate, Endpoint
+from tenants.models import Certificate
 
 DEFAULT_SEAL = "jws-json"
 
@@ -119,7 +120,7 @@ def _connection_keys(pair: certificates.KeyPair, ca: str) -> ConnectionKeys:
     return ConnectionKeys(identity, context)
 
 
-def trust_from(endpoint: Endpoint, audience: str) -> Trust:
+def trust_from(endpoint: Operator, audience: str) -> Trust:
     """Who may sign what is sent to the tenant, in the endpoint's environment."""
     return _trust(audience, peers.signers_to(endpoint.environment), endpoint.settings)
 

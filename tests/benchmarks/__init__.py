@@ -1,3 +1,3 @@
-"""`make bench`: the relay's times against a bound measured in the same run. Nothing here is collected
-by pytest.
+"""`make bench`: the relay's times against a bound measured in the same run. Pytest collects nothing
+here.
 """

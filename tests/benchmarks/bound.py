@@ -107,7 +107,8 @@ class Bound:
             status, answer = await party.client.post(REDECLARATION, sealed)
         opened, _ = wire.open_sealed(answer, self._trusted)
         receipt = json.loads(opened)
-        assert status == 200 and receipt["inReplyTo"] == reference, answer
+        assert status == 200, answer
+        assert receipt["inReplyTo"] == reference, answer
         given, verdict = holding.next_number(), f"{'OK':<6}{'OK':<4}{'':<80}"
         told = wire.edl(name, "RESULT", 0, verdict, line.number)
         numbered = wire.edl(name, "RESULT", given, verdict, line.number)

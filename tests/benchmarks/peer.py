@@ -1,5 +1,5 @@
-"""`python -m tests.benchmarks.peer PLAN`: the system operator that the relay and the bound both post
-to. It opens each seal and answers with a sealed receipt, and echoes lines on another port.
+"""`python -m tests.benchmarks.peer PLAN`: the system operator that the relay and the bound both
+post to. It opens each seal and answers with a sealed receipt, and echoes lines on another port.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ _HEAD = ("figure", "measured", "bound", "ratio", "goal", "met", "by round")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure. `at_most` says which way the goal lies; `spread` is the ratio's range by round."""
+    """One figure. `at_most`: which way the goal lies; `spread`: the ratio's range by round."""
 
     figure: str
     unit: str

@@ -1,5 +1,5 @@
-"""The bound's commits: the rows and audit entries the relay writes for the same message, each commit
-in one round trip to the database.
+"""The bound's commits: the rows and audit entries the relay writes for the same message, each
+commit in one round trip to the database.
 
 Wake-ups are set an hour ahead, so that the stack's own sweep leaves the bound's rows alone.
 """

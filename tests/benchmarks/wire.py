@@ -1,5 +1,5 @@
-"""The few wire formats a benchmark needs, written for speed and not for strangers: EDL lines, sealed
-JSON, HTTP/1.1 over connections that are kept.
+"""The few wire formats a benchmark needs, written for speed and not for strangers: EDL lines,
+sealed JSON, HTTP/1.1 over connections that are kept.
 """
 
 from __future__ import annotations
