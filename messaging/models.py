@@ -79,6 +79,9 @@ class Delivery(TenantRow):
     sealed_at = models.DateTimeField(null=True)
     sent_at = models.DateTimeField(null=True, help_text="When the first byte last left.")
     held_at = models.DateTimeField(null=True)
+    wait_until = models.DateTimeField(
+        null=True, help_text="Not to be tried before, however often it is woken."
+    )
     settled_at = models.DateTimeField(null=True)
     outcome_code = models.TextField(blank=True)
     outcome_text = models.TextField(blank=True)

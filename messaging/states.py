@@ -26,38 +26,24 @@ UNDELIVERED = (DeliveryState.PENDING, DeliveryState.CLAIMED, DeliveryState.HELD)
 OPEN = (*UNDELIVERED, DeliveryState.DELIVERED)
 """States from which a delivery can still move."""
 
+_ENDS = frozenset(
+    {
+        DeliveryState.ACKNOWLEDGED,
+        DeliveryState.REFUSED,
+        DeliveryState.EXPIRED,
+        DeliveryState.ABANDONED,
+    }
+)
+
+# What was sent and got no answer waits as PENDING or HELD, and a verdict on it may still come: by a
+# receipt of the peer's own, or by a worker that another has overtaken.
+_FROM_UNDELIVERED = frozenset({*UNDELIVERED, DeliveryState.DELIVERED, *_ENDS})
+
 MOVES: dict[DeliveryState, frozenset[DeliveryState]] = {
-    DeliveryState.PENDING: frozenset(
-        {DeliveryState.CLAIMED, DeliveryState.HELD, DeliveryState.EXPIRED, DeliveryState.ABANDONED}
-    ),
-    DeliveryState.CLAIMED: frozenset(
-        {
-            DeliveryState.PENDING,
-            DeliveryState.CLAIMED,
-            DeliveryState.DELIVERED,
-            DeliveryState.ACKNOWLEDGED,
-            DeliveryState.HELD,
-            DeliveryState.REFUSED,
-            DeliveryState.EXPIRED,
-            DeliveryState.ABANDONED,
-        }
-    ),
-    DeliveryState.HELD: frozenset(
-        {
-            DeliveryState.PENDING,
-            DeliveryState.CLAIMED,
-            DeliveryState.EXPIRED,
-            DeliveryState.ABANDONED,
-        }
-    ),
-    DeliveryState.DELIVERED: frozenset(
-        {
-            DeliveryState.ACKNOWLEDGED,
-            DeliveryState.REFUSED,
-            DeliveryState.EXPIRED,
-            DeliveryState.ABANDONED,
-        }
-    ),
+    DeliveryState.PENDING: _FROM_UNDELIVERED,
+    DeliveryState.CLAIMED: _FROM_UNDELIVERED,
+    DeliveryState.HELD: _FROM_UNDELIVERED,
+    DeliveryState.DELIVERED: _ENDS,
     DeliveryState.ACKNOWLEDGED: frozenset(),
     DeliveryState.REFUSED: frozenset(),
     DeliveryState.EXPIRED: frozenset(),

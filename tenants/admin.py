@@ -57,10 +57,10 @@ class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
             self.fields[name].required = False
 
     def clean_settings(self) -> dict[str, Any]:
-        settings = self.cleaned_data["settings"] or {}
-        if not isinstance(settings, dict):
+        settings = self.cleaned_data["settings"]
+        if not isinstance(settings, dict | None):
             raise forms.ValidationError("Settings are a JSON object.")
-        return settings
+        return settings or {}
 
     def clean(self) -> dict[str, Any]:
         """A peer of another environment would be trusted where it must not be."""

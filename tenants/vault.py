@@ -49,12 +49,15 @@ def master_key_id() -> str:
 
 
 def _data_key(tenant_id: UUID) -> bytes:
-    return _data_keys.get(tenant_id, lambda: _unwrapped(tenant_id))
+    """A key made in this transaction is not remembered: the transaction may yet be undone."""
+    row = DataKey.objects.filter(tenant_id=tenant_id).first()
+    if row is None:
+        return _unwrapped(_new_data_key(tenant_id))
+    return _data_keys.get(row.id, lambda: _unwrapped(row))
 
 
-def _unwrapped(tenant_id: UUID) -> bytes:
-    row = DataKey.objects.filter(tenant_id=tenant_id).first() or _new_data_key(tenant_id)
-    return _decrypt(settings.MASTER_KEY, bytes(row.wrapped), _wrapping(tenant_id))
+def _unwrapped(row: DataKey) -> bytes:
+    return _decrypt(settings.MASTER_KEY, bytes(row.wrapped), _wrapping(row.tenant_id))
 
 
 def _new_data_key(tenant_id: UUID) -> DataKey:

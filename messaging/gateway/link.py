@@ -9,6 +9,7 @@ another's.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import suppress
@@ -50,11 +51,13 @@ _log = structlog.get_logger(__name__)
 @dataclass(frozen=True, slots=True)
 class Gateway:
     """What all links of a process share. `up` and `down` tell it which link holds a control point
-    now.
+    now. `wakers` are threads of their own, for a broker that does not answer must not keep `threads`
+    from taking messages.
     """
 
     owner: int
     threads: Executor
+    wakers: Executor
     up: Callable[[LinkConnection], None]
     down: Callable[[LinkConnection], None]
 
@@ -76,13 +79,14 @@ class LinkConnection:
         self._caller = caller
         self._session = Session(Role.HOST, profile, now())
         self._hold: Hold | None = None
-        self._last_taken = 0
+        self._last_taken = self._last_given = 0
+        self._greeting_ends = time.monotonic() + HELLO_WITHIN
         self._go_back_to: int | None = None
         self._gone_back = 0
         self._is_full = False
         self._waiting = asyncio.Event()
         self._pump: asyncio.Task[None] | None = None
-        self._background: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Future[None]] = set()
         self._reason = "closed by the control point"
 
     @property
@@ -92,6 +96,14 @@ class LinkConnection:
     @property
     def tenant_id(self) -> UUID | None:
         return self._hold.tenant_id if self._hold else None
+
+    @property
+    def epoch(self) -> int:
+        return self._hold.epoch if self._hold else 0
+
+    def is_greeting_of(self, fingerprint: bytes) -> bool:
+        """Whether it shows this certificate and is not ready yet."""
+        return self._hold is None and self._caller.fingerprint == fingerprint
 
     def wake(self) -> None:
         """Something may wait for this link."""
@@ -105,7 +117,7 @@ class LinkConnection:
     async def serve(self) -> None:
         try:
             await self._converse()
-        except (ConnectionError, asyncio.IncompleteReadError, TimeoutError) as error:
+        except (OSError, asyncio.IncompleteReadError) as error:
             self._reason = f"connection lost: {type(error).__name__}"
         except LinkReplaced:
             self._reason = "replaced by another link"
@@ -133,7 +145,7 @@ class LinkConnection:
         """Bytes, b"" at the end of the stream, or None when it is time for a tick."""
         seconds = self._session.next_tick(now())
         if self._hold is None:
-            seconds = min(seconds, HELLO_WITHIN)
+            seconds = min(seconds, max(self._greeting_ends - time.monotonic(), 0.0))
         try:
             return await asyncio.wait_for(self._reader.read(READ_BYTES), seconds)
         except TimeoutError:
@@ -186,6 +198,7 @@ class LinkConnection:
             event.last_taken,
         )
         self._hold, self._last_taken = opened.hold, opened.last_taken
+        self._last_given = opened.last_given
         self._gateway.up(self)
         self._write(self._session.ready(opened.last_taken, now()))
         for outgoing in opened.repeat:
@@ -232,7 +245,8 @@ class LinkConnection:
         """
         if self._go_back_to is None or self._session.awaiting:
             return
-        await self._run(links.go_back, self._ready_hold(), self._go_back_to)
+        hold, number = self._ready_hold(), self._go_back_to
+        self._last_given = await self._run(links.go_back, hold, number)
         self._go_back_to = None
         self.wake()
 
@@ -281,16 +295,21 @@ class LinkConnection:
         except DatabaseError as error:
             _log.error("link closed", reason="the database is out of reach", error=str(error))
             self.close("the database is out of reach")
+        except Exception:
+            _log.exception("the pump of a link failed")
+            self.close("an error of the host's")
+            raise
 
     async def _give(self, hold: Hold) -> None:
         while self._may_give() and (room := self._session.window_left):
-            given = await self._run(links.give, hold, room)
+            given = await self._run(links.give, hold, room, self._last_given)
+            self._last_given = given.last_given
             if not self._may_give():
                 return
             for outgoing in given.outgoing:
                 self._write(self._session.transmit(outgoing.number, outgoing.content, now()))
             self._wake_others(given.deliveries)
-            self._is_full = len(given.outgoing) == room
+            self._is_full = given.is_full
             if not self._is_full:
                 return
 
@@ -306,7 +325,10 @@ class LinkConnection:
 
     def _wake_others(self, deliveries: tuple[NewDelivery, ...]) -> None:
         if deliveries:
-            task = asyncio.create_task(self._run(wake, deliveries))
+            loop = asyncio.get_running_loop()
+            task = asyncio.ensure_future(
+                loop.run_in_executor(self._gateway.wakers, wake, deliveries)
+            )
             self._background.add(task)
             task.add_done_callback(self._background.discard)
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
+from django.db import Error as DatabaseError
 
 from messaging.gateway import wakeups
 from messaging.gateway.identity import Caller, identify
@@ -21,9 +22,13 @@ from messaging.relay.wake import wake_link
 from tenants import tls
 
 THREADS = 16
+WAKERS = 4
 HANDSHAKE_SECONDS = 10.0
 UNKNOWN_LIMIT = 2_000
 """Connections that have not yet said a HELLO that was taken; more are closed as they come."""
+
+UNKNOWN_LIMIT_EACH = 20
+"""The same, of one certificate: nobody's connections may keep others from theirs."""
 
 _log = structlog.get_logger(__name__)
 
@@ -34,7 +39,8 @@ class GatewayServer:
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="gateway")
         self._owner = ownership.owner()
-        self._gateway = Gateway(self._owner, self._threads, self._up, self._down)
+        self._wakers = ThreadPoolExecutor(WAKERS, thread_name_prefix="waker")
+        self._gateway = Gateway(self._owner, self._threads, self._wakers, self._up, self._down)
         self._holding: dict[UUID, LinkConnection] = {}
         self._all: dict[LinkConnection, asyncio.Task[None] | None] = {}
 
@@ -66,12 +72,21 @@ class GatewayServer:
         for helper in helpers:
             helper.cancel()
         self._threads.shutdown(wait=True)
+        self._wakers.shutdown(wait=False, cancel_futures=True)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self._all) - len(self._holding) >= UNKNOWN_LIMIT:
             writer.transport.abort()
             return
-        caller = await self._identify(writer)
+        try:
+            caller = await self._identify(writer)
+        except (OSError, DatabaseError) as error:
+            _log.warning("connection not taken", error=str(error))
+            writer.transport.abort()
+            return
+        if self._greeting(caller.fingerprint) >= UNKNOWN_LIMIT_EACH:
+            writer.transport.abort()
+            return
         settings_of = caller.control_point.settings if caller.control_point else {}
         profile = legacy_codec(settings_of).profile
         link = LinkConnection(self._gateway, reader, writer, caller, profile)
@@ -83,11 +98,15 @@ class GatewayServer:
 
     async def _identify(self, writer: asyncio.StreamWriter) -> Caller:
         certificate = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
-        host, port, *_ = writer.get_extra_info("peername")
+        host, port, *_ = writer.get_extra_info("peername") or ("unknown", 0)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(
             self._threads, identify, certificate or b"", f"{host}:{port}"
         )
+
+    def _greeting(self, fingerprint: bytes) -> int:
+        """How many connections with this certificate have not got ready."""
+        return sum(1 for link in self._all if link.is_greeting_of(fingerprint))
 
     def _up(self, link: LinkConnection) -> None:
         """A link got ready: the one before it goes, here or at another gateway."""
@@ -97,7 +116,7 @@ class GatewayServer:
         self._holding[endpoint_id] = link
         if before is not None:
             before.close("replaced by another link")
-        self._threads.submit(wake_link, endpoint_id, f"held by {self._owner}")
+        self._wakers.submit(wake_link, endpoint_id, f"held at {link.epoch}")
 
     def _down(self, link: LinkConnection) -> None:
         endpoint_id = link.endpoint_id
@@ -108,8 +127,10 @@ class GatewayServer:
         link = self._holding.get(endpoint_id)
         if link is None:
             return
-        if word.startswith("held by ") and word != f"held by {self._owner}":
-            link.close("replaced by another link")
+        told = word.removeprefix("held at ")
+        if told != word:
+            if told.isdigit() and int(told) > link.epoch:
+                link.close("replaced by another link")
         else:
             link.wake()
 

@@ -15,7 +15,15 @@ from typing import Any
 import structlog
 from django.db import Error as DatabaseError
 
-from messaging.inbound.exchange import HttpAnswer, HttpQuestion, problem, respond, service_at
+from messaging.inbound.exchange import (
+    HttpAnswer,
+    HttpQuestion,
+    problem,
+    refuse_stranger,
+    respond,
+    service_at,
+)
+from tenants.certificates import CertificateMissing
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -58,6 +66,11 @@ class InboundApp:
         headers = {
             name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
         }
+        certificate = scope.get("state", {}).get(self.CLIENT_CERTIFICATE, b"")
+        address = (scope.get("client") or ("", 0))[0]
+        stranger = await self._on_thread(refuse_stranger, environment, certificate, address)
+        if stranger is not None:
+            return stranger
         try:
             body = await asyncio.wait_for(_body(receive, headers, service.max_bytes), BODY_WITHIN)
         except _TooLong:
@@ -71,15 +84,22 @@ class InboundApp:
             scope["path"],
             headers,
             body,
-            scope["state"].get(self.CLIENT_CERTIFICATE, b"") if "state" in scope else b"",
-            (scope.get("client") or ("", 0))[0],
+            certificate,
+            address,
         )
-        return await self._respond(question)
+        answer = await self._on_thread(respond, question)
+        assert answer is not None
+        return answer
 
-    async def _respond(self, question: HttpQuestion) -> HttpAnswer:
+    async def _on_thread(
+        self, work: Callable[..., HttpAnswer | None], *details: Any
+    ) -> HttpAnswer | None:
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._threads, respond, question)
+            return await loop.run_in_executor(self._threads, work, *details)
+        except CertificateMissing as error:
+            _log.error("a tenant cannot sign its answers", error=str(error))
+            return problem(503, "unavailable", "The host cannot answer for this participant now.")
         except DatabaseError as error:
             _log.error("the database is out of reach", error=str(error))
             title = "The host cannot store anything now."

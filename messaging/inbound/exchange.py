@@ -92,16 +92,25 @@ def problem(status: int, code: str, title: str) -> HttpAnswer:
     return HttpAnswer(status, json.dumps(body).encode(), PROBLEM_TYPE)
 
 
+def refuse_stranger(environment: str, certificate: bytes, address: str) -> HttpAnswer | None:
+    """The answer to a TLS client that is no pinned one of the environment's, before its body is
+    read; None for one that is.
+    """
+    fingerprint = digest_of(certificate)
+    if reconnecting(lambda: peers.is_known_client(fingerprint, environment)):
+        return None
+    reason = "The client certificate is not a known one."
+    detail = {"reason": reason, "address": address, "environment": environment}
+    ledger.record_for_house(Fact(Event.REFUSED, now(), digest=fingerprint, detail=detail))
+    return problem(401, "unauthorized", reason)
+
+
 def respond(question: HttpQuestion) -> HttpAnswer:
     """Blocking. Raises only what the database raises when it is out of reach."""
     seal = find_seal_of(question.content_type)
     if seal is None:
         return problem(415, "media-type", "This service takes sealed payloads only.")
     sealed = Sealed(question.body, question.content_type, question.headers)
-    if not reconnecting(
-        lambda: peers.is_known_client(digest_of(question.certificate), question.environment)
-    ):
-        return _refuse_stranger(question, "The client certificate is not a known one.")
     try:
         audience = seal.peek(sealed).audience
     except SealError as error:
@@ -162,9 +171,9 @@ def _decide(
         except SealError as error:
             _record_untrusted(question, error.reason)
             return error.reason
+        key = signing.signing_key()
         inflow = Inflow(endpoint, question.service, opened.heading.jti, opened.payload, at)
         reply = from_operator.take(inflow)
-        key = signing.signing_key()
         return _Decided(reply, key, endpoint.settings.get("algorithm"))
 
     decided = _first_to_commit(tenant_id, work)

@@ -47,6 +47,7 @@ def run() -> None:
         access_log=False,
         server_header=False,
         backlog=1024,
+        limit_concurrency=1024,
         timeout_keep_alive=120,
         timeout_graceful_shutdown=8,
         ssl_context_factory=_context,

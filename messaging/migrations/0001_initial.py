@@ -274,6 +274,12 @@ class Migration(migrations.Migration):
                     models.DateTimeField(help_text="When the first byte last left.", null=True),
                 ),
                 ("held_at", models.DateTimeField(null=True)),
+                (
+                    "wait_until",
+                    models.DateTimeField(
+                        help_text="Not to be tried before, however often it is woken.", null=True
+                    ),
+                ),
                 ("settled_at", models.DateTimeField(null=True)),
                 ("outcome_code", models.TextField(blank=True)),
                 ("outcome_text", models.TextField(blank=True)),

@@ -17,6 +17,7 @@ from messaging.domain.instructions import InstructionAnswer, InstructionKind
 from messaging.domain.messages import BmMessage
 from messaging.models import Instruction
 from messaging.protocols.base import Envelope, Stamp
+from messaging.protocols.neso.seals import UnknownSeal
 from messaging.protocols.neso.seals.base import Sealed, Target, is_fresh
 from messaging.protocols.neso.wa.codec import WaCodec
 from messaging.protocols.neso.wa.exchange import Exchange, exchange_of
@@ -28,6 +29,7 @@ from messaging.relay.rows import NewDelivery
 from messaging.states import DeliveryState
 from tenants.audit import bodies, ledger
 from tenants.audit.events import Event, Fact
+from tenants.certificates import CertificateMissing
 from tenants.clock import now
 from tenants.ids import digest_of
 from tenants.models import Endpoint
@@ -39,7 +41,6 @@ SELECT held_at IS NOT NULL FROM messaging_delivery
 WHERE endpoint_id = %s AND queue = %s AND state IN ('PENDING', 'CLAIMED', 'HELD') AND position < %s
 ORDER BY position LIMIT 1
 """
-_LOCK_QUEUE = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,30 +71,28 @@ class NotClaimed:
     deliveries: tuple[NewDelivery, ...] = ()
 
 
-def lock_queue(endpoint_id: UUID, queue: str) -> None:
-    """Claims and settlements of one queue come one after the other, so that the next in it is never
-    overlooked.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(_LOCK_QUEUE, [f"{endpoint_id} {queue}"])
-
-
 def claim(row: LoadedDelivery, owner: int) -> Claimed | NotClaimed:
-    """Within the tenant's scope. Claims the delivery, if it is its turn and its time, and seals
-    what is to be sent.
+    """Within the tenant's scope and with the queue locked: claims the delivery, if it is its turn
+    and its time, and seals what is to be sent.
     """
-    lock_queue(row.endpoint_id, row.queue)
     at = now()
     ahead = _ahead_of(row)
     if ahead is not None:
         return NotClaimed(_wait_behind(row, ahead, at))
+    if row.wait_until is not None and at < min(row.wait_until, row.deadline):
+        return NotClaimed()
     if not due.claim(row.id, owner, at + deadlines.LEASE):
         return NotClaimed()
     if at >= row.deadline:
         return NotClaimed(verdicts.expire(row, at))
     if row.endpoint.state == Endpoint.State.HELD:
-        return NotClaimed(_hold(row, at))
-    return _sealed(row, at)
+        again = min(at + deadlines.BLOCKED_LOOK_AGAIN, row.deadline)
+        return NotClaimed(verdicts.hold(row, at, again, "held by the host"))
+    try:
+        return _sealed(row, at)
+    except (CertificateMissing, UnknownSeal, bodies.BodyGone) as error:
+        verdicts.alarm(row, at, f"cannot be sent: {error}")
+        return NotClaimed(verdicts.retry(row, at, deadlines.BLOCKED_LOOK_AGAIN))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +116,8 @@ def _wait_behind(row: LoadedDelivery, ahead: _Ahead, at: datetime) -> tuple[NewD
     if at >= row.deadline:
         return verdicts.expire(row, at)
     if ahead.was_held and row.held_at is None:
-        return verdicts.hold(row, at, again, OUT)
+        return verdicts.hold(row, at, again, OUT, in_person=False)
     due.put_off(row.id, again)
-    return ()
-
-
-def _hold(row: LoadedDelivery, at: datetime) -> tuple[NewDelivery, ...]:
-    again = at + deadlines.BLOCKED_LOOK_AGAIN
-    move(row.id, DeliveryState.HELD, {"held_at": row.held_at or at}, again)
     return ()
 
 
@@ -161,6 +154,7 @@ def _sealed(row: LoadedDelivery, at: datetime) -> Claimed:
         "sealed_digest": digest_of(sealed.body),
         "sealed_at": sealed_at,
         "sent_at": at,
+        "wait_until": None,
     }
     move(row.id, DeliveryState.CLAIMED, changes, AS_BEFORE)
     detail = {"url": address.url, "attempt": row.attempts + 1, "bytes": len(sealed.body)}

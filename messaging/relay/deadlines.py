@@ -26,7 +26,7 @@ LEASE = timedelta(seconds=60)
 tells.
 """
 
-BLOCKED_LOOK_AGAIN = timedelta(seconds=30)
+BLOCKED_LOOK_AGAIN = timedelta(seconds=60)
 """A delivery behind another waits for that one to settle, which makes it due; this is the safety
 net.
 """

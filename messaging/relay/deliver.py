@@ -15,18 +15,21 @@ from messaging.protocols.neso.seals.base import Sealed, SealError, Target
 from messaging.protocols.neso.wa.exchange import Answer as Verdict
 from messaging.protocols.neso.wa.exchange import Outcome, Sealing, read_answer, ruling_of
 from messaging.relay import deadlines, due, ownership, signing, verdicts, watch
-from messaging.relay.claim import OUT, Claimed, NotClaimed, claim, lock_queue
-from messaging.relay.load import load, load_locked
+from messaging.relay.claim import OUT, Claimed, NotClaimed, claim
+from messaging.relay.load import find_place, load, load_locked
+from messaging.relay.moves import lock_queue
 from messaging.relay.rows import NewAttempt, insert_attempt
 from messaging.relay.verdicts import Made
 from messaging.relay.wake import wake
-from messaging.states import OPEN, AttemptOutcome, DeliveryState, Lane
+from messaging.states import OPEN, UNDELIVERED, AttemptOutcome, DeliveryState, Lane
 from messaging.transports.base import Answered, TransportError, Unanswered
 from messaging.transports.https import post
 from tenants.audit import bodies, ledger
 from tenants.audit.events import Event, Fact, stamp
 from tenants.clock import now
 from tenants.scope import in_tenant
+
+_VERDICTS = (Outcome.VERDICT, Outcome.REFUSED)
 
 ANSWER_WITHIN = timedelta(seconds=10)
 
@@ -48,6 +51,12 @@ class Report:
 
 def deliver(tenant_id: UUID, delivery_id: UUID) -> None:
     """Does what the delivery needs now, if it is this process's to do."""
+    with ownership.in_hand(delivery_id) as mine:
+        if mine:
+            _deliver(tenant_id, delivery_id)
+
+
+def _deliver(tenant_id: UUID, delivery_id: UUID) -> None:
     owner = ownership.owner()
     claimed = in_tenant(tenant_id, lambda: take_in_hand(delivery_id, owner))
     if isinstance(claimed, NotClaimed):
@@ -61,12 +70,16 @@ def take_in_hand(delivery_id: UUID, owner: int) -> Claimed | NotClaimed:
     """Within the tenant's scope: claims what is to be sent from here, and looks after what waits
     for others.
     """
-    row = load(delivery_id)
-    if row is None or row.state not in OPEN:
+    place = find_place(delivery_id)
+    if place is None or place.state not in OPEN:
         due.remove(delivery_id)
         return NotClaimed()
-    if row.lane == Lane.LINK or row.state == DeliveryState.DELIVERED:
+    if place.lane == Lane.LINK or place.state == DeliveryState.DELIVERED:
         return NotClaimed(watch.look_after(delivery_id))
+    lock_queue(place.endpoint_id, place.queue)
+    row = load(delivery_id)
+    if row is None or row.state not in UNDELIVERED:
+        return NotClaimed()
     return claim(row, owner)
 
 
@@ -139,6 +152,8 @@ def _settle(claimed: Claimed, report: Report) -> Made:
     at = now()
     _record(claimed, report, at)
     if row is None or row.state not in OPEN:
+        return ()
+    if row.state == DeliveryState.DELIVERED and report.outcome not in _VERDICTS:
         return ()
     match report.outcome:
         case Outcome.VERDICT:

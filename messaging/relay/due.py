@@ -21,7 +21,7 @@ UPDATE messaging_due SET due_at = %s, owner = NULL WHERE delivery_id = %s AND te
 _REMOVE = "DELETE FROM messaging_due WHERE delivery_id = %s AND tenant_id = %s"
 _CLAIM = """
 UPDATE messaging_due SET owner = %s, due_at = %s
-WHERE delivery_id = %s AND tenant_id = %s AND owner IS NULL
+WHERE delivery_id = %s AND tenant_id = %s AND (owner IS NULL OR owner = %s)
 """
 
 # A claim lives as long as the advisory lock of the process that made it (see ownership).
@@ -52,8 +52,12 @@ class Overdue:
 
 
 def claim(delivery_id: UUID, owner: int, until: datetime) -> bool:
-    """Takes the delivery for the process `owner`; False when another has it or it is settled."""
-    return _execute(_CLAIM, [owner, until, delivery_id, require_tenant()]) == 1
+    """Takes the delivery for the process `owner`; False when another has it or it is settled.
+
+    What a process has claimed it may claim again: its commit may have been lost on the way back.
+    That its threads do not both do so is for the caller to see to.
+    """
+    return _execute(_CLAIM, [owner, until, delivery_id, require_tenant(), owner]) == 1
 
 
 def put_off(delivery_id: UUID, until: datetime) -> None:

@@ -23,6 +23,7 @@ from messaging.models import Message
 from messaging.relay import deadlines, route
 from messaging.relay.codecs import read_message
 from messaging.relay.inflow import Inflow, Outcome
+from messaging.relay.moves import lock_queue
 from messaging.relay.refusal import Refusal, Refused
 from messaging.relay.register import ControlPoint, addressee_of
 from messaging.relay.rows import (
@@ -31,7 +32,7 @@ from messaging.relay.rows import (
     insert_instruction,
     insert_message,
 )
-from messaging.states import Lane
+from messaging.states import OPEN, Lane
 from tenants.audit import ledger
 from tenants.audit.events import Event, Fact
 from tenants.ids import digest_of
@@ -61,6 +62,8 @@ def take(inflow: Inflow, instruction: Instruction) -> Outcome:
     """
     control_point = _addressed(inflow, instruction)
     _apply_rules(inflow, instruction)
+    _refuse_what_does_not_fit(inflow, instruction, control_point)
+    lock_queue(control_point.endpoint_id, instruction.bm_unit)
     content = digest_of(inflow.codec.content_of(inflow.payload))
     known = _from_number_on(control_point, instruction)
     same = [one for one in known if one.number == instruction.number]
@@ -90,6 +93,16 @@ def _addressed(inflow: Inflow, instruction: Instruction) -> ControlPoint:
         field = inflow.codec.pointer_of(instruction, ("bm_unit",))
         raise Refused(Refusal(RefusalCode.UNKNOWN_UNIT, "unknown BM unit", field))
     return found.control_point
+
+
+def _refuse_what_does_not_fit(
+    inflow: Inflow, instruction: Instruction, control_point: ControlPoint
+) -> None:
+    """What the control point's protocol can't say must not be taken: it could never be delivered."""
+    if not route.fits(control_point, instruction, inflow.at):
+        field = inflow.codec.pointer_of(instruction, ("levels",))
+        reason = "too long for the control point's protocol"
+        raise Refused(Refusal(RefusalCode.OUT_OF_RANGE, reason, field))
 
 
 def _from_number_on(control_point: ControlPoint, instruction: Instruction) -> list[_Known]:
@@ -193,9 +206,10 @@ def _overlap(instruction: Instruction, row: InstructionRow) -> bool:
     if not isinstance(instruction, BidOfferAcceptance):
         return False
     other = read_message(row.message)
-    was_sent = row.message.deliveries.filter(lane=Lane.LINK, sent_at__isnull=False).exists()
+    sent_or_waiting = models.Q(sent_at__isnull=False) | models.Q(state__in=OPEN)
+    stands = row.message.deliveries.filter(sent_or_waiting, lane=Lane.LINK).exists()
     return (
-        was_sent
+        stands
         and isinstance(other, BidOfferAcceptance)
         and profile.overlap(instruction.levels, other.levels)
     )

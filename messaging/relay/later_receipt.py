@@ -10,9 +10,9 @@ from messaging.domain.acknowledgements import ReceiptOfMessage, ReceiptStatus
 from messaging.domain.units import RefusalCode
 from messaging.models import Delivery, Message
 from messaging.relay import verdicts
-from messaging.relay.claim import lock_queue
 from messaging.relay.inflow import Inflow, Outcome
 from messaging.relay.load import LoadedDelivery, load_locked
+from messaging.relay.moves import lock_queue
 from messaging.relay.refusal import Refusal, Refused
 from messaging.relay.rows import NewMessage, insert_message
 from messaging.states import OPEN, Lane

@@ -14,7 +14,7 @@ from django.db import connection
 from messaging.domain.instructions import InstructionKind
 from messaging.domain.messages import BmMessage
 from messaging.models import Delivery, Link
-from messaging.protocols.base import Envelope, Stamp
+from messaging.protocols.base import Envelope, LocalProtocolError, Stamp
 from messaging.protocols.edl.numbers import Waiting, next_number, plan_start
 from messaging.protocols.edl.profile import Role
 from messaging.relay import due, verdicts
@@ -56,16 +56,19 @@ class Opened:
 
     hold: Hold
     last_taken: int
+    last_given: int
     repeat: tuple[Outgoing, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What one look for waiting messages came to; `deliveries` were made by ones that had
-    expired.
+    """What one look for waiting messages came to: what to send, the last number given now, and
+    whether more may wait. `deliveries` were made by ones that had expired.
     """
 
     outgoing: tuple[Outgoing, ...]
+    last_given: int
+    is_full: bool
     deliveries: tuple[NewDelivery, ...] = ()
 
 
@@ -105,7 +108,7 @@ def open_link(
         repeat = tuple(w for w in waiting if w.number in repeated)
         for outgoing in repeat:
             _record_sending(outgoing, at, again=True)
-        return Opened(hold, link.last_taken, repeat)
+        return Opened(hold, link.last_taken, their_last or link.last_given, repeat)
 
     return in_tenant(tenant_id, work)
 
@@ -123,9 +126,11 @@ def close_link(hold: Hold, reason: str) -> None:
     in_tenant(hold.tenant_id, work)
 
 
-def give(hold: Hold, limit: int) -> Given:
-    """Numbers and writes the next messages that wait for this link, at most `limit`. Raises
-    LinkReplaced.
+def give(hold: Hold, limit: int, last_given: int | None = None) -> Given:
+    """Numbers and writes the next messages that wait for this link, at most `limit`.
+
+    Raises LinkReplaced, also where `last_given` is not the last number given: then a commit was
+    lost on its way back, and only a new link can find out what of it was sent.
 
     They are committed as sent before the first byte leaves, so that they go again byte for byte
     after a broken link.
@@ -133,29 +138,36 @@ def give(hold: Hold, limit: int) -> Given:
 
     def work() -> Given:
         at = now()
-        last_given = _locked_in_epoch(hold)
+        number = _locked_in_epoch(hold)
+        if last_given is not None and number != last_given:
+            raise LinkReplaced(hold.control_point.name)
         outgoing: list[Outgoing] = []
         made: tuple[NewDelivery, ...] = ()
-        number = last_given
-        for row in load_pending(hold.endpoint_id, limit):
+        rows = load_pending(hold.endpoint_id, limit)
+        for row in rows:
             if at >= row.deadline:
                 made += verdicts.expire(row, at)
                 continue
-            number = next_number(number, hold.profile.limits.number_modulus)
-            outgoing.append(_numbered(hold, row, number, at))
+            following = next_number(number, hold.profile.limits.number_modulus)
+            try:
+                outgoing.append(_numbered(hold, row, following, at))
+            except LocalProtocolError as error:
+                made += verdicts.refused_on_link(row, at, "R003", f"cannot be said: {error}")
+                continue
+            number = following
         if outgoing:
             _set_last_given(hold, number)
-        return Given(tuple(outgoing), made)
+        return Given(tuple(outgoing), number, len(rows) == limit, made)
 
     return in_tenant(hold.tenant_id, work)
 
 
-def go_back(hold: Hold, expected: int) -> None:
-    """The control point refused a number for a gap: what it has not taken is given again, from
+def go_back(hold: Hold, expected: int) -> int:
+    """Returns the last number given that stands. The control point refused a number for a gap: what it has not taken is given again, from
     `expected` on.
     """
 
-    def work() -> None:
+    def work() -> int:
         at = now()
         last_given = _locked_in_epoch(hold)
         modulus = hold.profile.limits.number_modulus
@@ -171,8 +183,9 @@ def go_back(hold: Hold, expected: int) -> None:
         taken = {w.number for w in plan.repeat}
         _give_again([w.delivery_id for w in waiting if w.number not in taken], at)
         _set_last_given(hold, before)
+        return before
 
-    in_tenant(hold.tenant_id, work)
+    return in_tenant(hold.tenant_id, work)
 
 
 def acknowledge(hold: Hold, number: int, answered_at: datetime) -> tuple[NewDelivery, ...]:
@@ -181,6 +194,7 @@ def acknowledge(hold: Hold, number: int, answered_at: datetime) -> tuple[NewDeli
     """
 
     def work() -> tuple[NewDelivery, ...]:
+        _locked_in_epoch(hold)
         row = _sent(hold, number)
         if row is None:
             return ()
@@ -199,6 +213,7 @@ def refused(
     """The control point would not have it: that is for a person to see."""
 
     def work() -> tuple[NewDelivery, ...]:
+        _locked_in_epoch(hold)
         row = _sent(hold, number)
         if row is None:
             return ()

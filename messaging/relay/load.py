@@ -20,7 +20,7 @@ from tenants.audit.bodies import BodyGone
 _SELECT = """
 SELECT d.id, d.lane, d.queue, d.position, d.state, d.created_at, d.deadline, d.attempts,
        d.reference, d.payload_digest, d.payload_at, d.sealed_digest, d.sealed_at, d.sent_at,
-       d.held_at,
+       d.held_at, d.wait_until,
        m.id, m.origin, m.kind, m.bm_unit, m.reference, m.answers_id, m.received_at,
        (SELECT b.content FROM audit_body b
         WHERE b.tenant_id = m.tenant_id AND b.digest = m.body_digest
@@ -32,6 +32,7 @@ JOIN messaging_message m ON m.id = d.message_id
 JOIN tenants_endpoint o ON o.id = m.endpoint_id
 JOIN tenants_endpoint e ON e.id = d.endpoint_id
 """
+_PLACE = "SELECT lane, state, endpoint_id, queue FROM messaging_delivery WHERE id = %s"
 _BY_ID = _SELECT + "WHERE d.id = %s"
 _PENDING = (
     _SELECT
@@ -41,9 +42,9 @@ _PENDING = (
 _LAST_UNDER = (
     _SELECT
     + "WHERE d.endpoint_id = %s AND d.reference = %s AND d.lane = 'link'"
-    + " ORDER BY d.position DESC LIMIT 1 FOR UPDATE OF d"
+    + " ORDER BY d.sent_at DESC NULLS LAST LIMIT 1 FOR UPDATE OF d"
 )
-_DELIVERY_COLUMNS, _MESSAGE_COLUMNS, _ENDPOINT_COLUMNS = 15, 8, 8
+_DELIVERY_COLUMNS, _MESSAGE_COLUMNS, _ENDPOINT_COLUMNS = 16, 8, 8
 _SETTINGS_AT = 5
 
 
@@ -100,6 +101,7 @@ class LoadedDelivery:
     sealed_at: datetime | None
     sent_at: datetime | None
     held_at: datetime | None
+    wait_until: datetime | None
     message: LoadedMessage
     endpoint: LoadedEndpoint
 
@@ -110,6 +112,23 @@ class LoadedDelivery:
     @property
     def endpoint_id(self) -> UUID:
         return self.endpoint.id
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """As much of a delivery as says whose hands it waits for, and in which queue."""
+
+    lane: str
+    state: str
+    endpoint_id: UUID
+    queue: str
+
+
+def find_place(delivery_id: UUID) -> Place | None:
+    with connection.cursor() as cursor:
+        cursor.execute(_PLACE, [delivery_id])
+        row = cursor.fetchone()
+    return Place(*row) if row else None
 
 
 def load(delivery_id: UUID) -> LoadedDelivery | None:

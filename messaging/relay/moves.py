@@ -25,6 +25,7 @@ class Wanting(Enum):
     AS_BEFORE = "as before"
 
 
+_LOCK_QUEUE = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 NO_MORE: Final = Wanting.NO_MORE
 AS_BEFORE: Final = Wanting.AS_BEFORE
 
@@ -67,6 +68,14 @@ def move(
         cursor.execute(_statement(due, tuple(changes)), values)
         if cursor.rowcount != 1:
             raise ImpossibleMove(f"{delivery_id} does not become {state.value}")
+
+
+def lock_queue(endpoint_id: UUID, queue: str) -> None:
+    """Claims and settlements of one queue come one after the other, so that the next in it is never
+    overlooked. Held until the transaction ends.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK_QUEUE, [f"{endpoint_id} {queue}"])
 
 
 @lru_cache(maxsize=64)

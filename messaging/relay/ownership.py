@@ -9,11 +9,15 @@ from __future__ import annotations
 import os
 import secrets
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import UUID
 
 import psycopg
 from django.db import connection
 
 _lock = threading.Lock()
+_busy: set[UUID] = set()
 _held: tuple[int, int, psycopg.Connection] | None = None
 
 
@@ -29,6 +33,20 @@ def owner() -> int:
         return _held[1]
 
 
+@contextmanager
+def in_hand(delivery_id: UUID) -> Iterator[bool]:
+    """Whether this thread, and no other of this process, has the delivery in hand meanwhile."""
+    with _lock:
+        mine = delivery_id not in _busy
+        _busy.add(delivery_id)
+    try:
+        yield mine
+    finally:
+        if mine:
+            with _lock:
+                _busy.discard(delivery_id)
+
+
 def _session_with_lock(number: int) -> psycopg.Connection:
     parameters = connection.get_connection_params()
     names = ("dbname", "user", "password", "host", "port")
@@ -39,4 +57,9 @@ def _session_with_lock(number: int) -> psycopg.Connection:
 
 
 def _is_alive(session: psycopg.Connection) -> bool:
-    return not session.closed and not session.broken
+    """Asks the server: a session that it has ended looks whole from here until it is used."""
+    try:
+        session.execute("SELECT 1")
+    except psycopg.Error:
+        return False
+    return True

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from messaging.domain.acknowledgements import FreeText, Result
-from messaging.domain.instructions import Instruction
+from messaging.domain.instructions import Instruction, InstructionAnswer
 from messaging.domain.messages import BmMessage, kind_of, unit_of
 from messaging.models import Message
-from messaging.protocols.base import Envelope, Stamp
+from messaging.protocols.base import Envelope, LocalProtocolError, Stamp
 from messaging.relay import deadlines
 from messaging.relay.codecs import legacy_codec
 from messaging.relay.correlate import Matched
@@ -45,12 +45,20 @@ def to_operator(
         message_id,
         standing.operator,
         Lane.OPERATOR,
-        unit_of(message),
+        _queue_of(message),
         at=at,
         due_at=at + _WORKER_GRACE,
         deadline=deadline,
     )
     return (new,)
+
+
+def _queue_of(message: BmMessage) -> str:
+    """A BM unit's redeclarations go in order, and its answers: an answer has two minutes, and must not
+    wait for a redeclaration that the operator won't take.
+    """
+    unit = unit_of(message)
+    return f"{unit} answers" if isinstance(message, InstructionAnswer) else unit
 
 
 def to_control_point(
@@ -67,6 +75,16 @@ def to_control_point(
     _, *rest = codec.divide(instruction)
     first = _on_link(message_id, control_point, instruction.bm_unit, at, respond_by)
     return (first, *(tell(control_point, text, at, answers=message_id) for text in rest))
+
+
+def fits(control_point: ControlPoint, instruction: Instruction, at: datetime) -> bool:
+    """Whether the control point's protocol can say it."""
+    codec = legacy_codec(control_point.settings)
+    try:
+        codec.encode(Envelope(Stamp("", at), (codec.divide(instruction)[0],)))
+    except LocalProtocolError:
+        return False
+    return True
 
 
 def tell_result(

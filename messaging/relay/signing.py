@@ -29,7 +29,7 @@ OPERATOR = "NGESO"
 
 DEFAULT_ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA", "Ed25519")
 
-_trusted_keys: Bounded[bytes, TrustedKey] = Bounded(1024)
+_trusted_keys: Bounded[tuple[bytes, str], TrustedKey] = Bounded(1024)
 _contexts: Bounded[tuple[bytes, bytes], ssl.SSLContext] = Bounded(1024)
 
 
@@ -134,7 +134,7 @@ def _trust(
 
 def _trusted_key(trusted: peers.TrustedCertificate) -> TrustedKey:
     return _trusted_keys.get(
-        trusted.fingerprint,
+        (trusted.fingerprint, trusted.participant_id),
         lambda: TrustedKey(
             thumbprint(trusted.fingerprint),
             x509.load_pem_x509_certificate(trusted.pem.encode()),

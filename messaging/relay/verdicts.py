@@ -77,15 +77,18 @@ def expire_unanswered(row: LoadedDelivery, at: datetime) -> Made:
     return _settle(row, DeliveryState.EXPIRED, Event.EXPIRED, at, code, text)
 
 
-def hold(row: LoadedDelivery, at: datetime, until: datetime, text: str) -> Made:
+def hold(
+    row: LoadedDelivery, at: datetime, until: datetime, text: str, *, in_person: bool = True
+) -> Made:
     """The operator is out: the message waits, and the control point is told so once, as are those
-    behind it.
+    behind it, which are not held `in_person` but by the one ahead.
     """
     made: Made = ()
     if row.held_at is None:
         made = _result(row, at, ResultVerdict.HELD, RefusalCode.SO_OUT, text)
         made += _next_in_queue(row, at)
-    move(row.id, DeliveryState.HELD, {"held_at": row.held_at or at}, until)
+    changes = {"held_at": row.held_at or at, "wait_until": until if in_person else None}
+    move(row.id, DeliveryState.HELD, changes, until)
     detail = {"code": RefusalCode.SO_OUT.value, "until": until.isoformat()}
     ledger.record(Fact(Event.HELD, at, row.message_id, row.id, detail=detail))
     return made
@@ -102,7 +105,8 @@ def await_final(row: LoadedDelivery, at: datetime) -> Made:
 
 def retry(row: LoadedDelivery, at: datetime, pause: timedelta) -> Made:
     """It did not get through, or nobody knows whether it did."""
-    move(row.id, DeliveryState.PENDING, {}, min(at + pause, row.deadline))
+    until = min(at + pause, row.deadline)
+    move(row.id, DeliveryState.PENDING, {"wait_until": until}, until)
     return ()
 
 

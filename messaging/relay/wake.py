@@ -40,7 +40,7 @@ def wake(deliveries: Iterable[NewDelivery]) -> None:
 
 def wake_worker(tenant_id: UUID, delivery_id: UUID) -> None:
     try:
-        current_app.send_task(DELIVER, args=[str(tenant_id), str(delivery_id)])
+        current_app.send_task(DELIVER, args=[str(tenant_id), str(delivery_id)], retry=False)
     except (OperationalError, OSError, redis.RedisError) as error:
         _log.warning("no broker to wake a worker", error=str(error))
 

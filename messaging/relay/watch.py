@@ -41,8 +41,11 @@ def _without_a_verdict(row: LoadedDelivery, at: datetime) -> Made:
     """Nobody answers in another's name: it is alarmed, once, and left to a person or to a late
     receipt.
     """
-    if row.lane == Lane.LINK and at < row.deadline:
-        due.put_off(row.id, row.deadline)
+    until = row.deadline
+    if row.lane == Lane.OPERATOR:
+        until = (row.sent_at or row.created_at) + deadlines.FINAL_RECEIPT_WITHIN
+    if at < until:
+        due.put_off(row.id, until)
         return ()
     what = "no verdict from the control point" if row.lane == Lane.LINK else "no final receipt"
     verdicts.alarm(row, at, f"{what} in time")

@@ -5,6 +5,7 @@ answer.
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Hashable, Mapping
 from datetime import UTC, datetime
 
@@ -22,6 +23,7 @@ from tenants.cache import Bounded
 ANSWER_LIMIT = 64 * 1024 * 1024
 """Bytes of the longest answer the wire format knows."""
 
+READ_BYTES = 64 * 1024
 CONNECT_SECONDS = 5.0
 _POOL_CONNECTIONS = 32
 
@@ -42,6 +44,7 @@ def post(
     Connections are kept per `identity`, which must change with the certificate or the authorities
     in `context`.
     """
+    deadline = time.monotonic() + seconds
     pool = _pools.get(identity, lambda: _pool(context))
     timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, seconds), total=seconds)
     try:
@@ -56,7 +59,7 @@ def post(
             preload_content=False,
             decode_content=False,
         )
-        return _read(response)
+        return _read(response, deadline)
     except (NewConnectionError, ConnectTimeoutError) as error:
         raise Unreachable(_brief(error)) from error
     except SSLError as error:
@@ -71,17 +74,30 @@ def _pool(context: ssl.SSLContext) -> urllib3.PoolManager:
     )
 
 
-def _read(response: urllib3.BaseHTTPResponse) -> Answered:
+def _read(response: urllib3.BaseHTTPResponse, deadline: float) -> Answered:
     try:
-        body = response.read(ANSWER_LIMIT + 1)
-        if len(body) > ANSWER_LIMIT:
-            response.close()
-            raise Unanswered("the answer is too long")
+        body = _whole_body(response, deadline)
+    except Unanswered:
+        response.close()
+        raise
     finally:
         response.release_conn()
     headers = {name.lower(): value for name, value in response.headers.items()}
     at = datetime.now(UTC)
     return Answered(response.status, headers, body, at, _seconds(headers.get("retry-after", "")))
+
+
+def _whole_body(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
+    """In pieces, since the library's time limit is for each read: a trickle must end as well."""
+    parts, size = [], 0
+    while part := response.read1(READ_BYTES):
+        parts.append(part)
+        size += len(part)
+        if size > ANSWER_LIMIT:
+            raise Unanswered("the answer is too long")
+        if time.monotonic() > deadline:
+            raise Unanswered("the answer was not whole in time")
+    return b"".join(parts)
 
 
 def _seconds(value: str) -> float | None:

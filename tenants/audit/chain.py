@@ -83,6 +83,8 @@ def _disagreement(entry: Linked) -> str | None:
         said = json.loads(entry.record)
     except ValueError:
         return "the record is not JSON"
+    if not isinstance(said, dict):
+        return "the record is not a JSON object"
     for name in ("event", "message_id", "delivery_id"):
         column = getattr(entry, name)
         if said.get(name) != (str(column) if column is not None else None):

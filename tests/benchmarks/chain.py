@@ -93,23 +93,26 @@ async def _hop_rates(plan: Plan) -> tuple[float, float]:
     store = await Store.open(plan.database, WRITERS)
     rates: dict[bool, list[float]] = {False: [], True: []}
     for window in range(2 * WINDOWS):
-        append = bool(window % 2)
         end = time.perf_counter() + WINDOW_SECONDS
         done = await asyncio.gather(
-            *(_write(plan, store, writer, end, append) for writer in range(WRITERS))
+            *(_write(plan, store, writer, window, end) for writer in range(WRITERS))
         )
-        rates[append].append(sum(done) / WINDOW_SECONDS)
+        rates[_appends(window)].append(sum(done) / WINDOW_SECONDS)
     await store.close()
     return median(rates[False]), median(rates[True])
 
 
-async def _write(plan: Plan, store: Store, writer: int, end: float, append: bool) -> int:
+def _appends(window: int) -> bool:
+    return bool(window % 2)
+
+
+async def _write(plan: Plan, store: Store, writer: int, window: int, end: float) -> int:
     """One control point of one of two tenants, over and over; returns how many hops it made."""
     sites = plan.of(Side.BOUND)
     site = sites[writer % len(sites)]
     point = site.points[writer]
     signer = Signer.load(site.signing, site.participant_id)
-    number = int(time.time() * 10) % 10_000_000 + 20_000_000
+    number, append = 20_000_000 + window * 1_000_000, _appends(window)
     done = 0
     while time.perf_counter() < end:
         number += 1

@@ -99,9 +99,8 @@ def write(plan: Plan, path: Path) -> None:
 def read(path: Path) -> Plan:
     told = json.loads(path.read_text())
     tenants = tuple(_tenant(one) for one in told.pop("tenants"))
-    pairs = {name: Pair(**told.pop(name)) for name in ("peer_tls", "peer_signing", "host")}
-    ports = Ports(**told.pop("ports"))
-    return Plan(**told, **pairs, ports=ports, tenants=tenants)
+    told |= {name: Pair(**told[name]) for name in ("peer_tls", "peer_signing", "host")}
+    return Plan(**{**told, "ports": Ports(**told["ports"]), "tenants": tenants})
 
 
 def client_context(plan: Plan, pair: Pair) -> ssl.SSLContext:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -74,7 +75,7 @@ SELECT count(*) FROM standing
 
 _CLAIM = f"""
 WITH {_body("payload")}, {_body("sealed")},
-due AS (UPDATE messaging_due SET owner = 1, due_at = %(later)s
+due AS (UPDATE messaging_due SET owner = %(owner)s, due_at = %(later)s
     WHERE delivery_id = %(delivery)s AND owner IS NULL)
 UPDATE messaging_delivery SET state = 'CLAIMED', attempts = attempts + 1,
     reference = %(reference)s, payload_digest = %(payload_digest)s, payload_at = %(at)s,
@@ -301,10 +302,15 @@ def acknowledged(tenant: UUID, delivery: UUID, sent_at: datetime) -> Commit:
 
 
 class Store:
-    """Connections to the database, as the application role; each commit has one to itself."""
+    """Connections to the database, as the application role; each commit has one to itself.
 
-    def __init__(self, connections: Sequence[psycopg.AsyncConnection]) -> None:
+    `owner` is a number whose advisory lock is held, as the relay's processes do: what is claimed
+    under any other is taken for orphaned by the stack's sweep.
+    """
+
+    def __init__(self, connections: Sequence[psycopg.AsyncConnection], owner: int) -> None:
         self._all = connections
+        self._owner = owner
         self._free: asyncio.Queue[psycopg.AsyncConnection] = asyncio.Queue()
         for connection in connections:
             self._free.put_nowait(connection)
@@ -312,7 +318,10 @@ class Store:
     @classmethod
     async def open(cls, url: str, size: int) -> Store:
         connect = psycopg.AsyncConnection.connect
-        return cls([await connect(url, autocommit=True) for _ in range(size)])
+        connections = [await connect(url, autocommit=True) for _ in range(size)]
+        owner = secrets.randbits(62) | 1
+        await connections[0].execute("SELECT pg_advisory_lock(%s)", [owner])
+        return cls(connections, owner)
 
     async def close(self) -> None:
         for connection in self._all:
@@ -321,10 +330,11 @@ class Store:
     async def commit(self, work: Commit, *, append: bool = True) -> None:
         """The statements of a pipeline are one transaction, committed when it ends."""
         connection = await self._free.get()
+        values = {**work.values, "owner": self._owner}
         try:
             async with connection.pipeline(), connection.cursor() as cursor:
                 await cursor.execute(_SCOPE, [str(work.tenant)], prepare=True)
-                await cursor.execute(work.statement.encode(), work.values, prepare=True)
+                await cursor.execute(work.statement.encode(), values, prepare=True)
                 if append:
                     await cursor.execute(_APPEND, _columns(work.facts), prepare=True)
         finally:

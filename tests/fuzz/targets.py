@@ -1,0 +1,278 @@
+"""The decoders, each with its seeds, what makes an input of it, and what may come out: its own
+error, with words that can be told to a peer.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from messaging.protocols.base import Parcel, RemoteProtocolError
+from messaging.protocols.edl import events as ev
+from messaging.protocols.edl.codec import EdlCodec
+from messaging.protocols.edl.loading import load_profile as load_edl
+from messaging.protocols.edl.profile import Role
+from messaging.protocols.edl.session import Session
+from messaging.protocols.edl.states import State
+from messaging.protocols.neso.seals import (
+    Sealed,
+    SealError,
+    TrustedKey,
+    get_seal,
+    thumbprint_of,
+)
+from messaging.protocols.neso.strict_json import MOST_DEPTH, NotStrictJson, parse
+from messaging.protocols.neso.wa.codec import WaCodec
+from messaging.protocols.neso.wa.loading import load_profile as load_wa
+from tests.fuzz.mutators import ANYWHERE, IN_JSON, Mutator, mutated
+
+NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+GOLDEN = Path(__file__).resolve().parent.parent / "protocols" / "golden"
+EDL_SEEDS = tuple(path.read_bytes() for path in sorted((GOLDEN / "edl").glob("*.edl")))
+WA_SEEDS = tuple(path.read_bytes().strip() for path in sorted((GOLDEN / "neso").glob("*.json")))
+MOST_TEXT = 300
+"""Characters of an error's text: what a peer sent must not come back to it at length."""
+
+_EDL = EdlCodec(load_edl("host-1"))
+_WA = WaCodec(load_wa("host-1"))
+_SEAL = get_seal("jws-json")
+_SERVICES = ("", *_WA.profile.services)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """`make` gives an input's bytes, `take` decodes them; whatever `take` raises is a finding."""
+
+    name: str
+    make: Callable[[Random], bytes]
+    take: Callable[[Random, bytes], None]
+
+
+def _of(seeds: Sequence[bytes], mutators: Sequence[Mutator]) -> Callable[[Random], bytes]:
+    return lambda rng: mutated(rng, seeds, mutators)
+
+
+def _tellable(text: str, field: str = "", reference: str | None = "") -> None:
+    assert 0 < len(text) <= MOST_TEXT
+    (text + field + (reference or "")).encode("utf-8")
+
+
+# EDL.
+
+
+def _make_edl(rng: Random) -> bytes:
+    """Half of them with a header that holds, so that the data are reached."""
+    data = mutated(rng, EDL_SEEDS, ANYWHERE)
+    if rng.random() < 0.5:
+        return data
+    prefix, header, *_ = rng.choice(EDL_SEEDS).split(b"^")
+    return b"^".join((prefix, header, data.split(b"^", 2)[-1]))
+
+
+def _take_edl(rng: Random, data: bytes) -> None:
+    try:
+        _EDL.decode(Parcel(data))
+    except RemoteProtocolError as error:
+        _tellable(error.text, error.field, error.reference)
+        assert _EDL.profile.framing.clean(error.text) == error.text
+
+
+_HELLO = next(seed for seed in EDL_SEEDS if b"HELLO" in seed)
+
+
+def _make_stream(rng: Random) -> bytes:
+    """A conversation: mostly a good HELLO first, and numbers that follow one another."""
+    parts = [_HELLO if rng.random() < 0.9 else _make_edl(rng)]
+    for number in range(1, rng.randint(2, 6)):
+        part = _make_edl(rng) if rng.random() < 0.6 else rng.choice(EDL_SEEDS)
+        if rng.random() < 0.7:
+            prefix, mark, rest = part.partition(b"^")
+            part = prefix + mark + rest[:6] + b"%08d" % number + rest[14:]
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _take_stream(rng: Random, data: bytes) -> None:
+    """Either end of the link, the bytes in pieces."""
+    role = rng.choice(tuple(Role))
+    session = Session(role, _EDL.profile, NOW, "CPALFA" if role is Role.CONTROL_POINT else "")
+    if role is Role.CONTROL_POINT:
+        session.hello("host-1", 0, NOW)
+        data = data.replace(b"HELLO ", b"READY ", 1)
+    while data:
+        size = rng.choice((1, 7, 50, 300, 100_000)) if len(data) < 2_000 else len(data)
+        piece, data = data[:size], data[size:]
+        session.receive_data(piece, NOW)
+        while found := list(session.events()):
+            for event in found:
+                _react(session, event)
+    session.tick(NOW + timedelta(seconds=31))
+    list(session.events())
+
+
+def _react(session: Session, event: ev.Event) -> None:
+    match event:
+        case ev.Hello():
+            session.ready(0, NOW)
+        case ev.Received() | ev.Repeated() if session.state is State.READY:
+            try:
+                _EDL.decode(Parcel(event.content))
+                session.ack(event.number, NOW)
+            except RemoteProtocolError as error:
+                session.nack(event.number, error.code, error.text, NOW)
+        case ev.Gap() if session.state is State.READY:
+            session.withdraw(event.expected, event.number)
+        case ev.Broken():
+            assert event.answer.endswith(b"^\n")
+            assert session.state is State.CLOSED
+        case _:
+            pass
+
+
+# JSON and the Wider Access payloads.
+
+
+def _take_json(rng: Random, data: bytes) -> None:
+    try:
+        parse(data)
+    except NotStrictJson as error:
+        _tellable(str(error))
+        return
+    # What the strict reader takes, the lenient one takes too, and nowhere deeper than is allowed.
+    assert _depth(json.loads(data, parse_float=str, parse_int=str)) <= MOST_DEPTH
+
+
+def _depth(value: object) -> int:
+    if isinstance(value, dict):
+        return 1 + max((_depth(one) for one in value.values()), default=0)
+    if isinstance(value, list):
+        return 1 + max((_depth(one) for one in value), default=0)
+    return 0
+
+
+def _take_wa(rng: Random, data: bytes) -> None:
+    try:
+        envelope = _WA.decode(Parcel(data, rng.choice(_SERVICES)))
+    except RemoteProtocolError as error:
+        _tellable(error.text, error.field, error.reference)
+        return
+    # What was read can be written, and is read as the same.
+    written = _WA.encode(envelope)
+    assert _WA.decode(replace(written, name="")) == envelope
+
+
+# Seals.
+
+
+@dataclass(frozen=True, slots=True)
+class _Signer:
+    key: Ed25519PrivateKey
+    thumbprint: str
+    trusted: TrustedKey
+
+
+@cache
+def _signer() -> _Signer:
+    """The same in every process and run, as Ed25519 signs without chance: a seed tells it all."""
+    key = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"the fuzzer's signer").digest())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "NGESO")])
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).serial_number(1)
+    builder = builder.not_valid_before(NOW - timedelta(days=1))
+    builder = builder.not_valid_after(NOW + timedelta(days=1)).public_key(key.public_key())
+    certificate = builder.sign(key, None)
+    thumbprint = thumbprint_of(certificate)
+    return _Signer(key, thumbprint, TrustedKey(thumbprint, certificate, "NGESO"))
+
+
+def _header(payload: bytes) -> bytes:
+    thumbprint = _signer().thumbprint
+    header: dict[str, Any] = {"alg": "EdDSA", "kid": thumbprint, "x5t#S256": thumbprint}
+    header |= {"typ": "wa+json", "iat": int(NOW.timestamp()), "iss": "NGESO", "aud": "ALICE"}
+    return json.dumps({**header, "jti": json.loads(payload)["messageId"]}).encode()
+
+
+def _encoded(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def _sealed(header: bytes, payload: bytes) -> bytes:
+    """A body whose signature holds, whatever it signs."""
+    protected, content = _encoded(header), _encoded(payload)
+    signature = _encoded(_signer().key.sign(f"{protected}.{content}".encode()))
+    body = {"payload": content, "protected": protected, "signature": signature}
+    return json.dumps(body).encode()
+
+
+@cache
+def _bodies() -> tuple[bytes, ...]:
+    return tuple(_sealed(_header(payload), payload) for payload in WA_SEEDS)
+
+
+@cache
+def _headers() -> tuple[bytes, ...]:
+    return tuple(_header(payload) for payload in WA_SEEDS)
+
+
+def _make_sealed(rng: Random) -> bytes:
+    """The body changed, or well signed what is wrong within: the header, or the payload."""
+    layer = rng.randrange(4)
+    if layer < 2:
+        return mutated(rng, _bodies(), IN_JSON)
+    payload = rng.choice(WA_SEEDS)
+    if layer == 2:
+        return _sealed(mutated(rng, _headers(), IN_JSON), payload)
+    return _sealed(_header(payload), mutated(rng, (payload, *WA_SEEDS), IN_JSON))
+
+
+def _take_peek(rng: Random, data: bytes) -> None:
+    try:
+        heading = _SEAL.peek(Sealed(data, _SEAL.content_type))
+    except SealError as error:
+        _tellable(error.reason)
+        return
+    _tellable(heading.audience, heading.issuer, heading.jti)
+
+
+def _take_open(rng: Random, data: bytes) -> None:
+    """What opens is what was signed: the check is made without the code under test."""
+    try:
+        opened = _SEAL.open(
+            Sealed(data, _SEAL.content_type),
+            trusted=(_signer().trusted,),
+            audience="ALICE",
+            issuer="NGESO",
+            algorithms=frozenset({"RS256", "PS256", "ES256", "EdDSA"}),
+            now=NOW,
+        )
+    except SealError as error:
+        _tellable(error.reason)
+        return
+    body = json.loads(data)
+    signed = f"{body['protected']}.{body['payload']}".encode()
+    signature = base64.urlsafe_b64decode(body["signature"] + "==")
+    _signer().key.public_key().verify(signature, signed)
+    assert _encoded(opened.payload) == body["payload"]
+
+
+TARGETS: dict[str, Target] = {
+    target.name: target
+    for target in (
+        Target("edl-codec", _make_edl, _take_edl),
+        Target("edl-session", _make_stream, _take_stream),
+        Target("strict-json", _of(WA_SEEDS, IN_JSON), _take_json),
+        Target("wa-codec", _of(WA_SEEDS, IN_JSON), _take_wa),
+        Target("seal-peek", _make_sealed, _take_peek),
+        Target("seal-open", _make_sealed, _take_open),
+    )
+}

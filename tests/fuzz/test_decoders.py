@@ -1,0 +1,58 @@
+"""Twenty thousand mutated inputs through each decoder, always the same; `make fuzz` runs a million
+others.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from messaging.protocols.base import Parcel, RemoteProtocolError
+from tests.fuzz import campaign, targets
+from tests.fuzz.targets import TARGETS, Target
+
+SEED = 2026
+INPUTS = 20_000
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_mutated_bytes_are_taken_or_refused_in_the_protocols_own_words(name: str) -> None:
+    outcome = campaign.run(name, SEED, range(INPUTS))
+    assert not outcome.crashes, "\n".join(map(str, outcome.crashes))
+    assert outcome.inputs == INPUTS
+
+
+def test_a_decoder_that_breaks_is_found_and_can_be_made_to_break_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The control: a reader that trusts its bytes."""
+
+    def trusting(rng: Random, data: bytes) -> None:
+        data.decode("ascii")
+
+    weak = Target("weak", TARGETS["edl-codec"].make, trusting)
+    monkeypatch.setitem(TARGETS, "weak", weak)
+    found = campaign.run("weak", SEED, range(INPUTS)).crashes
+    assert len(found) == campaign.MOST_CRASHES
+    _, again = campaign.input_of(weak, SEED, found[0].number)
+    assert again == found[0].data
+    assert "UnicodeDecodeError" in str(found[0])
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_most_inputs_differ(name: str) -> None:
+    made = {campaign.input_of(TARGETS[name], SEED, number)[1] for number in range(2_000)}
+    assert len(made) > 1_500
+
+
+def test_a_good_part_of_the_inputs_gets_past_the_first_checks() -> None:
+    """Mutation that only ever broke the outermost layer would test nothing behind it."""
+    codec, target = targets._EDL, TARGETS["edl-codec"]
+    fields = set()
+    for number in range(3_000):
+        try:
+            codec.decode(Parcel(campaign.input_of(target, SEED, number)[1]))
+        except RemoteProtocolError as error:
+            fields.add(error.field)
+    assert {"bm_unit", "number", "type", "levels"} <= {name.partition(".")[0] for name in fields}
