@@ -12,7 +12,7 @@ unexport PYTHONPATH
 unexport PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run demo test bench lint format types lock clean
+.PHONY: help venv run demo test fuzz bench lint format types lock clean
 
 help: ## what can be done here
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ test: venv ## every check: lint, types, migrations, API description, tests
 
 bench: venv ## the relay's times, held against a lower bound measured in the same run
 	@$(VENV)/python -m tests.benchmarks
+
+fuzz: venv ## a million mutated inputs through each decoder; FUZZ='--seed 7 --target wa-codec' for less
+	@$(VENV)/python -m tests.fuzz $(FUZZ)
 
 lint: venv ## style and formatting, changing nothing
 	@$(VENV)/ruff check .

@@ -30,7 +30,8 @@ def walled(
             f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
             f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY",
             f"CREATE POLICY tenant_wall ON {table} USING ({own_rows}) WITH CHECK ({own_rows})",
-            f"CREATE POLICY staff_reads ON {table} FOR SELECT TO hostsvc_staff USING (true)",
+            f"CREATE POLICY staff_reads ON {table} FOR SELECT TO hostsvc_staff"
+            f" USING ({CURRENT_TENANT} IS NULL)",
             *_grants(table, app, staff),
         ],
         migrations.RunSQL.noop,

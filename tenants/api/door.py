@@ -35,6 +35,8 @@ Handler = Callable[..., Response]
 class TenantView(APIView):
     """Authenticates, then runs the handler in a scope that is rolled back if it raises."""
 
+    metadata_class = None
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         caller, name = caller_of(request), str(request.method).lower()

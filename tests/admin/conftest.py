@@ -9,11 +9,10 @@ from django.contrib.auth.models import User
 from django.test import Client, override_settings
 
 from tests.api.carried import Carried, carry
+from tests.api.clients import HOST
 from tests.people import Person
 from tests.roles import as_role
 from tests.servers import TestServers
-
-HOST = "127.0.0.1"
 
 
 @pytest.fixture(scope="module")

@@ -77,16 +77,19 @@ def test_a_list_of_what_was_carried_counts_nothing(
     assert all("LIMIT" in sql for sql in of_table)
 
 
+def listed(staff: Client, model: type[Model], **query: Any) -> list[Any]:
+    answer: Any = staff.get(address(model, "changelist"), query)
+    return [row.pk for row in answer.context_data["cl"].result_list]
+
+
 def shown(staff: Client, model: type[Model], **query: Any) -> set[Any]:
-    answer = staff.get(address(model, "changelist"), query)
-    return {row.pk for row in answer.context_data["cl"].result_list}
+    return set(listed(staff, model, **query))
 
 
 def test_messages_come_newest_first_and_by_tenant(
     alice: Person, carried: Carried, staff: Client
 ) -> None:
-    answer = staff.get(address(Message, "changelist"))
-    everyones = [row.pk for row in answer.context_data["cl"].result_list]
+    everyones = listed(staff, Message)
     assert len(everyones) == 2 * len(carried.messages)
     assert everyones == sorted(everyones, reverse=True)
     assert shown(staff, Message, tenant__id__exact=alice.tenant_id) == set(carried.messages)

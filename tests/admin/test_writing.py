@@ -18,6 +18,7 @@ from tenants.audit.verify import verify
 from tenants.directory import Known
 from tenants.ids import HOUSE
 from tenants.models import BmUnit, Endpoint, Peer, PeerCertificate, Tenant
+from tenants.rows import WalledManager
 from tenants.scope import current_tenant, tenant_scope
 from tenants.staff import WalledAdmin
 from tests.people import Cast, Person
@@ -160,13 +161,16 @@ def test_no_scope_is_left_open_behind_a_page(alice: Person, staff: Client) -> No
     assert current_tenant() is None
 
 
-def test_every_page_that_writes_a_walled_table_goes_through_the_scope() -> None:
-    from tenants.rows import WalledManager
-
-    for model, page in admin.site._registry.items():
-        if isinstance(model._default_manager, WalledManager):
-            writable = type(page).has_change_permission is admin.ModelAdmin.has_change_permission
-            assert isinstance(page, WalledAdmin) or not writable, model
+def test_every_page_that_writes_a_walled_table_goes_through_the_scope(staff: Client) -> None:
+    request = staff.get("/admin/").wsgi_request
+    written = [
+        page
+        for model, page in admin.site._registry.items()
+        if isinstance(model._default_manager, WalledManager)
+        and (page.has_change_permission(request) or page.has_add_permission(request))
+    ]
+    assert len(written) == 3
+    assert all(isinstance(page, WalledAdmin) for page in written)
 
 
 def test_negative_control_without_the_scope_the_database_refuses_staff(

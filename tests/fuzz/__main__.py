@@ -11,7 +11,7 @@ import sys
 import time
 from multiprocessing import get_context
 
-from tests.fuzz.campaign import MOST_CRASHES, Outcome, run
+from tests.fuzz.campaign import MOST_CRASHES, Outcome, run, run_batch
 from tests.fuzz.targets import TARGETS
 
 BATCH = 5_000
@@ -31,15 +31,11 @@ def _fuzz(name: str, seed: int, inputs: int) -> int:
     batches = [(name, seed, range(at, min(at + BATCH, inputs))) for at in range(0, inputs, BATCH)]
     whole, began = Outcome(), time.perf_counter()
     with get_context("spawn").Pool(os.cpu_count()) as pool:
-        for outcome in pool.imap_unordered(_one, batches):
+        for outcome in pool.imap_unordered(run_batch, batches):
             whole.add(outcome)
             if len(whole.crashes) >= MOST_CRASHES:
                 break
     return _report(name, whole, time.perf_counter() - began)
-
-
-def _one(batch: tuple[str, int, range]) -> Outcome:
-    return run(*batch)
 
 
 def _report(name: str, outcome: Outcome, seconds: float) -> int:

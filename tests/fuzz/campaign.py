@@ -66,3 +66,8 @@ def run(name: str, seed: int, numbers: Iterable[int]) -> Outcome:
         if len(outcome.crashes) >= MOST_CRASHES:
             break
     return outcome
+
+
+def run_batch(batch: tuple[str, int, range]) -> Outcome:
+    """`run`, as a pool of processes calls it."""
+    return run(*batch)

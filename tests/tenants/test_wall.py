@@ -19,6 +19,7 @@ from tenants.models import BmUnit, Tenant
 from tenants.rows import TenantRow, WalledManager
 from tenants.scope import ScopeError, current_tenant, tenant_scope
 from tests.people import Cast, Person
+from tests.roles import as_role
 from tests.servers import TestServers
 
 # What belongs to no tenant, and why.
@@ -174,6 +175,15 @@ def test_every_walled_model_has_the_loud_manager() -> None:
     for model in walled:
         if model._meta.db_table not in UNWALLED:
             assert isinstance(model._default_manager, WalledManager), model
+
+
+def test_staff_read_across_tenants_outside_a_scope_and_one_tenants_rows_within(
+    servers: TestServers, database: str, alice: Person, bob: Person
+) -> None:
+    with as_role("staff", servers, database):
+        assert BmUnit.objects.values("tenant_id").distinct().count() == 3
+        with tenant_scope(bob.tenant_id):
+            assert set(BmUnit.objects.values_list("tenant_id", flat=True)) == {bob.tenant_id}
 
 
 def test_negative_control_without_forced_policies_the_owner_would_see_everything(
