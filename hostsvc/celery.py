@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from celery import Celery
 from celery.signals import setup_logging
@@ -12,6 +13,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hostsvc.settings")
 app = Celery("hostsvc")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["messaging"])
+# Celery would close the database connection after each task, and a new one costs more than a task.
+# A thread keeps its own, and takes another when it is lost (tenants.scope).
+app.conf["CELERY_DB_REUSE_MAX"] = sys.maxsize
 
 
 @setup_logging.connect

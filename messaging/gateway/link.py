@@ -51,8 +51,8 @@ _log = structlog.get_logger(__name__)
 @dataclass(frozen=True, slots=True)
 class Gateway:
     """What all links of a process share. `up` and `down` tell it which link holds a control point
-    now. `wakers` are threads of their own, for a broker that does not answer must not keep `threads`
-    from taking messages.
+    now. `wakers` are threads of their own, for a broker that does not answer must not keep
+    `threads` from taking messages.
     """
 
     owner: int
@@ -343,6 +343,8 @@ class LinkConnection:
         with suppress(ConnectionError, TimeoutError, OSError):
             self._writer.close()
             await asyncio.wait_for(self._writer.wait_closed(), 5)
+        # Else a peer that goes on sending is read from until TLS gives up waiting for its goodbye.
+        self._writer.transport.abort()
         if self._hold is not None:
             with suppress(DatabaseError):
                 await self._run(links.close_link, self._hold, self._reason)

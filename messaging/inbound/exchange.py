@@ -109,7 +109,9 @@ def respond(question: HttpQuestion) -> HttpAnswer:
     """Blocking. Raises only what the database raises when it is out of reach."""
     seal = find_seal_of(question.content_type)
     if seal is None:
-        return problem(415, "media-type", "This service takes sealed payloads only.")
+        title = "This service takes sealed payloads only."
+        ledger.record_for_house(_refusal(question, title))
+        return problem(415, "media-type", title)
     sealed = Sealed(question.body, question.content_type, question.headers)
     try:
         audience = seal.peek(sealed).audience

@@ -9,6 +9,7 @@ from messaging.domain.messages import BmMessage
 from messaging.models import Message
 from messaging.protocols.base import Codec, Envelope, Parcel
 from messaging.protocols.edl.codec import EdlCodec
+from messaging.protocols.edl.profile import Role
 from messaging.protocols.neso.wa.codec import WaCodec
 from messaging.protocols.registry import get_protocol
 from messaging.relay.register import LEGACY_PROTOCOL, OPERATOR_PROTOCOL
@@ -31,6 +32,13 @@ def operator_codec(settings: dict[str, Any]) -> WaCodec:
 def legacy_codec(settings: dict[str, Any]) -> EdlCodec:
     """The codec of a control point, with the profile it holds."""
     return cast(EdlCodec, get_codec(LEGACY_PROTOCOL, profile_of(settings)))
+
+
+def control_point_reader(settings: dict[str, Any]) -> EdlCodec:
+    """The codec of what a control point sends: types that only the host sends are unknown to it,
+    whatever their data.
+    """
+    return EdlCodec(legacy_codec(settings).profile, sender=Role.CONTROL_POINT)
 
 
 def profile_of(settings: dict[str, Any]) -> str:

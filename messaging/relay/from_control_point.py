@@ -26,6 +26,7 @@ from messaging.domain.units import RefusalCode
 from messaging.models import Message
 from messaging.protocols.base import Parcel, RemoteProtocolError
 from messaging.relay import correlate, route
+from messaging.relay.codecs import control_point_reader
 from messaging.relay.hold import Hold, LinkReplaced
 from messaging.relay.refusal import Refusal, Refused
 from messaging.relay.register import Standing, standing_of
@@ -95,7 +96,8 @@ def _read(hold: Hold, arrival: Arrival) -> tuple[BmMessage, ...] | Refusal:
     transaction.
     """
     try:
-        envelope = hold.codec.decode(Parcel(arrival.content, arrival.type))
+        reader = control_point_reader(hold.control_point.settings)
+        envelope = reader.decode(Parcel(arrival.content, arrival.type))
     except RemoteProtocolError as error:
         return Refusal(error.code, error.text, error.field)
     for message in envelope.messages:

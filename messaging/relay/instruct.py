@@ -98,7 +98,7 @@ def _addressed(inflow: Inflow, instruction: Instruction) -> ControlPoint:
 def _refuse_what_does_not_fit(
     inflow: Inflow, instruction: Instruction, control_point: ControlPoint
 ) -> None:
-    """What the control point's protocol can't say must not be taken: it could never be delivered."""
+    """What the control point's protocol can't say must not be taken: it can't be delivered."""
     if not route.fits(control_point, instruction, inflow.at):
         field = inflow.codec.pointer_of(instruction, ("levels",))
         reason = "too long for the control point's protocol"

@@ -163,8 +163,8 @@ def give(hold: Hold, limit: int, last_given: int | None = None) -> Given:
 
 
 def go_back(hold: Hold, expected: int) -> int:
-    """Returns the last number given that stands. The control point refused a number for a gap: what it has not taken is given again, from
-    `expected` on.
+    """The control point refused a number for a gap: what it has not taken is given again, from
+    `expected` on. Returns the last number given that stands.
     """
 
     def work() -> int:

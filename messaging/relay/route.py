@@ -54,8 +54,8 @@ def to_operator(
 
 
 def _queue_of(message: BmMessage) -> str:
-    """A BM unit's redeclarations go in order, and its answers: an answer has two minutes, and must not
-    wait for a redeclaration that the operator won't take.
+    """A BM unit's redeclarations go in order, and so do its answers. An answer has two minutes,
+    and must not wait for a redeclaration that the operator won't take.
     """
     unit = unit_of(message)
     return f"{unit} answers" if isinstance(message, InstructionAnswer) else unit

@@ -10,7 +10,7 @@ import ssl
 import time
 import tomllib
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -131,8 +131,8 @@ def test_what_the_operator_refuses_comes_back_as_a_result(stack: Rig, ready: Raw
 
 
 def test_in_an_outage_it_is_held_and_what_expires_is_told(stack: Rig, ready: RawLink) -> None:
-    soon = stamp(minute() + timedelta(minutes=2))
-    stack.dispatch(UNIT, POINT, wait=0, respondBy=soon)
+    respond_by = datetime.now(UTC) + timedelta(seconds=5)
+    told = stack.dispatch(UNIT, POINT, wait=0, respondBy=stamp(respond_by))
     while (said := ready.hear()).type != "BOAI":
         if said.number:
             ready.say("ACK", "OK  ", 0, said.number)
@@ -143,9 +143,15 @@ def test_in_an_outage_it_is_held_and_what_expires_is_told(stack: Rig, ready: Raw
         ready.say("NTO", f"{UNIT:9}    13", ready.number)
         held = result_of(ready, ready.number)
         assert (held.data[:6].strip(), held.data[6:10]) == ("HELD", "R999")
+        redeclared = ready.number
+        answer = f"{UNIT:9}{told['acceptanceNumber']:>10}{'':64}"
+        assert ready.say_next("ACCEPT", answer, said.number).type == "ACK"
+        while (final := result_of(ready, ready.number)).data[:4] == "HELD":
+            pass
+        assert final.data[:10] == "REFUSER031"
     finally:
         stack.control("POST", "/outage", {"on": False})
-    assert result_of(ready, ready.number).data[:8] == "OK    OK"
+    assert result_of(ready, redeclared).data[:8] == "OK    OK"
 
 
 def test_a_suspended_tenants_messages_are_refused(stack: Rig, ready: RawLink) -> None:
@@ -166,7 +172,7 @@ def test_what_breaks_a_link_is_answered_and_the_link_closed(
         link.send(filled(case["content"]).encode("latin-1"))
         while (said := link.hear()).type != "NACK":
             pass
-        assert (said.code, said.reply) == (case["code"], 0 if said.code == "R001" else said.reply)
+        assert (said.code, said.reply) == (case["code"], case.get("reply", 0))
         assert link.is_closed()
 
 
@@ -185,23 +191,29 @@ def test_anothers_control_point_is_answered_exactly_as_one_that_nobody_has(stack
 def test_input_without_an_end_is_cut_off_while_another_link_goes_on(
     stack: Rig, greeted: bool
 ) -> None:
-    with bounded_memory(stack, "run_gateway"), traffic_beside(stack), refused_once(stack, TENANT):
-        with link_of(stack, TENANT) as link:
-            if greeted:
-                link.greet()
-            assert sent_until_closed(link, 64 * 2**20) < 16 * 2**20
+    with (
+        bounded_memory(stack, "run_gateway"),
+        traffic_beside(stack),
+        refused_once(stack, TENANT),
+        link_of(stack, TENANT) as link,
+    ):
+        if greeted:
+            link.greet()
+        assert closes_while_sent_to(link)
 
 
-def sent_until_closed(link: RawLink, most: int) -> int:
-    """Bytes without a line feed that went out before the host closed."""
-    piece, sent = b"x" * 65536, 0
+def closes_while_sent_to(link: RawLink) -> bool:
+    """Bytes without a line feed, far more than a message may have, for as long as they are taken;
+    at most half a minute of them.
+    """
+    piece = b"x" * 65536
     try:
-        while sent < most:
+        for _ in range(1_500):
             link.send(piece)
-            sent += len(piece)
+            time.sleep(0.02)
     except OSError:
-        pass
-    return sent
+        return True
+    return False
 
 
 def test_a_message_of_one_byte_too_many_is_malformed(stack: Rig) -> None:

@@ -4,6 +4,7 @@ end what they answer.
 
 from __future__ import annotations
 
+import itertools
 import json
 from datetime import timedelta
 from typing import Any
@@ -149,7 +150,7 @@ def levels(*minutes: int) -> list[dict[str, Any]]:
     times = [stamp(start + timedelta(minutes=minute)) for minute in minutes]
     return [
         {"timeFrom": a, "levelFrom": 1, "timeTo": b, "levelTo": 1}
-        for a, b in zip(times, times[1:], strict=False)
+        for a, b in itertools.pairwise(times)
     ]
 
 
