@@ -9,7 +9,14 @@ import sys
 # The role a command works under when the environment does not say: migrations own the tables, the
 # vendor's commands are the staff's.
 _OWNER = {"migrate", "makemigrations", "sqlmigrate", "showmigrations"}
-_STAFF = {"point_endpoint", "enrol_demonstration", "verify_audit", "createsuperuser"}
+_STAFF = {
+    "point_endpoint",
+    "enrol_demonstration",
+    "verify_audit",
+    "createsuperuser",
+    "run_demo",
+    "replay_market_day",
+}
 
 
 def main() -> None:

@@ -1,53 +1,19 @@
-"""`python -m hostsvc.stack`: starts the stack, shows it at work, and stops it all on Ctrl-C. With
-`--demo`, one rehearsal.
+"""`python -m hostsvc.stack`: the whole stack in the foreground until Ctrl-C; with `--demo`, one
+rehearsal.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
+import signal
 import sys
-
-from hostsvc.embedded import EmbeddedError
-from hostsvc.stack import parts
-from hostsvc.stack.layout import ROOT, Layout, lay_out, write_environment
-from hostsvc.stack.servers import BadServer, find_servers
-from hostsvc.supervisor import Child, StartError, Supervisor
-
-DISPATCH_EVERY = 8.0
-"""Seconds between the simulator's own dispatches in `make run`."""
 
 
 def main() -> int:
-    arguments = _parser().parse_args()
-    os.chdir(ROOT)
-    var = ROOT / "var"
+    # Until the supervisor listens for it, and once it has stopped everything, Ctrl-C just ends us.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from hostsvc.stack.running import run
 
-    def children() -> list[Child]:
-        layout = lay_out(var)
-        try:
-            servers = find_servers(var)
-        except (EmbeddedError, BadServer) as error:
-            raise StartError(str(error)) from None
-        environment = layout.environment(servers.urls)
-        write_environment(layout, environment)
-        return _children(layout, environment, servers.children, demo=arguments.demo)
-
-    return Supervisor(children, var / "stack.lock").run()
-
-
-def _children(
-    layout: Layout, environment: dict[str, str], servers: tuple[Child, ...], *, demo: bool
-) -> list[Child]:
-    steps = parts.steps(layout, environment, None if demo else DISPATCH_EVERY)
-    found = [*servers, *steps, *parts.services(layout, environment)]
-    return found if demo else [*found, parts.control_points(layout, environment)]
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="hostsvc.stack", description=__doc__)
-    parser.add_argument("--demo", action="store_true", help="one scripted rehearsal, then stop")
-    return parser
+    return run(sys.argv[1:])
 
 
 if __name__ == "__main__":

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+from dataclasses import replace
 from functools import partial
 
 from hostsvc.stack.layout import ROOT, Layout
 from hostsvc.supervisor import Child, tcp_ready
+
+REHEARSAL = "rehearsal"
+"""The name of the program whose end is the demonstration's."""
 
 _WORKER = (
     "celery -A hostsvc worker --pool threads --concurrency 16 --queues urgent --loglevel WARNING"
@@ -59,6 +64,20 @@ def services(layout: Layout, environment: dict[str, str]) -> list[Child]:
 def control_points(layout: Layout, environment: dict[str, str]) -> Child:
     """The demonstration's own control points, redeclaring and answering now and then."""
     return _command(layout, environment, "control points", ["run_control_points"])
+
+
+def rehearsal(layout: Layout, environment: dict[str, str]) -> Child:
+    """The script of a demonstration. It ends by itself, and begins once all else is ready."""
+    staff = {**environment, "HOSTSVC_DATABASE_ROLE": "staff", "HOSTSVC_LOG_LEVEL": "ERROR"}
+    child = _command(layout, staff | _terminal(), REHEARSAL, ["run_demo"])
+    return replace(child, restart=False, alongside=False)
+
+
+def _terminal() -> dict[str, str]:
+    """What its lines are shown on in the end, which are written to its log."""
+    if not sys.stdout.isatty():
+        return {}
+    return {"FORCE_COLOR": "1", "COLUMNS": str(shutil.get_terminal_size().columns)}
 
 
 def _web(layout: Layout, environment: dict[str, str], name: str, role: str) -> Child:

@@ -9,6 +9,7 @@ import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -46,6 +47,26 @@ class Authority:
             x509.BasicConstraints(ca=True, path_length=0), critical=True
         ).sign(self._key, hashes.SHA256())
         self.pem = self._certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+    @classmethod
+    def kept(cls, name: str, certificate: Path, key: Path) -> Self:
+        """The authority that was written there, or a new one that is written there now."""
+        authority = cls(name)
+        if certificate.exists() and key.exists():
+            authority._restore(certificate.read_bytes(), key.read_bytes())
+        else:
+            write_private(key, key_pem(authority._key))
+            write_private(certificate, authority.pem)
+        return authority
+
+    def _restore(self, certificate: bytes, key: bytes) -> None:
+        loaded = serialization.load_pem_private_key(key, password=None)
+        if not isinstance(loaded, ec.EllipticCurvePrivateKey):
+            raise ValueError("not a key of this authority's kind")
+        self._key = loaded
+        self._certificate = x509.load_pem_x509_certificate(certificate)
+        self._name = self._certificate.subject
+        self.pem = certificate.decode()
 
     def issue(self, name: str, *, lifetime: timedelta = LIFETIME) -> Issued:
         """A certificate for TLS, as server on this machine or as client, and for signing. A

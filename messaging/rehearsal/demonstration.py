@@ -21,6 +21,7 @@ from django.contrib.auth.models import User
 
 from messaging.rehearsal.authority import Authority, Issued, write_private
 from messaging.rehearsal.cast import CAST, CastControlPoint, CastTenant
+from messaging.rehearsal.market.trust import admit_replays
 from messaging.relay.register import LEGACY_PROTOCOL, OPERATOR_PROTOCOL
 from messaging.relay.signing import OPERATOR
 from tenants import api_keys, directory, peers
@@ -84,6 +85,7 @@ def prepare(demo: Demonstration, tls: Path, addresses: Addresses) -> None:
     made = demo.folder / "made.json"
     if not made.exists() or not all(_find(tenant) for tenant in CAST):
         _make(demo, tls, addresses)
+    admit_replays(tls / "ca.pem", demo.folder.parent)
     known = json.loads(made.read_text())
     peer = Peer.objects.get(name=SIMULATOR)
     for tenant in CAST:

@@ -121,6 +121,17 @@ class Logbook:
         ).fetchone()
         return Sent(*row) if row else None
 
+    def newest_sent(self) -> int:
+        """The id of the last message kept to be sent, 0 where there is none."""
+        return int(self._store.execute("SELECT coalesce(max(id), 0) FROM sent").fetchone()[0])
+
+    def sent_after(self, id: int) -> tuple[Sent, ...]:
+        """Messages of ours kept after the one with that id, in the order they were kept."""
+        rows = self._store.execute(
+            "SELECT id, number, content, code, text FROM sent WHERE id > ? ORDER BY id", (id,)
+        )
+        return tuple(Sent(*row) for row in rows)
+
     def taken_contents(self) -> tuple[bytes, ...]:
         """Every message that is still remembered as taken, in order."""
         rows = self._store.execute("SELECT content FROM taken WHERE code = 'OK' ORDER BY id")

@@ -20,6 +20,7 @@ from messaging.relay import due, from_operator, links, verdicts, watch
 from messaging.relay.codecs import legacy_codec
 from messaging.relay.deliver import take_in_hand
 from messaging.relay.from_operator import Reply
+from messaging.relay.hold import LinkReplaced
 from messaging.relay.inflow import Inflow
 from messaging.relay.load import load_locked
 from messaging.relay.register import find_operator
@@ -288,7 +289,7 @@ def test_a_lost_commit_of_giving_is_noticed_by_the_next(alice: Person, link: Ope
     post(alice, acceptance(numbers()))
     before = links.give(link.hold, 0).last_given
     links.give(link.hold, 100, before)
-    with pytest.raises(links.LinkReplaced):
+    with pytest.raises(LinkReplaced):
         links.give(link.hold, 100, before)
 
 
@@ -312,7 +313,7 @@ def test_an_acknowledgement_on_a_link_that_was_replaced_counts_for_nothing(
     post(alice, acceptance(numbers()))
     (outgoing,) = links.give(link.hold, 100).outgoing
     open_link(alice, POINT)
-    with pytest.raises(links.LinkReplaced):
+    with pytest.raises(LinkReplaced):
         links.acknowledge(link.hold, outgoing.number, now())
 
 
