@@ -78,7 +78,8 @@ class Stack:
             "HOSTSVC_ENV_FILE": str(self._var / "hostsvc.env"),
         }
         write_environment(layout, environment)
-        self._traffic = Traffic(environment["DATABASE_STAFF_URL"])
+        if self.terminal.shows_traffic:
+            self._traffic = Traffic(environment["DATABASE_STAFF_URL"])
         return _children(layout, environment, servers.children, demo=self._demo)
 
     def _on_ready(self) -> None:

@@ -32,7 +32,12 @@ _LONG = timedelta(seconds=30)
 
 
 class Terminal(Protocol):
-    """What the stack tells; no call raises for want of a listener."""
+    """What the stack tells; no call raises for want of a listener. `shows_traffic` is known from
+    `begin` on.
+    """
+
+    @property
+    def shows_traffic(self) -> bool: ...
 
     def begin(self, layout: Layout, *, demo: bool) -> None:
         """The lock is held: the start begins."""
@@ -56,6 +61,10 @@ class PlainTerminal:
     def __init__(self) -> None:
         self._follower: Follower | None = None
         self._told: set[UUID] = set()
+
+    @property
+    def shows_traffic(self) -> bool:
+        return self._follower is None
 
     def begin(self, layout: Layout, *, demo: bool) -> None:
         say(f"starting; logs are in {shown(layout.var)}/log")
@@ -94,6 +103,8 @@ class PlainTerminal:
 
 class RichTerminal:
     """A picture that stays in place, with what must be told above it."""
+
+    shows_traffic = True
 
     @staticmethod
     def is_possible() -> bool:

@@ -131,6 +131,8 @@ def _passage(
     way = Way.UP if origin == "CONTROL_POINT" else Way.DOWN
     if kind in _INSTRUCTIONS:
         answered, told = verdict_at, verdict_settled
+    if answered is not None and told is not None and told < answered - _CLOCKS_APART:
+        told = None  # it was told HELD, and the last word is still to come
     hops = Hops(_ms(at, stored), _ms(stored, sent), _ms(sent, answered), _ms(answered, told))
     word = _word(refusal, state, verdict)
     is_told = hops.sent is None or hops.told is not None or word in _NOT_TOLD
@@ -138,6 +140,8 @@ def _passage(
     return Passage(id, at, tenant, way, kind, bm_unit, word, hops, ended)
 
 
+# The host stamps what it sends on a link before it waits for its turn there.
+_CLOCKS_APART = timedelta(seconds=0.9)
 _INSTRUCTIONS: Collection[str] = frozenset(InstructionKind)
 _UNDER_WAY = frozenset({"pending", "claimed", "held", "delivered"})
 _NOT_TOLD = frozenset({"expired", "abandoned"})

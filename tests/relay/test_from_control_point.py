@@ -5,6 +5,7 @@ the code that says why.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -95,24 +96,24 @@ def rates(*steps: tuple[str, int | None]) -> RateRedeclaration:
 
 
 @pytest.mark.parametrize(
-    ("message", "code"),
+    ("make", "code"),
     [
-        (mel(unit="NOSUCH-1"), RefusalCode.UNKNOWN_UNIT),
-        (mel(unit="BOBCP1-1"), RefusalCode.UNKNOWN_UNIT),
-        (mel(unit="ALICP2-1"), RefusalCode.UNKNOWN_UNIT),
-        (mel(level=10_000), RefusalCode.OUT_OF_RANGE),
-        (mel(level=-1), RefusalCode.OUT_OF_RANGE),
-        (mel(start_in=-10), RefusalCode.OUT_OF_RANGE),
-        (scalar(ScalarParameter.NDZ, 1000), RefusalCode.OUT_OF_RANGE),
-        (scalar(ScalarParameter.SEL, -1), RefusalCode.OUT_OF_RANGE),
-        (rates(("0", None)), RefusalCode.OUT_OF_RANGE),
-        (rates(("5", None), ("6", 20), ("7", 10)), RefusalCode.OUT_OF_RANGE),
+        (lambda: mel(unit="NOSUCH-1"), RefusalCode.UNKNOWN_UNIT),
+        (lambda: mel(unit="BOBCP1-1"), RefusalCode.UNKNOWN_UNIT),
+        (lambda: mel(unit="ALICP2-1"), RefusalCode.UNKNOWN_UNIT),
+        (lambda: mel(level=10_000), RefusalCode.OUT_OF_RANGE),
+        (lambda: mel(level=-1), RefusalCode.OUT_OF_RANGE),
+        (lambda: mel(start_in=-10), RefusalCode.OUT_OF_RANGE),
+        (lambda: scalar(ScalarParameter.NDZ, 1000), RefusalCode.OUT_OF_RANGE),
+        (lambda: scalar(ScalarParameter.SEL, -1), RefusalCode.OUT_OF_RANGE),
+        (lambda: rates(("0", None)), RefusalCode.OUT_OF_RANGE),
+        (lambda: rates(("5", None), ("6", 20), ("7", 10)), RefusalCode.OUT_OF_RANGE),
     ],
 )
 def test_a_refused_message_is_stored_and_audited_uses_its_number_and_is_not_relayed(
-    alice: Person, link: OpenLink, message: BmMessage, code: RefusalCode
+    alice: Person, link: OpenLink, make: Callable[[], BmMessage], code: RefusalCode
 ) -> None:
-    arrival = link.arrival(message)
+    arrival = link.arrival(make())
     assert link.deliver(arrival).code is code
     with tenant_scope(alice.tenant_id):
         row = Message.objects.get(reference=arrival.reference, refusal_code=code.value)
