@@ -137,8 +137,8 @@ def give(hold: Hold, limit: int, last_given: int | None = None) -> Given:
     """
 
     def work() -> Given:
-        at = now()
         number = _locked_in_epoch(hold)
+        at = now()
         if last_given is not None and number != last_given:
             raise LinkReplaced(hold.control_point.name)
         outgoing: list[Outgoing] = []
