@@ -34,6 +34,21 @@ class Bounded(Generic[K, V]):
                 self._values.popitem(last=False)
             return kept
 
+    def find(self, key: K) -> V | None:
+        """The value kept under `key`."""
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+            return self._values.get(key)
+
+    def put(self, key: K, value: V) -> None:
+        """Keeps `value`, whatever was kept under `key` before."""
+        with self._lock:
+            self._values[key] = value
+            self._values.move_to_end(key)
+            if len(self._values) > self._size:
+                self._values.popitem(last=False)
+
     def drop(self, key: K) -> None:
         with self._lock:
             self._values.pop(key, None)

@@ -43,6 +43,17 @@ def unwalled(table: str, *, app: str = READ, staff: str = READ_WRITE) -> migrati
     return migrations.RunSQL(_grants(table, app, staff), migrations.RunSQL.noop)
 
 
+def noted(table: str, *, tenant: str = "tenant_id") -> migrations.RunSQL:
+    """Counts each change of the table's rows for the tenant they belong to; an empty `tenant`
+    stands for the vendor's own register. What the count is for: tenants.changes.
+    """
+    return migrations.RunSQL(
+        f"CREATE TRIGGER noted AFTER INSERT OR UPDATE OR DELETE ON {table}"
+        f" FOR EACH ROW EXECUTE FUNCTION note_change('{tenant}')",
+        f"DROP TRIGGER noted ON {table}",
+    )
+
+
 def append_only(table: str) -> migrations.RunSQL:
     """Triggers that refuse UPDATE, DELETE and TRUNCATE whoever asks, beside the grants that already
     do not allow it.
@@ -111,6 +122,33 @@ GROUNDWORK = migrations.RunSQL(
     GRANT EXECUTE ON FUNCTION ensure_partitions(date) TO hostsvc_app, hostsvc_staff;
     """,
     migrations.RunSQL.noop,
+)
+
+
+NOTE_CHANGE = migrations.RunSQL(
+    """
+    -- As its owner, for nobody else writes the table of changes.
+    CREATE FUNCTION note_change() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    DECLARE
+        whose uuid := '00000000-0000-0000-0000-000000000000';
+    BEGIN
+        IF TG_ARGV[0] <> '' THEN
+            IF TG_OP = 'DELETE' THEN
+                whose := (to_jsonb(OLD) ->> TG_ARGV[0])::uuid;
+            ELSE
+                whose := (to_jsonb(NEW) ->> TG_ARGV[0])::uuid;
+            END IF;
+        END IF;
+        INSERT INTO tenants_change AS c (tenant_id, version, changed_at)
+        VALUES (whose, 1, clock_timestamp())
+        ON CONFLICT (tenant_id)
+        DO UPDATE SET version = c.version + 1, changed_at = EXCLUDED.changed_at;
+        RETURN NULL;
+    END $$;
+    REVOKE ALL ON FUNCTION note_change() FROM PUBLIC;
+    """,
+    "DROP FUNCTION note_change()",
 )
 
 

@@ -43,6 +43,19 @@ class Tenant(models.Model):
         return self.name
 
 
+class Change(models.Model):
+    """How often a tenant's set-up has changed, and when last; written by triggers (isolation.noted)
+    and read by the watch of changes.
+    """
+
+    tenant_id = models.UUIDField(primary_key=True, editable=False)
+    version = models.BigIntegerField()
+    changed_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id} at {self.version}"
+
+
 class Peer(models.Model):
     """A system operator's installation as the vendor knows it. Belongs to no tenant: trust anchors
     are the vendor's alone.

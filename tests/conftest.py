@@ -34,10 +34,8 @@ import django  # noqa: E402
 
 django.setup()
 
-from django.db import connections  # noqa: E402
-
 from tests.people import Cast, Person, enrol_cast  # noqa: E402
-from tests.roles import as_role, point_django_at  # noqa: E402
+from tests.roles import as_role, let_go, point_django_at  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +55,7 @@ def database(servers: TestServers) -> Iterator[str]:
     with fresh_database(servers) as name:
         point_django_at(servers, name)
         yield name
-        connections.close_all()
+        let_go()
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,14 @@ from urllib.parse import unquote, urlsplit
 from django.conf import settings
 from django.db import connections
 
+from tenants.changes import WATCH
 from tests.servers import TestServers
 
 
 def point_django_at(servers: TestServers, database: str, role: str = "app") -> None:
     """Every connection opened from now on is to `database` as `role`."""
     parts = urlsplit(servers.url(role, database))
-    connections.close_all()
+    let_go()
     changes: dict[str, Any] = {
         "NAME": database,
         "USER": parts.username,
@@ -28,6 +29,12 @@ def point_django_at(servers: TestServers, database: str, role: str = "app") -> N
     settings.DATABASES["default"].update(changes)
     settings.DATABASE_ROLE = role
     settings.REDIS_URL = servers.redis
+
+
+def let_go() -> None:
+    """Nothing of this process is connected to the database any more."""
+    WATCH.stop()
+    connections.close_all()
 
 
 @contextmanager
