@@ -15,13 +15,13 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
-from tests.benchmarks import load, report
+from tests.benchmarks import hops, load, report
 from tests.benchmarks.load import Lost, Samples, Target
 from tests.benchmarks.parts import ACKNOWLEDGED, IN, OUT, Parts
 from tests.benchmarks.plan import Plan, Side, read
@@ -29,7 +29,7 @@ from tests.benchmarks.report import Row, compared, summed
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_SECONDS = 150
-ROUNDS = 5
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 MEASURE_SECONDS = 80
 """After which no further round is begun, on a machine that is busy with other things."""
 MESSAGES = 80
@@ -39,6 +39,9 @@ PARTS = 30
 """Passes after each of the bound's one-at-a-time series."""
 VERIFY_GOAL = 100_000
 APPEND_GOAL = 0.25
+
+
+Flows = dict[str, list[hops.Step]]
 
 
 @dataclass(slots=True)
@@ -63,10 +66,12 @@ def main() -> int:
                 running.enter_context(_process(name, var))
             print(f"the stack is up after {time.monotonic() - began:.0f} s", flush=True)
             outcome = uvloop.run(_measure(plan))
+            relays = [tenant.uuid for tenant in plan.of(Side.RELAY)]
+            flows = hops.measured(_environment(var)["DATABASE_STAFF_URL"], relays)
             chain = _chain(var)
             rows = _rows(outcome, chain)
-            _tell(rows, outcome, chain)
-            _write(machine, rows, outcome, chain)
+            _tell(rows, outcome, flows, chain)
+            _write(machine, rows, outcome, flows, chain)
     except (Lost, subprocess.CalledProcessError, RuntimeError) as error:
         print(f"broken: {error}", file=sys.stderr)
         for log in ("bound", "peer"):
@@ -150,17 +155,22 @@ def _rows(outcome: Outcome, chain: dict[str, Any]) -> list[Row]:
     ]  # fmt: skip
 
 
-def _tell(rows: list[Row], outcome: Outcome, chain: dict[str, Any]) -> None:
+def _tell(rows: list[Row], outcome: Outcome, flows: Flows, chain: dict[str, Any]) -> None:
     print(f"\n{report.table(rows)}\n")
     bare = {name: report.quantile(seconds, 0.5) * 1e3 for name, seconds in outcome.parts.items()}
     print("bare parts, p50 ms:", "  ".join(f"{name} {value:.2f}" for name, value in bare.items()))
+    print(hops.table(flows))
     print(f"appended in bulk: {chain['appended']:,.0f} entries a second")
     for broken in chain["broken"]:
         print(f"broken chain: {broken}", file=sys.stderr)
 
 
 def _write(
-    machine: dict[str, str], rows: list[Row], outcome: Outcome, chain: dict[str, Any]
+    machine: dict[str, str],
+    rows: list[Row],
+    outcome: Outcome,
+    flows: Flows,
+    chain: dict[str, Any],
 ) -> None:
     def milliseconds(values: list[float]) -> list[float]:
         return [round(value * 1e3, 4) for value in values]
@@ -177,6 +187,7 @@ def _write(
         "figures": [row.as_json() for row in rows],
         "chain": chain,
         "parts": parts,
+        "hops": {flow: [asdict(step) for step in steps] for flow, steps in flows.items()},
         "rounds": samples,
     }
     (ROOT / "var" / "bench.json").write_text(json.dumps(told, indent=1) + "\n")
@@ -221,17 +232,20 @@ def _started(name: str, arguments: list[str], var: Path) -> Iterator[subprocess.
 
 
 def _chain(var: Path) -> dict[str, Any]:
-    lines = (var / "hostsvc.env").read_text().splitlines()
-    told = dict(line.split("=", 1) for line in lines)
     result = subprocess.run(
         [sys.executable, "-m", "tests.benchmarks.chain", str(var / "plan.json")],
         cwd=ROOT,
-        env={**_clean_environment(), **told, "HOSTSVC_DATABASE_ROLE": "app"},
+        env={**_clean_environment(), **_environment(var), "HOSTSVC_DATABASE_ROLE": "app"},
         stdout=subprocess.PIPE,
         check=True,
     )
     measured: dict[str, Any] = json.loads(result.stdout)
     return measured
+
+
+def _environment(var: Path) -> dict[str, str]:
+    lines = (var / "hostsvc.env").read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines)
 
 
 def _clean_environment() -> dict[str, str]:
