@@ -23,13 +23,15 @@ from django.db import Error as DatabaseError
 from messaging.domain.units import RefusalCode
 from messaging.gateway.identity import Caller
 from messaging.protocols.edl import events as ev
+from messaging.protocols.edl.numbers import is_after
 from messaging.protocols.edl.profile import EdlProfile, Role
 from messaging.protocols.edl.session import Session
 from messaging.protocols.edl.states import State
 from messaging.relay import from_control_point, links
 from messaging.relay.from_control_point import Arrival
 from messaging.relay.hold import Hold, LinkReplaced
-from messaging.relay.rows import NewDelivery
+from messaging.relay.numbering import Outgoing
+from messaging.relay.rows import NewDelivery, Numbered
 from messaging.relay.wake import wake
 from tenants.clock import now
 
@@ -79,7 +81,7 @@ class LinkConnection:
         self._caller = caller
         self._session = Session(Role.HOST, profile, now())
         self._hold: Hold | None = None
-        self._last_taken = self._last_given = 0
+        self._last_taken = self._written = 0
         self._greeting_ends = time.monotonic() + HELLO_WITHIN
         self._go_back_to: int | None = None
         self._gone_back = 0
@@ -198,7 +200,7 @@ class LinkConnection:
             event.last_taken,
         )
         self._hold, self._last_taken = opened.hold, opened.last_taken
-        self._last_given = opened.last_given
+        self._written = opened.last_given
         self._gateway.up(self)
         self._write(self._session.ready(opened.last_taken, now()))
         for outgoing in opened.repeat:
@@ -245,8 +247,8 @@ class LinkConnection:
         """
         if self._go_back_to is None or self._session.awaiting:
             return
-        hold, number = self._ready_hold(), self._go_back_to
-        self._last_given = await self._run(links.go_back, hold, number)
+        gone = await self._run(links.go_back, self._ready_hold(), self._go_back_to)
+        self._hold, self._written = gone.hold, gone.last_given
         self._go_back_to = None
         self.wake()
 
@@ -280,18 +282,32 @@ class LinkConnection:
 
     # Speaking.
 
+    def offer(self, numbered: Numbered) -> None:
+        """Another process numbered a message for this link: it is written now if it is the next
+        one, else the pump finds it in the database, in its turn.
+        """
+        hold = self._hold
+        is_next = numbered.number == self._session.next_number(self._written)
+        if (
+            hold is not None
+            and numbered.epoch == hold.epoch
+            and is_next
+            and self._may_give()
+            and self._session.window_left
+        ):
+            self._transmit(numbered.number, numbered.content)
+        else:
+            self.wake()
+
     async def _keep_giving(self) -> None:
         """The pump: writes what waits for this link whenever it is woken and the window has
         room.
         """
-        hold = self._ready_hold()
         try:
             while True:
                 await self._waiting.wait()
                 self._waiting.clear()
-                await self._give(hold)
-        except LinkReplaced:
-            self.close("replaced by another link")
+                await self._give(self._ready_hold())
         except DatabaseError as error:
             _log.error("link closed", reason="the database is out of reach", error=str(error))
             self.close("the database is out of reach")
@@ -301,17 +317,40 @@ class LinkConnection:
             raise
 
     async def _give(self, hold: Hold) -> None:
-        while self._may_give() and (room := self._session.window_left):
-            given = await self._run(links.give, hold, room, self._last_given)
-            self._last_given = given.last_given
-            if not self._may_give():
+        while self._may_give():
+            room = self._session.window_left
+            if not room:
+                self._is_full = True
                 return
-            for outgoing in given.outgoing:
-                self._write(self._session.transmit(outgoing.number, outgoing.content, now()))
+            try:
+                given = await self._run(links.give, hold, room, self._written)
+            except LinkReplaced:
+                if hold is self._hold:
+                    self.close("replaced by another link")
+                return
+            if not self._may_give() or hold is not self._hold:
+                return
+            self._write_given(given.outgoing)
             self._wake_others(given.deliveries)
             self._is_full = given.is_full
             if not self._is_full:
                 return
+
+    def _write_given(self, given: tuple[Outgoing, ...]) -> None:
+        """All but those that were offered meanwhile. What the window has no room for any more stays
+        numbered, and is found again.
+        """
+        modulus = self._session.profile.limits.number_modulus
+        for outgoing in given:
+            if not self._session.window_left:
+                self.wake()
+                return
+            if is_after(outgoing.number, self._written, modulus):
+                self._transmit(outgoing.number, outgoing.content)
+
+    def _transmit(self, number: int, content: bytes) -> None:
+        self._write(self._session.transmit(number, content, now()))
+        self._written = number
 
     def _may_give(self) -> bool:
         return self._session.state is State.READY and self._go_back_to is None

@@ -18,7 +18,9 @@ from messaging.gateway.identity import Caller, identify
 from messaging.gateway.link import Gateway, LinkConnection
 from messaging.relay import ownership
 from messaging.relay.codecs import legacy_codec
+from messaging.relay.rows import Numbered
 from messaging.relay.wake import wake_link
+from messaging.relay.words import HeldAt, SomethingWaits, Word
 from tenants import tls
 
 THREADS = 16
@@ -116,23 +118,25 @@ class GatewayServer:
         self._holding[endpoint_id] = link
         if before is not None:
             before.close("replaced by another link")
-        self._wakers.submit(wake_link, endpoint_id, f"held at {link.epoch}")
+        self._wakers.submit(wake_link, endpoint_id, HeldAt(link.epoch))
 
     def _down(self, link: LinkConnection) -> None:
         endpoint_id = link.endpoint_id
         if endpoint_id is not None and self._holding.get(endpoint_id) is link:
             del self._holding[endpoint_id]
 
-    def _on_word(self, endpoint_id: UUID, word: str) -> None:
+    def _on_word(self, endpoint_id: UUID, word: Word) -> None:
         link = self._holding.get(endpoint_id)
         if link is None:
             return
-        told = word.removeprefix("held at ")
-        if told != word:
-            if told.isdigit() and int(told) > link.epoch:
-                link.close("replaced by another link")
-        else:
-            link.wake()
+        match word:
+            case HeldAt():
+                if word.epoch > link.epoch:
+                    link.close("replaced by another link")
+            case Numbered():
+                link.offer(word)
+            case SomethingWaits():
+                link.wake()
 
     def _on_tenant(self, tenant_id: UUID) -> None:
         for link in self._holding.values():

@@ -15,8 +15,8 @@ from django.db import Error as DatabaseError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from messaging.relay import due
-from messaging.relay.wake import CHANNEL
+from messaging.relay import due, words
+from messaging.relay.words import Word
 from messaging.states import Lane
 from tenants.scope import reconnecting
 
@@ -26,14 +26,14 @@ RETRY_AFTER = 0.5
 _log = structlog.get_logger(__name__)
 
 
-async def listen(on_word: Callable[[UUID, str], None]) -> None:
+async def listen(on_word: Callable[[UUID, Word], None]) -> None:
     """Calls `on_word(endpoint id, word)` for each word on a link's channel; comes back whenever
     Redis does.
     """
     while True:
         try:
             async with Redis.from_url(settings.REDIS_URL) as client, client.pubsub() as pubsub:
-                await pubsub.psubscribe(f"{CHANNEL}*")
+                await pubsub.psubscribe(f"{words.CHANNEL}*")
                 async for message in pubsub.listen():
                     if message["type"] == "pmessage":
                         _told(message, on_word)
@@ -58,9 +58,10 @@ def _tenants_waiting() -> list[UUID]:
     return reconnecting(lambda: due.tenants_waiting(Lane.LINK))
 
 
-def _told(message: dict[str, bytes], on_word: Callable[[UUID, str], None]) -> None:
-    try:
-        endpoint_id = UUID(message["channel"].decode().removeprefix(CHANNEL))
-    except ValueError:
+def _told(message: dict[str, bytes], on_word: Callable[[UUID, Word], None]) -> None:
+    endpoint_id = words.find_endpoint(message["channel"])
+    word = words.read(endpoint_id, message["data"]) if endpoint_id else None
+    if endpoint_id is None or word is None:
+        _log.warning("a word that is none of the host's", channel=repr(message["channel"])[:100])
         return
-    on_word(endpoint_id, message["data"].decode(errors="replace"))
+    on_word(endpoint_id, word)

@@ -18,6 +18,11 @@ FINAL_RECEIPT_WITHIN = timedelta(minutes=10)
 LINK_GRACE = timedelta(milliseconds=250)
 """How long the gateway that holds a link has to take a delivery before a worker looks after it."""
 
+WRITTEN_GRACE = timedelta(seconds=2)
+"""How long a numbered message may be without an answer before the gateway is asked whether it has
+written it.
+"""
+
 LINK_LOOK_AGAIN = (timedelta(seconds=2), timedelta(seconds=30))
 """First and longest pause between looks at a delivery whose control point is not on a link."""
 

@@ -182,8 +182,8 @@ def _store(
     if reason:
         ledger.record(Fact(Event.ALARMED, inflow.at, message_id, detail={"alarm": reason}))
         return Outcome(RECEIVED, message_id)
+    ledger.record(Fact(Event.STORED, inflow.at, message_id))
     made = route.to_control_point(control_point, instruction, message_id, inflow.at, respond_by)
-    ledger.record(Fact(Event.STORED, inflow.at, message_id, detail={"deliveries": len(made)}))
     return Outcome(RECEIVED, message_id, made)
 
 

@@ -5,7 +5,7 @@ became of each message on it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -15,16 +15,17 @@ from messaging.domain.instructions import InstructionKind
 from messaging.domain.messages import BmMessage
 from messaging.models import Delivery, Link
 from messaging.protocols.base import Envelope, LocalProtocolError, Stamp
-from messaging.protocols.edl.numbers import Waiting, next_number, plan_start
+from messaging.protocols.edl.numbers import Waiting, next_number, plan_start, steps_back
 from messaging.protocols.edl.profile import Role
 from messaging.relay import due, verdicts
 from messaging.relay.codecs import read_content
 from messaging.relay.hold import Hold, LinkReplaced
 from messaging.relay.load import LoadedDelivery, load_last_under, load_pending
 from messaging.relay.moves import move
+from messaging.relay.numbering import Outgoing, record_sending
 from messaging.relay.register import ControlPoint
 from messaging.relay.rows import NewAttempt, NewDelivery, insert_attempt
-from messaging.states import AttemptOutcome, DeliveryState, Lane
+from messaging.states import AttemptOutcome, DeliveryState
 from tenants.audit import bodies, ledger
 from tenants.audit.events import Event, Fact, stamp
 from tenants.clock import now
@@ -35,17 +36,14 @@ _LOCK_IN_EPOCH = """
 SELECT last_given FROM messaging_link WHERE endpoint_id = %s AND epoch = %s FOR UPDATE
 """
 _SET_LAST_GIVEN = "UPDATE messaging_link SET last_given = %s WHERE endpoint_id = %s"
+_UNANSWERED = """
+SELECT d.id, d.reference, b.content FROM messaging_delivery d
+JOIN audit_body b ON b.tenant_id = d.tenant_id AND b.digest = d.payload_digest
+    AND b.month = date_trunc('month', d.payload_at AT TIME ZONE 'UTC')::date
+WHERE d.endpoint_id = %s AND d.lane = 'link' AND d.state = 'CLAIMED' ORDER BY d.position
+"""
 _INSTRUCTIONS = frozenset(InstructionKind)
 """Kinds of message that want a verdict beyond their acknowledgement."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A numbered message whose bytes are committed and may leave."""
-
-    delivery_id: UUID
-    number: int
-    content: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +60,21 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What one look for waiting messages came to: what to send, the last number given now, and
-    whether more may wait. `deliveries` were made by ones that had expired.
+    """What one look for waiting messages came to: what to send, in order, and whether more may
+    wait. `deliveries` were made by ones that had expired.
     """
 
     outgoing: tuple[Outgoing, ...]
-    last_given: int
     is_full: bool
     deliveries: tuple[NewDelivery, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A link that has gone back: the epoch it goes on in, and the last number that stands."""
+
+    hold: Hold
+    last_given: int
 
 
 def open_link(
@@ -107,7 +112,7 @@ def open_link(
         ledger.record(Fact(Event.LINK_UP, at, detail=detail))
         repeat = tuple(w for w in waiting if w.number in repeated)
         for outgoing in repeat:
-            _record_sending(outgoing, at, again=True)
+            record_sending(outgoing, at, again=True)
         return Opened(hold, link.last_taken, their_last or link.last_given, repeat)
 
     return in_tenant(tenant_id, work)
@@ -126,48 +131,31 @@ def close_link(hold: Hold, reason: str) -> None:
     in_tenant(hold.tenant_id, work)
 
 
-def give(hold: Hold, limit: int, last_given: int | None = None) -> Given:
-    """Numbers and writes the next messages that wait for this link, at most `limit`.
+def give(hold: Hold, limit: int, written: int) -> Given:
+    """What this link is to write next, at most `limit` messages: those that were numbered after
+    `written`, the last one it wrote, and then what waits without a number.
 
-    Raises LinkReplaced, also where `last_given` is not the last number given: then a commit was
-    lost on its way back, and only a new link can find out what of it was sent.
-
-    They are committed as sent before the first byte leaves, so that they go again byte for byte
-    after a broken link.
+    Raises LinkReplaced. They are committed as sent before the first byte leaves, so that they go
+    again byte for byte after a broken link.
     """
 
     def work() -> Given:
         number = _locked_in_epoch(hold)
-        at = now()
-        if last_given is not None and number != last_given:
-            raise LinkReplaced(hold.control_point.name)
-        outgoing: list[Outgoing] = []
-        made: tuple[NewDelivery, ...] = ()
-        rows = load_pending(hold.endpoint_id, limit)
-        for row in rows:
-            if at >= row.deadline:
-                made += verdicts.expire(row, at)
-                continue
-            following = next_number(number, hold.profile.limits.number_modulus)
-            try:
-                outgoing.append(_numbered(hold, row, following, at))
-            except LocalProtocolError as error:
-                made += verdicts.refused_on_link(row, at, "R003", f"cannot be said: {error}")
-                continue
-            number = following
-        if outgoing:
-            _set_last_given(hold, number)
-        return Given(tuple(outgoing), number, len(rows) == limit, made)
+        numbered = _numbered_after(hold, written, number)
+        if len(numbered) >= limit:
+            return Given(numbered[:limit], is_full=True)
+        waiting = _give_numbers(hold, number, limit - len(numbered))
+        return replace(waiting, outgoing=numbered + waiting.outgoing)
 
     return in_tenant(hold.tenant_id, work)
 
 
-def go_back(hold: Hold, expected: int) -> int:
+def go_back(hold: Hold, expected: int) -> Gone:
     """The control point refused a number for a gap: what it has not taken is given again, from
-    `expected` on. Returns the last number given that stands.
+    `expected` on, in an epoch of its own, for numbers come again that mean other messages.
     """
 
-    def work() -> int:
+    def work() -> Gone:
         at = now()
         last_given = _locked_in_epoch(hold)
         modulus = hold.profile.limits.number_modulus
@@ -182,8 +170,11 @@ def go_back(hold: Hold, expected: int) -> int:
         )
         taken = {w.number for w in plan.repeat}
         _give_again([w.delivery_id for w in waiting if w.number not in taken], at)
-        _set_last_given(hold, before)
-        return before
+        renewed = replace(hold, epoch=hold.epoch + 1)
+        Link.objects.filter(endpoint_id=hold.endpoint_id).update(
+            last_given=before, epoch=renewed.epoch
+        )
+        return Gone(renewed, before)
 
     return in_tenant(hold.tenant_id, work)
 
@@ -246,18 +237,41 @@ def _set_last_given(hold: Hold, number: int) -> None:
 
 def _waiting(control_point: ControlPoint) -> list[Outgoing]:
     """What was given a number and has no answer, in the order it was given."""
-    rows = Delivery.objects.filter(
-        endpoint_id=control_point.endpoint_id, lane=Lane.LINK, state=DeliveryState.CLAIMED
-    ).order_by("position")
-    return [
-        Outgoing(
-            row.id,
-            int(row.reference),
-            bodies.read(bytes(row.payload_digest), row.payload_at),
-        )
-        for row in rows
-        if row.payload_digest is not None and row.payload_at is not None
-    ]
+    with connection.cursor() as cursor:
+        cursor.execute(_UNANSWERED, [control_point.endpoint_id])
+        return [Outgoing(row[0], int(row[1]), bytes(row[2])) for row in cursor.fetchall()]
+
+
+def _numbered_after(hold: Hold, written: int, last: int) -> tuple[Outgoing, ...]:
+    """What others numbered for this link, or this one in a commit that was lost on its way back."""
+    modulus = hold.profile.limits.number_modulus
+    ahead = steps_back(last, written, modulus)
+    if not ahead:
+        return ()
+    unanswered = _waiting(hold.control_point)
+    found = {steps_back(last, w.number, modulus): w for w in unanswered}
+    return tuple(found[back] for back in range(ahead - 1, -1, -1) if back in found)
+
+
+def _give_numbers(hold: Hold, number: int, limit: int) -> Given:
+    at = now()
+    outgoing: list[Outgoing] = []
+    made: tuple[NewDelivery, ...] = ()
+    rows = load_pending(hold.endpoint_id, limit)
+    for row in rows:
+        if at >= row.deadline:
+            made += verdicts.expire(row, at)
+            continue
+        following = next_number(number, hold.profile.limits.number_modulus)
+        try:
+            outgoing.append(_numbered(hold, row, following, at))
+        except LocalProtocolError as error:
+            made += verdicts.refused_on_link(row, at, "R003", f"cannot be said: {error}")
+            continue
+        number = following
+    if outgoing:
+        _set_last_given(hold, number)
+    return Given(tuple(outgoing), len(rows) == limit, made)
 
 
 def _give_again(delivery_ids: Sequence[UUID], at: datetime) -> None:
@@ -280,7 +294,7 @@ def _numbered(hold: Hold, row: LoadedDelivery, number: int, at: datetime) -> Out
         "sent_at": at,
     }
     move(row.id, DeliveryState.CLAIMED, changes, row.deadline)
-    _record_sending(outgoing, at, message_id=row.message_id, kind=row.message.kind)
+    record_sending(outgoing, at, message_id=row.message_id, kind=row.message.kind)
     return outgoing
 
 
@@ -342,18 +356,3 @@ def _times(row: LoadedDelivery, answered_at: datetime) -> dict[str, str | None]:
         "answered_at": stamp(answered_at),
         "settled_at": stamp(now()),
     }
-
-
-def _record_sending(
-    outgoing: Outgoing,
-    at: datetime,
-    *,
-    message_id: UUID | None = None,
-    kind: str = "",
-    again: bool = False,
-) -> None:
-    detail = {"number": outgoing.number, "kind": kind, "again": again}
-    digest = digest_of(outgoing.content)
-    ledger.record(
-        Fact(Event.SENDING, at, message_id, outgoing.delivery_id, digest=digest, detail=detail)
-    )

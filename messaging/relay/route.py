@@ -10,12 +10,20 @@ from messaging.domain.instructions import Instruction, InstructionAnswer
 from messaging.domain.messages import BmMessage, kind_of, unit_of
 from messaging.models import Message
 from messaging.protocols.base import Envelope, LocalProtocolError, Stamp
-from messaging.relay import deadlines
+from messaging.relay import deadlines, numbering
 from messaging.relay.codecs import legacy_codec
 from messaging.relay.correlate import Matched
 from messaging.relay.hold import Hold
+from messaging.relay.numbering import Outgoing, record_sending
 from messaging.relay.register import ControlPoint, Standing
-from messaging.relay.rows import NewDelivery, NewMessage, insert_delivery, insert_message
+from messaging.relay.rows import (
+    NewDelivery,
+    NewMessage,
+    Numbered,
+    insert_delivery,
+    insert_message,
+    insert_numbered,
+)
 from messaging.states import Lane
 from tenants.audit import ledger
 from tenants.audit.events import Event, Fact
@@ -72,8 +80,8 @@ def to_control_point(
     messages of its own.
     """
     codec = legacy_codec(control_point.settings)
-    _, *rest = codec.divide(instruction)
-    first = _on_link(message_id, control_point, instruction.bm_unit, at, respond_by)
+    said, *rest = codec.divide(instruction)
+    first = _on_link(message_id, control_point, instruction.bm_unit, at, respond_by, said)
     return (first, *(tell(control_point, text, at, answers=message_id) for text in rest))
 
 
@@ -113,7 +121,7 @@ def tell(
     answers: UUID | None = None,
     in_reply_to: str = "",
 ) -> NewDelivery:
-    """A message of the host's own to a control point; it is numbered when it is sent."""
+    """A message of the host's own to a control point."""
     codec = legacy_codec(control_point.settings)
     parcel = codec.encode(Envelope(Stamp("", at, in_reply_to), (message,)))
     row = NewMessage(
@@ -128,18 +136,44 @@ def tell(
     )
     message_id = insert_message(row)
     ledger.record(Fact(Event.STORED, at, message_id, detail={"kind": row.kind, "origin": "host"}))
-    return _on_link(message_id, control_point, "", at, at + deadlines.NOTICE.within)
+    deadline = at + deadlines.NOTICE.within
+    return _on_link(message_id, control_point, "", at, deadline, message, in_reply_to)
 
 
 def _on_link(
-    message_id: UUID, control_point: ControlPoint, queue: str, at: datetime, deadline: datetime
+    message_id: UUID,
+    control_point: ControlPoint,
+    queue: str,
+    at: datetime,
+    deadline: datetime,
+    said: BmMessage,
+    in_reply_to: str = "",
 ) -> NewDelivery:
-    return insert_delivery(
+    """Numbered at once where the link is up and nothing waits before it; else it waits."""
+    codec = legacy_codec(control_point.settings)
+    ticket = numbering.take(control_point.endpoint_id, codec.profile)
+    if ticket is None:
+        return insert_delivery(
+            message_id,
+            control_point.endpoint_id,
+            Lane.LINK,
+            queue,
+            at=at,
+            due_at=at + deadlines.LINK_GRACE,
+            deadline=deadline,
+        )
+    reference = codec.profile.number_text(ticket.number)
+    parcel = codec.encode(Envelope(Stamp(reference, at, in_reply_to), (said,)))
+    new = insert_numbered(
         message_id,
         control_point.endpoint_id,
-        Lane.LINK,
         queue,
+        Numbered(ticket.epoch, ticket.number, parcel.content),
+        reference,
         at=at,
-        due_at=at + deadlines.LINK_GRACE,
+        due_at=at + deadlines.WRITTEN_GRACE,
         deadline=deadline,
     )
+    outgoing = Outgoing(new.id, ticket.number, parcel.content)
+    record_sending(outgoing, at, message_id=message_id, kind=kind_of(said))
+    return new

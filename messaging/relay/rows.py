@@ -47,6 +47,24 @@ VALUES (
     %(deadline)s, 0, '', '', '')
 """
 
+_NUMBERED = """
+WITH due AS (
+    INSERT INTO messaging_due (delivery_id, tenant_id, lane, due_at)
+    VALUES (%(id)s, %(tenant)s, 'link', %(due_at)s)
+), body AS (
+    INSERT INTO audit_body (tenant_id, digest, month, content)
+    VALUES (%(tenant)s, %(digest)s, date_trunc('month', %(at)s AT TIME ZONE 'UTC')::date,
+            %(content)s)
+    ON CONFLICT DO NOTHING
+)
+INSERT INTO messaging_delivery (
+    id, tenant_id, message_id, endpoint_id, lane, queue, state, created_at, deadline, attempts,
+    reference, payload_digest, payload_at, sent_at, outcome_code, outcome_text)
+VALUES (
+    %(id)s, %(tenant)s, %(message)s, %(endpoint)s, 'link', %(queue)s, 'CLAIMED', %(at)s,
+    %(deadline)s, 1, %(reference)s, %(digest)s, %(at)s, %(at)s, '', '')
+"""
+
 _ATTEMPT = """
 INSERT INTO messaging_attempt (
     id, tenant_id, delivery_id, month, outcome, received_at, sent_at, answered_at, settled_at,
@@ -104,13 +122,25 @@ class NewMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class Numbered:
+    """The bytes of a delivery that has its number on a link, in one epoch of it."""
+
+    epoch: int
+    number: int
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class NewDelivery:
-    """A delivery just made, as whoever wakes its hands needs it."""
+    """A delivery just made, as whoever wakes its hands needs it. One that is `numbered` wants only
+    to be written.
+    """
 
     id: UUID
     tenant_id: UUID
     endpoint_id: UUID
     lane: Lane
+    numbered: Numbered | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +214,40 @@ def insert_delivery(
             "endpoint": endpoint_id,
             "lane": lane.value,
             "queue": queue,
+            "at": at,
+            "due_at": due_at,
+            "deadline": deadline,
+        },
+    )
+    return new
+
+
+def insert_numbered(
+    message_id: UUID,
+    endpoint_id: UUID,
+    queue: str,
+    numbered: Numbered,
+    reference: str,
+    *,
+    at: datetime,
+    due_at: datetime,
+    deadline: datetime,
+) -> NewDelivery:
+    """Makes a delivery on a link that is sent under `reference` as soon as this has committed; due
+    at `due_at` should it not have been answered before.
+    """
+    new = NewDelivery(new_id(), require_tenant(), endpoint_id, Lane.LINK, numbered)
+    _execute(
+        _NUMBERED,
+        {
+            "id": new.id,
+            "tenant": new.tenant_id,
+            "message": message_id,
+            "endpoint": endpoint_id,
+            "queue": queue,
+            "reference": reference,
+            "digest": digest_of(numbered.content),
+            "content": numbered.content,
             "at": at,
             "due_at": due_at,
             "deadline": deadline,

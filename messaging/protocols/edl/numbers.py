@@ -21,6 +21,13 @@ def steps_back(last: int, number: int, modulus: int) -> int:
     return (last - number) % modulus
 
 
+def is_after(number: int, other: int, modulus: int) -> bool:
+    """Whether `number` was given after `other`: numbers run in a circle, and the half of it that
+    begins after `other` lies ahead.
+    """
+    return 0 < steps_back(number, other, modulus) < modulus // 2
+
+
 class Standing(Enum):
     """What a number is, before anything is said about its message."""
 

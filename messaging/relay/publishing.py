@@ -1,0 +1,84 @@
+"""Hands a Celery worker a task by one command to Redis.
+
+Celery's own way (`send_task`) says the same in seven times the time, which every message would wait
+for: what it works out anew for each task is the same for all of ours. The form is Celery's message
+protocol 2 as kombu's Redis transport keeps it; a test holds it against what Celery itself writes.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import socket
+from collections.abc import Sequence
+from functools import lru_cache
+from uuid import uuid4
+
+import redis
+from django.conf import settings
+
+_EMBED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+
+
+def publish(task: str, arguments: Sequence[str], queue: str) -> None:
+    """Raises redis.RedisError where the broker is out of reach."""
+    broker().lpush(queue, message(task, arguments, queue))
+
+
+def message(task: str, arguments: Sequence[str], queue: str) -> bytes:
+    """The whole entry of the queue, with ids of its own."""
+    task_id = str(uuid4())
+    body = base64.b64encode(json.dumps([arguments, {}, _EMBED]).encode()).decode()
+    headers = {
+        **_fixed_headers(),
+        "task": task,
+        "id": task_id,
+        "root_id": task_id,
+        "argsrepr": repr(arguments),
+    }
+    properties = {
+        "correlation_id": task_id,
+        "reply_to": "",
+        "delivery_mode": 2,
+        "delivery_info": {"exchange": "", "routing_key": queue},
+        "priority": 0,
+        "body_encoding": "base64",
+        "delivery_tag": str(uuid4()),
+    }
+    return json.dumps(
+        {
+            "body": body,
+            "content-encoding": "utf-8",
+            "content-type": "application/json",
+            "headers": headers,
+            "properties": properties,
+        }
+    ).encode()
+
+
+@lru_cache(maxsize=1)
+def broker() -> redis.Redis:
+    """This process's connections to Redis; a Redis that does not answer costs a bounded wait."""
+    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2)
+
+
+@lru_cache(maxsize=1)
+def _fixed_headers() -> dict[str, object]:
+    return {
+        "lang": "py",
+        "shadow": None,
+        "eta": None,
+        "expires": None,
+        "group": None,
+        "group_index": None,
+        "retries": 0,
+        "timelimit": [None, None],
+        "parent_id": None,
+        "kwargsrepr": "{}",
+        "origin": f"gen{os.getpid()}@{socket.gethostname()}",
+        "ignore_result": None,
+        "replaced_task_nesting": 0,
+        "stamped_headers": None,
+        "stamps": {},
+    }
