@@ -12,7 +12,9 @@ from cryptography import x509
 from django.db import connection, transaction
 
 from tenants.certificates import fingerprint_of
+from tenants.changes import HOUSE
 from tenants.models import Environment, Peer, PeerCertificate
+from tenants.remembered import Remembered
 
 _TRUSTED = """
 SELECT c.fingerprint, c.pem, p.participant_id FROM tenants_peercertificate c
@@ -31,6 +33,9 @@ LEFT JOIN tenants_peercertificate c
     ON c.peer_id = p.id AND c.purpose = 'SIGNING' AND c.state = 'ACTIVE'
 WHERE p.id = %s
 """
+
+
+_clients: Remembered[tuple[bytes, str], bool] = Remembered(1024)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,12 @@ def is_known_client(fingerprint: bytes, environment: str) -> bool:
     """Whether a TLS client certificate is pinned for any peer of the environment. Needs no scope:
     peers are the vendor's.
     """
+    return _clients.get(
+        HOUSE, (fingerprint, environment), lambda: _read_client(fingerprint, environment), bool
+    )
+
+
+def _read_client(fingerprint: bytes, environment: str) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(_CLIENT, [fingerprint, environment])
         return cursor.fetchone() is not None

@@ -25,8 +25,16 @@ class Remembered(Generic[K, V]):
     def __init__(self, size: int) -> None:
         self._values: Bounded[tuple[UUID, K], tuple[Token, V]] = Bounded(size)
 
-    def get(self, tenant_id: UUID, key: K, read: Callable[[], V]) -> V:
-        """The value kept, else what `read` says. Nothing is kept while changes can't be seen."""
+    def get(
+        self,
+        tenant_id: UUID,
+        key: K,
+        read: Callable[[], V],
+        keep: Callable[[V], bool] = lambda _: True,
+    ) -> V:
+        """The value kept, else what `read` says, which is kept if `keep` says so. Nothing is kept
+        while changes can't be seen.
+        """
         token = WATCH.token(tenant_id)
         if token is None:
             return read()
@@ -36,5 +44,6 @@ class Remembered(Generic[K, V]):
             return kept[1]
         # The token is older than the reading: what changes in between makes the value old at once.
         value = read()
-        self._values.put(place, (token, value))
+        if keep(value):
+            self._values.put(place, (token, value))
         return value

@@ -76,7 +76,6 @@ def take_in_hand(delivery_id: UUID, owner: int) -> Claimed | NotClaimed:
         return NotClaimed()
     if place.lane == Lane.LINK or place.state == DeliveryState.DELIVERED:
         return NotClaimed(watch.look_after(delivery_id))
-    lock_queue(place.endpoint_id, place.queue)
     row = load(delivery_id)
     if row is None or row.state not in UNDELIVERED:
         return NotClaimed()

@@ -32,7 +32,12 @@ JOIN messaging_message m ON m.id = d.message_id
 JOIN tenants_endpoint o ON o.id = m.endpoint_id
 JOIN tenants_endpoint e ON e.id = d.endpoint_id
 """
-_PLACE = "SELECT lane, state, endpoint_id, queue FROM messaging_delivery WHERE id = %s"
+# The lock is moves.lock_queue's, taken on the way.
+_PLACE = """
+SELECT lane, state, CASE WHEN lane = 'operator' THEN
+    pg_advisory_xact_lock(hashtextextended(endpoint_id || ' ' || queue, 0)) END
+FROM messaging_delivery WHERE id = %s
+"""
 _BY_ID = _SELECT + "WHERE d.id = %s"
 _PENDING = (
     _SELECT
@@ -116,19 +121,20 @@ class LoadedDelivery:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """As much of a delivery as says whose hands it waits for, and in which queue."""
+    """As much of a delivery as says whose hands it waits for."""
 
     lane: str
     state: str
-    endpoint_id: UUID
-    queue: str
 
 
 def find_place(delivery_id: UUID) -> Place | None:
+    """Where a delivery stands. The queue of one to the operator is locked until the transaction
+    ends: what is read of it next is up to date.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_PLACE, [delivery_id])
         row = cursor.fetchone()
-    return Place(*row) if row else None
+    return Place(row[0], row[1]) if row else None
 
 
 def load(delivery_id: UUID) -> LoadedDelivery | None:

@@ -1,4 +1,8 @@
-"""Look-ups in the open scope's register that routing and checking need, each in one query."""
+"""Look-ups in the open scope's register that routing and checking need, each in one query.
+
+Answers that let a message pass are remembered until the tenant's set-up changes; a refusal is never
+told from memory, so what was added a moment ago is known.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +14,14 @@ from uuid import UUID
 from django.db import connection
 
 from tenants.models import Endpoint, Tenant
+from tenants.remembered import Remembered
 from tenants.scope import require_tenant
 
 LEGACY_PROTOCOL = "edl"
 OPERATOR_PROTOCOL = "neso-wa"
+
+REMEMBERED = 4096
+"""Answers of each kind a process keeps."""
 
 _STANDING = """
 SELECT
@@ -63,24 +71,6 @@ class ControlPoint:
     settings: dict[str, Any]
 
 
-def standing_of(endpoint_id: UUID, environment: str, bm_unit: str) -> Standing:
-    """Of the tenant in scope, of a BM unit at one of its control points, and where its messages
-    go.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _STANDING,
-            {
-                "tenant": require_tenant(),
-                "endpoint": endpoint_id,
-                "environment": environment,
-                "bm_unit": bm_unit,
-            },
-        )
-        state, knows_unit, operator = cursor.fetchone()
-    return Standing(state == Tenant.State.SUSPENDED, knows_unit, operator)
-
-
 @dataclass(frozen=True, slots=True)
 class Operator:
     """The tenant's endpoint that leads to the system operator's Wider Access API."""
@@ -99,8 +89,70 @@ class Addressee:
     knows_unit: bool
 
 
+_standings: Remembered[tuple[UUID, str, str], Standing] = Remembered(REMEMBERED)
+_addressees: Remembered[tuple[str, str, str], Addressee] = Remembered(REMEMBERED)
+_operators: Remembered[str, Operator | None] = Remembered(REMEMBERED)
+
+
+def standing_of(endpoint_id: UUID, environment: str, bm_unit: str) -> Standing:
+    """Of the tenant in scope, of a BM unit at one of its control points, and where its messages
+    go.
+    """
+    return _standings.get(
+        require_tenant(),
+        (endpoint_id, environment, bm_unit),
+        lambda: _read_standing(endpoint_id, environment, bm_unit),
+        lambda found: found.knows_unit and found.operator is not None and not found.suspended,
+    )
+
+
 def addressee_of(control_point: str, environment: str, bm_unit: str) -> Addressee:
     """Of the tenant in scope; without a control point of that name, `control_point` is None."""
+    return _addressees.get(
+        require_tenant(),
+        (control_point, environment, bm_unit),
+        lambda: _read_addressee(control_point, environment, bm_unit),
+        lambda found: found.knows_unit and not found.suspended,
+    )
+
+
+def find_operator(environment: str) -> Operator | None:
+    """The endpoint that leads to the system operator in an environment."""
+    return _operators.get(
+        require_tenant(),
+        environment,
+        lambda: _read_operator(environment),
+        lambda found: found is not None,
+    )
+
+
+def find_control_point(name: str, environment: str) -> ControlPoint | None:
+    row = Endpoint.objects.filter(
+        protocol=LEGACY_PROTOCOL, name=name, environment=environment
+    ).first()
+    return as_control_point(row) if row else None
+
+
+def as_control_point(row: Endpoint) -> ControlPoint:
+    return ControlPoint(row.id, row.name, row.environment, row.settings)
+
+
+def _read_standing(endpoint_id: UUID, environment: str, bm_unit: str) -> Standing:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _STANDING,
+            {
+                "tenant": require_tenant(),
+                "endpoint": endpoint_id,
+                "environment": environment,
+                "bm_unit": bm_unit,
+            },
+        )
+        state, knows_unit, operator = cursor.fetchone()
+    return Standing(state == Tenant.State.SUSPENDED, knows_unit, operator)
+
+
+def _read_addressee(control_point: str, environment: str, bm_unit: str) -> Addressee:
     with connection.cursor() as cursor:
         cursor.execute(
             _ADDRESSEE,
@@ -118,19 +170,7 @@ def addressee_of(control_point: str, environment: str, bm_unit: str) -> Addresse
     return Addressee(state == Tenant.State.SUSPENDED, found, knows_unit)
 
 
-def find_control_point(name: str, environment: str) -> ControlPoint | None:
-    row = Endpoint.objects.filter(
-        protocol=LEGACY_PROTOCOL, name=name, environment=environment
-    ).first()
-    return as_control_point(row) if row else None
-
-
-def as_control_point(row: Endpoint) -> ControlPoint:
-    return ControlPoint(row.id, row.name, row.environment, row.settings)
-
-
-def find_operator(environment: str) -> Operator | None:
-    """The endpoint that leads to the system operator in an environment."""
+def _read_operator(environment: str) -> Operator | None:
     with connection.cursor() as cursor:
         cursor.execute(_OPERATOR, [OPERATOR_PROTOCOL, environment])
         row = cursor.fetchone()

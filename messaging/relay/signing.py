@@ -21,6 +21,8 @@ from tenants.cache import Bounded
 from tenants.certificates import thumbprint
 from tenants.ids import digest_of
 from tenants.models import Certificate
+from tenants.remembered import Remembered
+from tenants.scope import require_tenant
 
 DEFAULT_SEAL = "jws-json"
 
@@ -30,6 +32,9 @@ OPERATOR = "NGESO"
 DEFAULT_ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA", "Ed25519")
 
 _trusted_keys: Bounded[tuple[bytes, str], TrustedKey] = Bounded(1024)
+_active: Remembered[tuple[Certificate.Purpose, ...], certificates.ActivePairs] = Remembered(1024)
+_peers: Remembered[UUID, peers.KnownPeer] = Remembered(1024)
+_signers: Remembered[str, list[peers.TrustedCertificate]] = Remembered(1024)
 _contexts: Bounded[tuple[bytes, bytes], ssl.SSLContext] = Bounded(1024)
 
 
@@ -86,8 +91,7 @@ def seal_of(settings: dict[str, Any]) -> Seal:
 
 def signing_key() -> ActiveKey:
     """Raises CertificateMissing."""
-    pairs = certificates.get_active(Certificate.Purpose.SIGNING)
-    return _active_key(pairs)
+    return _active_key(_pairs(Certificate.Purpose.SIGNING))
 
 
 def credentials_for(endpoint: EndpointSettings) -> Credentials:
@@ -95,10 +99,10 @@ def credentials_for(endpoint: EndpointSettings) -> Credentials:
 
     Raises CertificateMissing.
     """
-    purposes = (Certificate.Purpose.SIGNING, Certificate.Purpose.SO_CLIENT)
-    pairs = certificates.get_active(*purposes)
-    assert endpoint.peer_id is not None, "an endpoint that leads to an operator names its peer"
-    peer = peers.get_peer(endpoint.peer_id)
+    pairs = _pairs(Certificate.Purpose.SIGNING, Certificate.Purpose.SO_CLIENT)
+    peer_id = endpoint.peer_id
+    assert peer_id is not None, "an endpoint that leads to an operator names its peer"
+    peer = _peers.get(require_tenant(), peer_id, lambda: peers.get_peer(peer_id))
     key = _active_key(pairs)
     return Credentials(
         key.participant_id,
@@ -122,7 +126,14 @@ def _connection_keys(pair: certificates.KeyPair, ca: str) -> ConnectionKeys:
 
 def trust_from(endpoint: Operator, audience: str) -> Trust:
     """Who may sign what is sent to the tenant, in the endpoint's environment."""
-    return _trust(audience, peers.signers_to(endpoint.environment), endpoint.settings)
+    environment = endpoint.environment
+    signers = _signers.get(require_tenant(), environment, lambda: peers.signers_to(environment))
+    return _trust(audience, signers, endpoint.settings)
+
+
+def _pairs(*purposes: Certificate.Purpose) -> certificates.ActivePairs:
+    """Raises CertificateMissing."""
+    return _active.get(require_tenant(), purposes, lambda: certificates.get_active(*purposes))
 
 
 def _trust(
