@@ -15,7 +15,7 @@ from tenants.scope import tenant_scope
 
 _STRETCH = 5_000
 _SELECT = """
-SELECT seq, record, hash, event, message_id, delivery_id FROM audit_entry
+SELECT seq, record, hash, event, message_id::text, delivery_id::text FROM audit_entry
 WHERE tenant_id = %s AND seq > %s ORDER BY seq LIMIT %s
 """
 _BEYOND = """
@@ -64,16 +64,18 @@ def _head(tenant_id: UUID, start: Head) -> Head:
 
 
 def _entries(tenant_id: UUID, until: int) -> Iterator[Linked]:
-    """Entries up to number `until`, in order."""
+    """Entries up to number `until`, in order.
+
+    Read by the driver itself, in binary: what the columns of bytes are written as text and read
+    again costs more than the hashes.
+    """
     seen = 0
-    while True:
-        with connection.cursor() as cursor:
-            cursor.execute(_SELECT, [tenant_id, seen, _STRETCH])
+    connection.ensure_connection()
+    with connection.connection.cursor(binary=True) as cursor:
+        while True:
+            cursor.execute(_SELECT, [tenant_id, seen, min(_STRETCH, until - seen)])
             rows = cursor.fetchall()
-        for seq, record, digest, event, message_id, delivery_id in rows:
-            if seq > until:
+            yield from map(Linked._make, rows)
+            if len(rows) < _STRETCH:
                 return
-            yield Linked(seq, bytes(record), bytes(digest), event, message_id, delivery_id)
-            seen = seq
-        if len(rows) < _STRETCH:
-            return
+            seen = rows[-1][0]

@@ -6,7 +6,6 @@ import base64
 import json
 from collections.abc import Iterator
 from typing import Any
-from uuid import UUID
 
 from rest_framework.test import APIClient
 
@@ -25,9 +24,10 @@ def entries(client: APIClient, **query: str) -> Iterator[dict[str, Any]]:
 
 
 def linked(row: dict[str, Any]) -> Linked:
-    ids = (UUID(row[name]) if row[name] else None for name in ("message_id", "delivery_id"))
     record = base64.b64decode(row["record_base64"])
-    return Linked(row["seq"], record, bytes.fromhex(row["hash"]), row["event"], *ids)
+    digest = bytes.fromhex(row["hash"])
+    ids = row["message_id"], row["delivery_id"]
+    return Linked(row["seq"], record, digest, row["event"], *ids)
 
 
 def head_of(client: APIClient) -> Head:
