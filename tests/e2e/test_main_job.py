@@ -355,3 +355,35 @@ def test_no_process_runs_with_more_rights_than_its_own(stack: Rig) -> None:
     used = stack.query("SELECT DISTINCT usename FROM pg_stat_activity WHERE datname = 'hostsvc'")
     assert {name for (name,) in used} <= {"hostsvc_app", "hostsvc_staff"}
     assert stack.query("SELECT 1 FROM pg_roles WHERE rolname = 'hostsvc_app' AND rolsuper") == []
+
+
+# Numbered and committed as any process of the host's does it, and then nobody is told.
+UNTOLD = """
+from messaging.domain.acknowledgements import FreeText
+from messaging.relay import register, route
+from tenants import directory
+from tenants.clock import now
+from tenants.scope import in_tenant
+tenant = directory.find_tenant(directory.Known.TENANT_NAME, b"alder")
+def tell():
+    point = register.find_control_point("ALDR2", "simulator")
+    return route.tell(point, FreeText(point.name, "nobody was told of this"), now())
+print(in_tenant(tenant, tell).numbered is not None)
+"""
+
+
+def test_a_word_that_was_lost_costs_seconds_and_no_message(stack: Rig) -> None:
+    async def work() -> None:
+        async with stack.control_point("alder") as point:
+            await point.wait_ready()
+            told = await asyncio.to_thread(stack.manage, "shell", "-v", "0", "-c", UNTOLD)
+            assert told.stdout.strip().endswith("True"), told.stderr
+            heard = await point.wait_for(
+                lambda arrival: "nobody was told" in arrival.content.decode()
+            )
+            following = await point.redeclare(mel(POINT, UNIT, 70))
+            assert (await point.result(following, final=True)).verdict == ResultVerdict.OK
+            results = [a for a in point.received if a.type == "RESULT"]
+            assert all(a.number > heard.number for a in results[-1:])
+
+    run(work)
