@@ -61,6 +61,8 @@ TLS_CERTIFICATE = _env.path("HOSTSVC_TLS_CERTIFICATE", VAR_DIR / "tls" / "host.p
 TLS_KEY = _env.path("HOSTSVC_TLS_KEY", VAR_DIR / "tls" / "host.key")
 EDL_CLIENT_CA = _env.path("HOSTSVC_EDL_CLIENT_CA", VAR_DIR / "tls" / "ca.pem")
 INBOUND_CLIENT_CA = _env.path("HOSTSVC_INBOUND_CLIENT_CA", VAR_DIR / "tls" / "ca.pem")
+# Networks that are not public and yet may be connected to, as the simulator's is.
+ALLOWED_NETWORKS = _env.networks("HOSTSVC_ALLOWED_NETWORKS")
 PROFILE_DIR = _env.path("HOSTSVC_PROFILES", VAR_DIR / "profiles")
 
 INSTALLED_APPS = [
