@@ -53,7 +53,7 @@ class Peer:
             b"",
             {},
             context=self.context,
-            identity=more.get("identity", new_id()),  # type: ignore[arg-type]
+            identity=more.get("identity", new_id()),
             seconds=5,
             guard=guard,
         )
