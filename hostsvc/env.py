@@ -26,8 +26,10 @@ class Environment:
     missing or bad.
     """
 
-    def __init__(self, values: Mapping[str, str]) -> None:
+    def __init__(self, values: Mapping[str, str], files: Mapping[str, Path] | None = None) -> None:
         self._values = values
+        self.files = dict(files or {})
+        """The files that values were read from, by the variables that name them."""
 
     def text(self, name: str, default: str | None = None) -> str:
         value = self._raw(name)
@@ -110,6 +112,7 @@ class Environment:
             raise ImproperlyConfigured(f"{name} and {name}_FILE are both set")
         if file is None:
             return value
+        self.files[f"{name}_FILE"] = Path(file)
         try:
             return Path(file).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
@@ -119,7 +122,7 @@ class Environment:
 def load() -> Environment:
     """The process environment over the environment file, where there is one."""
     file = Path(os.environ.get("HOSTSVC_ENV_FILE", BASE_DIR / "var" / "hostsvc.env"))
-    return Environment({**_lines_of(file), **os.environ})
+    return Environment({**_lines_of(file), **os.environ}, {"HOSTSVC_ENV_FILE": file})
 
 
 def _lines_of(file: Path) -> dict[str, str]:

@@ -92,9 +92,8 @@ def _last_message(endpoint: Endpoint, at: datetime) -> Finding:
         return Finding(Colour.YELLOW, "no message within a day")
     received_at, kind = row
     detail = {"received_at": stamp(received_at), "kind": kind}
-    return Finding(
-        Colour.GREEN, f"{kind or 'something unreadable'} at {_told(received_at)}", detail
-    )
+    what = kind or "something unreadable"
+    return Finding(Colour.GREEN, f"{what} at {_told(received_at)}", detail)
 
 
 def _is_up(link: Link) -> bool:

@@ -1,4 +1,6 @@
-"""What becomes of a delivery whose way out is not allowed, or whose endpoint's settings are none."""
+"""What becomes of a delivery whose way out is not allowed, or whose endpoint has settings that are
+none.
+"""
 
 from __future__ import annotations
 
