@@ -18,7 +18,7 @@ from tenants import directory
 from tenants.audit.events import Event
 from tenants.certificates import fingerprint_of
 from tenants.directory import Known
-from tenants.endpoints import Draft, faults_of
+from tenants.endpoints import Draft, clash_of, faults_of
 from tenants.ids import HOUSE
 from tenants.models import BmUnit, Certificate, Endpoint, Peer, PeerCertificate, Tenant
 from tenants.staff import TENANT_FILTER, ReadOnlyAdmin, WalledAdmin
@@ -72,12 +72,18 @@ class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
         is not one of this form's.
         """
         found = self.cleaned_data
-        before = Draft.of(self.instance) if self.instance.pk else _EMPTY
+        is_new = self.instance._state.adding
+        before = _EMPTY if is_new else Draft.of(self.instance)
         names = {field.name for field in dataclasses.fields(Draft)}
         draft = dataclasses.replace(before, **{k: v for k, v in found.items() if k in names})
-        for fault in faults_of(draft):
+        faults = list(faults_of(draft))
+        clash = clash_of(draft, found["tenant"].id) if found.get("tenant") else None
+        if clash is not None and is_new:
+            faults.append(clash)
+        unreadable = set(self.errors)
+        for fault in faults:
             shown = fault.field if fault.field in self.fields else None
-            if shown not in self.errors:
+            if shown not in unreadable:
                 text = f"{fault.setting}: {fault.text}" if fault.setting else fault.text
                 self.add_error(shown, text)
         return found

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import PROTECT, ManyToOneRel
@@ -147,11 +148,9 @@ def check(draft: Draft) -> Draft:
 def add(draft: Draft) -> Endpoint:
     """Adds it to the open scope's tenant. Raises BadEndpoint. Telling of it is the caller's."""
     check(draft)
-    same = Endpoint.objects.filter(protocol=draft.protocol, environment=draft.environment)
-    kind = _kinds[draft.protocol]
-    if kind.single and same.exists():
-        text = f"there is an endpoint of {kind.protocol} in this environment already"
-        raise BadEndpoint(EndpointFault("environment", text))
+    clash = clash_of(draft, require_tenant())
+    if clash is not None:
+        raise BadEndpoint(clash)
     try:
         with transaction.atomic():
             return Endpoint.objects.create(
@@ -166,6 +165,18 @@ def add(draft: Draft) -> Endpoint:
             )
     except IntegrityError:
         raise BadEndpoint(EndpointFault("name", "there is an endpoint of this name")) from None
+
+
+def clash_of(draft: Draft, tenant_id: UUID) -> EndpointFault | None:
+    """Why the tenant can't have this one beside those that it has."""
+    kind = find_kind(draft.protocol)
+    same = Endpoint.objects.filter(
+        tenant_id=tenant_id, protocol=draft.protocol, environment=draft.environment
+    )
+    if kind is None or not kind.single or not same.exists():
+        return None
+    text = f"there is an endpoint of {kind.protocol} in this environment already"
+    return EndpointFault("environment", text)
 
 
 def change(row: Endpoint, **changes: Any) -> tuple[str, ...]:

@@ -1,4 +1,6 @@
-"""A production start on a weak set-up is refused, each weakness by its id; and a good one is not."""
+"""A production start on a weak set-up is refused, each weakness by its id; and a good one is
+not.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +27,9 @@ from tenants.clock import now
 from tests.deploy import compose
 from tests.roles import as_role
 from tests.servers import ROOT, TestServers
+
+# Nothing is connected to by it here.
+pytestmark = pytest.mark.filterwarnings("ignore:Overriding setting DATABASES")
 
 MANUAL = (ROOT / "docs" / "deploy.md").read_text()
 GOOD = {

@@ -136,6 +136,23 @@ def test_a_seal_that_the_peer_does_not_take_is_red(rig: Rig) -> None:
             Certificate.objects.filter(id=before.id).update(state="ACTIVE")
 
 
+def test_a_client_certificate_that_the_peer_does_not_take_is_red(rig: Rig) -> None:
+    other = Authority("strangers").issue("alice client")
+    with tenant_scope(rig.person.tenant_id):
+        before = Certificate.objects.get(purpose="SO_CLIENT", state="ACTIVE")
+        certificates.install(Certificate.Purpose.SO_CLIENT, other.pem, other.key)
+    try:
+        report = report_of(rig)
+        assert report.colour is RED
+        (red,) = [step.name for step in report.steps if step.colour is RED]
+        assert red in ("TLS", "signature"), "TLS 1.3 says so after the handshake"
+    finally:
+        with tenant_scope(rig.person.tenant_id):
+            active = Certificate.objects.filter(purpose="SO_CLIENT", state="ACTIVE")
+            active.update(state="RETIRING")
+            Certificate.objects.filter(id=before.id).update(state="ACTIVE")
+
+
 @pytest.fixture
 def broken(cast: Cast, tmp_path: Path) -> Iterator[Callable[[str], str]]:
     """The address of a peer that is broken in the way that is named."""
