@@ -10,7 +10,6 @@ from django.contrib.auth.models import User
 from django.test import Client, override_settings
 from django.urls import reverse
 
-from hostsvc import openapi  # noqa: F401
 from messaging.api.connection_test import ConnectionTestView
 from tenants.audit.models import Entry
 from tenants.clock import now
