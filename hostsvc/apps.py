@@ -11,6 +11,7 @@ class HostsvcConfig(AppConfig):
     name = "hostsvc"
 
     def ready(self) -> None:
+        from hostsvc import checks  # noqa: F401  (registers the checks)
         from hostsvc.celery import app
 
         app.set_default()

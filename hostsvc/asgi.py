@@ -6,8 +6,11 @@ from __future__ import annotations
 
 import os
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 from django.core.asgi import get_asgi_application
+
+from tenants.checks import refuse_unsafe_start
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hostsvc.settings")
 os.environ.setdefault("HOSTSVC_DATABASE_POOL", "10")
@@ -16,3 +19,7 @@ os.environ.setdefault("HOSTSVC_DATABASE_POOL", "10")
 warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous")
 
 application = get_asgi_application()
+
+# On a thread, since a server may import this within its event loop, where nothing may block.
+with ThreadPoolExecutor(1, thread_name_prefix="start") as _thread:
+    _thread.submit(refuse_unsafe_start).result()

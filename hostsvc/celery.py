@@ -6,7 +6,7 @@ import os
 import sys
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import beat_init, setup_logging, worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hostsvc.settings")
 
@@ -16,6 +16,15 @@ app.autodiscover_tasks(["messaging"])
 # Celery would close the database connection after each task, and a new one costs more than a task.
 # A thread keeps its own, and takes another when it is lost (tenants.scope).
 app.conf["CELERY_DB_REUSE_MAX"] = sys.maxsize
+
+
+@worker_init.connect
+@beat_init.connect
+def _refuse_unsafe_start(**kwargs: object) -> None:
+    # Only now: this module is imported while Django is still being set up.
+    from tenants.checks import refuse_unsafe_start
+
+    refuse_unsafe_start()
 
 
 @setup_logging.connect

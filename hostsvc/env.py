@@ -12,6 +12,7 @@ import base64
 import binascii
 import os
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -25,8 +26,10 @@ class Environment:
     missing or bad.
     """
 
-    def __init__(self, values: Mapping[str, str]) -> None:
+    def __init__(self, values: Mapping[str, str], files: Mapping[str, Path] | None = None) -> None:
         self._values = values
+        self.files = dict(files or {})
+        """The files that values were read from, by the variables that name them."""
 
     def text(self, name: str, default: str | None = None) -> str:
         value = self._raw(name)
@@ -52,6 +55,15 @@ class Environment:
 
     def names(self, name: str, default: str) -> list[str]:
         return [part.strip() for part in self.text(name, default).split(",") if part.strip()]
+
+    def networks(self, name: str) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Networks in CIDR notation; one with bits beyond its prefix is bad, for it is hardly what
+        was meant.
+        """
+        try:
+            return tuple(ip_network(text) for text in self.names(name, ""))
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{name}: {error}") from None
 
     def path(self, name: str, default: Path) -> Path:
         return BASE_DIR / self.text(name, str(default))
@@ -100,6 +112,7 @@ class Environment:
             raise ImproperlyConfigured(f"{name} and {name}_FILE are both set")
         if file is None:
             return value
+        self.files[f"{name}_FILE"] = Path(file)
         try:
             return Path(file).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
@@ -109,7 +122,7 @@ class Environment:
 def load() -> Environment:
     """The process environment over the environment file, where there is one."""
     file = Path(os.environ.get("HOSTSVC_ENV_FILE", BASE_DIR / "var" / "hostsvc.env"))
-    return Environment({**_lines_of(file), **os.environ})
+    return Environment({**_lines_of(file), **os.environ}, {"HOSTSVC_ENV_FILE": file})
 
 
 def _lines_of(file: Path) -> dict[str, str]:

@@ -41,12 +41,12 @@ _PROBLEM = {
     "required": ["type", "title", "status", "code"],
 }
 _REFUSALS = {
-    "400": "A parameter is bad, unknown or given twice: `invalid`.",
+    "400": "A parameter or field is bad, unknown or given twice: `invalid`.",
     "401": "No key, or one that is not in force: `not-authenticated`, `authentication-failed`.",
     "404": "No such row of this tenant: `not-found`.",
     "503": "The database is away, or the question took too long: `unavailable`, `took-too-long`.",
 }
-_ONLY_WITH = {"400": "query", "404": "path"}
+_ONLY_WITH = {"400": {"query", "body"}, "404": {"path"}}
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -71,7 +71,8 @@ def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     for operations in result["paths"].values():
         for operation in operations.values():
             places = {parameter["in"] for parameter in operation.get("parameters", ())}
-            statuses = [s for s in _REFUSALS if _ONLY_WITH.get(s, "") in {"", *places}]
+            places |= {"body"} if "requestBody" in operation else set()
+            statuses = [s for s in _REFUSALS if s not in _ONLY_WITH or _ONLY_WITH[s] & places]
             operation["responses"] |= {status: _refusal(_REFUSALS[status]) for status in statuses}
     return result
 

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
-
 from hostsvc.env import BASE_DIR as BASE_DIR
 from hostsvc.env import load
 
@@ -20,9 +18,6 @@ MASTER_KEY = _env.key("HOSTSVC_MASTER_KEY", 32)
 VAR_DIR = _env.path("HOSTSVC_VAR", BASE_DIR / "var")
 ALLOWED_HOSTS = _env.names("HOSTSVC_ALLOWED_HOSTS", "127.0.0.1,localhost")
 CSRF_TRUSTED_ORIGINS = _env.names("HOSTSVC_TRUSTED_ORIGINS", "")
-
-if MODE == "production" and len(SECRET_KEY) < 32:
-    raise ImproperlyConfigured("HOSTSVC_SECRET_KEY is shorter than 32 characters")
 
 # Which database role this process runs under; each has a URL of its own.
 DATABASE_ROLE = _env.choice("HOSTSVC_DATABASE_ROLE", ("app", "owner", "staff"), "app")
@@ -49,6 +44,8 @@ DATABASES = {
     }
 }
 REDIS_URL = _env.text("REDIS_URL")
+# Servers that are reached without TLS, because a network that is only ours leads to them.
+PLAIN_SERVERS = _env.names("HOSTSVC_PLAIN_SERVERS", "")
 
 # Where each process listens. TLS files: the server's certificate and key, and the bundle that its
 # clients' certificates chain to.
@@ -61,6 +58,8 @@ TLS_CERTIFICATE = _env.path("HOSTSVC_TLS_CERTIFICATE", VAR_DIR / "tls" / "host.p
 TLS_KEY = _env.path("HOSTSVC_TLS_KEY", VAR_DIR / "tls" / "host.key")
 EDL_CLIENT_CA = _env.path("HOSTSVC_EDL_CLIENT_CA", VAR_DIR / "tls" / "ca.pem")
 INBOUND_CLIENT_CA = _env.path("HOSTSVC_INBOUND_CLIENT_CA", VAR_DIR / "tls" / "ca.pem")
+# Networks that are not public and yet may be connected to, as the simulator's is.
+ALLOWED_NETWORKS = _env.networks("HOSTSVC_ALLOWED_NETWORKS")
 PROFILE_DIR = _env.path("HOSTSVC_PROFILES", VAR_DIR / "profiles")
 
 INSTALLED_APPS = [
@@ -174,6 +173,9 @@ CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "messaging.tasks.sweep", "schedule": 1.0, "options": {"expires": 1.0}},
     "keep partitions ahead": {"task": "messaging.tasks.keep_partitions_ahead", "schedule": 86_400},
 }
+
+# The files that settings came from, by the variables that name them.
+SECRET_FILES = _env.files
 
 LOGGING_CONFIG = "hostsvc.logs.configure"
 LOGGING = {"level": _env.text("HOSTSVC_LOG_LEVEL", "INFO")}

@@ -9,19 +9,26 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import DropdownFilter
+from unfold.decorators import action
 
 from messaging.models import Attempt, Delivery, Due, Message
+from messaging.probing.run import NoSuchEndpoint, TestUnderWay, last_report, run
 from tenants import directory
+from tenants.admin import EndpointAdmin
 from tenants.audit.models import Entry
+from tenants.models import ConnectionTest, Endpoint
 from tenants.staff import TENANT_FILTER, CarriedAdmin, WithinFilter, moment, table, written
 
+_SPOTS = {"green": "#16a34a", "yellow": "#ca8a04", "red": "#dc2626", "grey": "#9ca3af"}
 SHOWN = 200
 """Rows of a table within a page."""
 
@@ -198,3 +205,76 @@ def _as_id(text: str) -> UUID | None:
 def _link(model: str, row_id: UUID) -> SafeString:
     address = reverse(f"admin:messaging_{model}_change", args=(row_id,))
     return format_html('<a class="text-primary-600" href="{}">{}</a>', address, row_id)
+
+
+admin.site.unregister(Endpoint)
+
+
+@admin.register(Endpoint)
+class TestedEndpointAdmin(EndpointAdmin):
+    """The register's page, with a test of the connection, which the register knows nothing of."""
+
+    __test__ = False
+    actions_detail = ("to_connection_test",)
+
+    @action(description="Connection test", url_path="to-connection-test")  # type: ignore[untyped-decorator]
+    def to_connection_test(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Leads to the page. A link tests nothing: that takes its button."""
+        return HttpResponseRedirect(reverse("admin:tenants_endpoint_test", args=[object_id]))
+
+    def get_urls(self) -> list[URLPattern]:
+        page = self.admin_site.admin_view(self.connection_test)
+        name = "tenants_endpoint_test"
+        return [path("<uuid:object_id>/connection-test/", page, name=name), *super().get_urls()]
+
+    def connection_test(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
+        """Shows the last report; by its button, makes a new one."""
+        row = self.get_object(request, str(object_id))
+        if row is None:
+            raise Http404
+        if not self.has_change_permission(request, row):
+            raise PermissionDenied
+        if request.method == "POST":
+            self._test(request, row)
+            return HttpResponseRedirect(request.path)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Connection test of {row}",
+            "opts": self.opts,
+            "original": row,
+            "last": last_report(row.id),
+            "report": _report_table(last_report(row.id)),
+        }
+        return TemplateResponse(request, "messaging/connection_test.html", context)
+
+    def _test(self, request: HttpRequest, row: Endpoint) -> None:
+        try:
+            report = run(row.tenant_id, row.id, request.user.get_username())
+        except TestUnderWay:
+            self.message_user(request, "A test of it is under way.", messages.WARNING)
+        except NoSuchEndpoint:
+            raise Http404 from None
+        else:
+            self.message_user(request, f"Tested: {report.colour.value}.")
+
+
+def _report_table(test: ConnectionTest | None) -> SafeString:
+    steps = (test.report or {}).get("steps", ()) if test else ()
+    rows = (
+        (_spot(one["colour"]), one["name"], one["text"], one["milliseconds"] or "", _more(one))
+        for one in steps
+    )
+    return table(("", "step", "found", "ms", "detail"), rows)
+
+
+def _spot(colour: str) -> SafeString:
+    """Told in words too: not everybody sees the colour."""
+    return format_html('<span style="color: {}">&#9679;</span> {}', _SPOTS[colour], colour)
+
+
+def _more(step: dict[str, Any]) -> SafeString | str:
+    if not step["detail"]:
+        return ""
+    text = json.dumps(step["detail"], indent=2, ensure_ascii=False)
+    shown = "<details><summary>more</summary><pre>{}</pre></details>"
+    return format_html(shown, text)

@@ -8,3 +8,9 @@ from django.apps import AppConfig
 class MessagingConfig(AppConfig):
     name = "messaging"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from messaging.endpoint_kinds import kinds
+        from tenants.endpoints import register
+
+        register(*kinds())

@@ -4,6 +4,7 @@ be by enrolment, not here.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from tenants import directory
 from tenants.audit.events import Event
 from tenants.certificates import fingerprint_of
 from tenants.directory import Known
+from tenants.endpoints import Draft, clash_of, faults_of
 from tenants.ids import HOUSE
 from tenants.models import BmUnit, Certificate, Endpoint, Peer, PeerCertificate, Tenant
 from tenants.staff import TENANT_FILTER, ReadOnlyAdmin, WalledAdmin
@@ -50,6 +52,9 @@ class TenantAdmin(WalledAdmin):
 # The forms name no model: the admin does when it makes a page. Named here, they would ask the
 # walled managers for rows as soon as this module is read, also by processes that are not the
 # staff's.
+_EMPTY = Draft("", "", "", "")
+
+
 class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -63,11 +68,24 @@ class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
         return settings or {}
 
     def clean(self) -> dict[str, Any]:
-        """A peer of another environment would be trusted where it must not be."""
+        """As the register has it. A fault is told at its field, or above them all where the field
+        is not one of this form's.
+        """
         found = self.cleaned_data
-        peer, environment = found.get("peer"), found.get("environment", self.instance.environment)
-        if peer is not None and peer.environment != environment:
-            self.add_error("peer", f"This peer is of the environment {peer.environment}.")
+        is_new = self.instance._state.adding
+        before = _EMPTY if is_new else Draft.of(self.instance)
+        names = {field.name for field in dataclasses.fields(Draft)}
+        draft = dataclasses.replace(before, **{k: v for k, v in found.items() if k in names})
+        faults = list(faults_of(draft))
+        clash = clash_of(draft, found["tenant"].id) if found.get("tenant") else None
+        if clash is not None and is_new:
+            faults.append(clash)
+        unreadable = set(self.errors)
+        for fault in faults:
+            shown = fault.field if fault.field in self.fields else None
+            if shown not in unreadable:
+                text = f"{fault.setting}: {fault.text}" if fault.setting else fault.text
+                self.add_error(shown, text)
         return found
 
 

@@ -1,16 +1,32 @@
-"""Refuses to start on a set-up in which a promise would not hold."""
+"""Refuses to start on a set-up in which a promise would not hold: what the database must be like.
+What else a production start needs is checked by the wiring.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from django.apps import AppConfig
+from django.conf import settings
 from django.core import checks
-from django.db import connection
+from django.db import OperationalError, connection
+
+from tenants.clock import now
+
+START = "start"
+"""The tag of checks that a long-lived process passes before it does anything."""
+
+CLOCK_TOLERANCE = timedelta(seconds=5)
+"""Seals hold for minutes; but deadlines are written by one clock and read by another."""
 
 _OWN_POWERS = """
 SELECT rolsuper, rolbypassrls, current_user FROM pg_roles WHERE rolname = current_user
+"""
+_OWN_TABLES = """
+SELECT count(*), current_user FROM pg_tables
+WHERE schemaname = 'public' AND pg_has_role(current_user, tableowner, 'MEMBER')
 """
 
 
@@ -33,9 +49,52 @@ def role_is_bound_by_row_policies(
     return [checks.Critical(text, hint=hint, id="hostsvc.E001")]
 
 
+@checks.register(checks.Tags.database)
+def role_owns_no_table(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[checks.CheckMessage]:
+    """Who owns a table can take its policies and its guards away. Only migrations run as the
+    owner.
+    """
+    if not databases or settings.DATABASE_ROLE == "owner":
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(_OWN_TABLES)
+        owned, name = cursor.fetchone()
+    if not owned:
+        return []
+    hint = "Give each process the URL of its own role (hostsvc/database/roles.sql)."
+    text = f"the database role {name} owns {owned} tables, or belongs to a role that does"
+    return [checks.Critical(text, hint=hint, id="hostsvc.E002")]
+
+
+@checks.register(checks.Tags.database)
+def clock_agrees_with_the_databases(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[checks.CheckMessage]:
+    if not databases or settings.MODE != "production":
+        return []
+    before = now()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        told = cursor.fetchone()[0]
+    after = now()
+    apart = max(before - told, told - after, timedelta())
+    if apart <= CLOCK_TOLERANCE:
+        return []
+    hint = "Let both machines keep their time by NTP."
+    text = f"this machine's clock and the database's are {apart.total_seconds():.0f} s apart"
+    return [checks.Critical(text, hint=hint, id="hostsvc.E003")]
+
+
 def refuse_unsafe_start() -> None:
     """What every long-lived process calls first. Raises SystemExit with the reason."""
-    found = checks.run_checks(tags=[checks.Tags.database], databases=["default"])
+    try:
+        found = checks.run_checks(tags=[START, checks.Tags.database], databases=["default"])
+    except OperationalError as error:
+        raise SystemExit(f"cannot start: the database is out of reach: {error}") from None
+    finally:
+        connection.close()
     serious = [message for message in found if message.is_serious()]
     if serious:
         raise SystemExit("\n".join(str(message) for message in serious))

@@ -139,6 +139,27 @@ class Endpoint(TenantRow):
         return self.name
 
 
+class ConnectionTest(TenantRow):
+    """The last test of an endpoint's connection. While `finished_at` is null one is under way, or
+    its process died: after a while it gives way to the next.
+    """
+
+    endpoint = models.ForeignKey(Endpoint, on_delete=models.CASCADE, related_name="+")
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+    started_by = models.TextField()
+    colour = models.TextField(blank=True)
+    report = models.JSONField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "endpoint"], name="connection_test_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.colour or 'under way'}"
+
+
 class BmUnit(TenantRow):
     """A BM unit in the tenant's register and the control point that speaks for it."""
 

@@ -49,6 +49,8 @@ SECRETS = {
     "HOSTSVC_ENV_FILE": "/nonexistent",
     "HOSTSVC_SECRET_KEY": secrets.token_urlsafe(40),
     "HOSTSVC_MASTER_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
+    # Tests have their peers on this machine, which else nothing may connect to.
+    "HOSTSVC_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
 }
 
 

@@ -49,6 +49,7 @@ class Layout:
             "HOSTSVC_ADMIN_LISTEN": self.address("admin"),
             "HOSTSVC_EDL_LISTEN": self.address("edl"),
             "HOSTSVC_INBOUND_LISTEN": self.address("inbound"),
+            "HOSTSVC_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
         }
 
 

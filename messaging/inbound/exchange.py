@@ -25,6 +25,7 @@ from messaging.relay.codecs import operator_codec
 from messaging.relay.from_operator import OTHER_CONTENT, BeatenToIt, Reply
 from messaging.relay.inflow import Inflow
 from messaging.relay.register import find_operator
+from messaging.relay.settings import operator_settings
 from messaging.relay.wake import wake
 from tenants import directory, peers
 from tenants.audit import bodies, ledger
@@ -176,7 +177,7 @@ def _decide(
         key = signing.signing_key()
         inflow = Inflow(endpoint, question.service, opened.heading.jti, opened.payload, at)
         reply = from_operator.take(inflow)
-        return _Decided(reply, key, endpoint.settings.get("algorithm"))
+        return _Decided(reply, key, operator_settings(endpoint.settings).algorithm)
 
     decided = _first_to_commit(tenant_id, work)
     if isinstance(decided, str):

@@ -7,13 +7,14 @@ clock or the database.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol as Shape
 
 from messaging.domain.messages import BmMessage
 from messaging.domain.units import RefusalCode
+from messaging.protocols.settings import Settings
 
 
 class RemoteProtocolError(Exception):
@@ -96,8 +97,8 @@ class Protocol:
 
     `codec(profile)` builds the codec of a profile by name and raises UnknownProfile;
     `examples(profile)` yields envelopes the contract test writes, reads back and mangles;
-    `transports` names what may carry it; `settings` maps each setting an endpoint of this protocol
-    understands to its default.
+    `transports` names what may carry it; `settings` reads those of an endpoint of this protocol,
+    with defaults for what is not given, and raises BadSettings.
     """
 
     name: str
@@ -106,7 +107,7 @@ class Protocol:
     profiles: Callable[[], tuple[str, ...]]
     examples: Callable[[str], tuple[Envelope, ...]]
     transports: tuple[str, ...]
-    settings: dict[str, object] = field(default_factory=dict)
+    settings: Callable[[Mapping[str, object]], Settings]
 
 
 class UnknownProfile(Exception):

@@ -16,16 +16,17 @@ from django.db import connection
 from messaging.domain.instructions import InstructionAnswer, InstructionKind
 from messaging.domain.messages import BmMessage
 from messaging.models import Instruction
-from messaging.protocols.base import Envelope, Stamp
-from messaging.protocols.neso.seals import UnknownSeal
+from messaging.protocols.base import Envelope, Stamp, UnknownProfile
 from messaging.protocols.neso.seals.base import Sealed, Target, is_fresh
 from messaging.protocols.neso.wa.codec import WaCodec
 from messaging.protocols.neso.wa.exchange import Exchange, exchange_of
+from messaging.protocols.settings import BadSettings
 from messaging.relay import deadlines, due, signing, verdicts
 from messaging.relay.codecs import operator_codec, read_content
 from messaging.relay.load import LoadedDelivery, LoadedEndpoint
 from messaging.relay.moves import AS_BEFORE, move
 from messaging.relay.rows import NewDelivery
+from messaging.relay.settings import operator_settings
 from messaging.states import DeliveryState
 from tenants.audit import bodies, ledger
 from tenants.audit.events import Event, Fact
@@ -90,7 +91,7 @@ def claim(row: LoadedDelivery, owner: int) -> Claimed | NotClaimed:
         return NotClaimed(verdicts.hold(row, at, again, "held by the host"))
     try:
         return _sealed(row, at)
-    except (CertificateMissing, UnknownSeal, bodies.BodyGone) as error:
+    except (CertificateMissing, BadSettings, UnknownProfile, bodies.BodyGone) as error:
         verdicts.alarm(row, at, f"cannot be sent: {error}")
         return NotClaimed(verdicts.retry(row, at, deadlines.BLOCKED_LOOK_AGAIN))
 
@@ -142,7 +143,7 @@ def _sealed(row: LoadedDelivery, at: datetime) -> Claimed:
             audience=signing.OPERATOR,
             reference=str(row.id),
             now=at,
-            algorithm=row.endpoint.settings.get("algorithm"),
+            algorithm=operator_settings(row.endpoint.settings).algorithm,
             target=address,
         )
         _record_signed(row, sealed, at, key)

@@ -10,12 +10,13 @@ from messaging.models import Message
 from messaging.protocols.base import Codec, Envelope, Parcel
 from messaging.protocols.edl.codec import EdlCodec
 from messaging.protocols.edl.profile import Role
+from messaging.protocols.neso.settings import WaSettings
 from messaging.protocols.neso.wa.codec import WaCodec
 from messaging.protocols.registry import get_protocol
 from messaging.relay.register import LEGACY_PROTOCOL, OPERATOR_PROTOCOL
 from tenants.audit import bodies
 
-DEFAULT_PROFILE = "host-1"
+DEFAULT_PROFILE = WaSettings().profile
 
 
 @lru_cache(maxsize=256)

@@ -12,9 +12,6 @@ RESPOND_WITHIN = timedelta(seconds=120)
 receipt.
 """
 
-FINAL_RECEIPT_WITHIN = timedelta(minutes=10)
-"""After a RECEIVED receipt, how long the final one may take before someone is told."""
-
 LINK_GRACE = timedelta(milliseconds=250)
 """How long the gateway that holds a link has to take a delivery before a worker looks after it."""
 

@@ -5,7 +5,7 @@ to run twice and at once.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from messaging.domain.acknowledgements import ReceiptOfMessage
@@ -19,6 +19,7 @@ from messaging.relay.claim import OUT, Claimed, NotClaimed, claim
 from messaging.relay.load import find_place, load, load_locked
 from messaging.relay.moves import lock_queue
 from messaging.relay.rows import NewAttempt, insert_attempt
+from messaging.relay.settings import operator_settings
 from messaging.relay.verdicts import Made
 from messaging.relay.wake import wake
 from messaging.states import OPEN, UNDELIVERED, AttemptOutcome, DeliveryState, Lane
@@ -30,8 +31,6 @@ from tenants.clock import now
 from tenants.scope import in_tenant
 
 _VERDICTS = (Outcome.VERDICT, Outcome.REFUSED)
-
-ANSWER_WITHIN = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,8 @@ def take_in_hand(delivery_id: UUID, owner: int) -> Claimed | NotClaimed:
 
 def _send(claimed: Claimed) -> Report:
     sent_at = now()
-    time_left = min(ANSWER_WITHIN, claimed.deadline - sent_at)
+    within = operator_settings(claimed.endpoint.settings).answer_within
+    time_left = min(within, claimed.deadline - sent_at)
     try:
         answer = post(
             claimed.url,

@@ -9,6 +9,7 @@ from messaging.protocols.edl.codec import EdlCodec
 from messaging.protocols.edl.profile import EdlProfile
 from messaging.relay.codecs import legacy_codec
 from messaging.relay.register import ControlPoint
+from messaging.relay.settings import control_point_settings
 
 
 class LinkReplaced(Exception):
@@ -42,4 +43,4 @@ class Hold:
     @property
     def warn_only(self) -> tuple[str, ...]:
         """Rules that this endpoint's settings turn into warnings."""
-        return tuple(self.control_point.settings.get("warn_only", ()))
+        return control_point_settings(self.control_point.settings).warn_only

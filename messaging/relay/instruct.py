@@ -32,6 +32,7 @@ from messaging.relay.rows import (
     insert_instruction,
     insert_message,
 )
+from messaging.relay.settings import operator_settings
 from messaging.states import OPEN, Lane
 from tenants.audit import ledger
 from tenants.audit.events import Event, Fact
@@ -114,7 +115,7 @@ def _from_number_on(control_point: ControlPoint, instruction: Instruction) -> li
 
 
 def _apply_rules(inflow: Inflow, instruction: Instruction) -> None:
-    warn_only = inflow.endpoint.settings.get("warn_only", ())
+    warn_only = operator_settings(inflow.endpoint.settings).warn_only
     reasons = [
         Refusal(
             found.code,

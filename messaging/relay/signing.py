@@ -16,6 +16,7 @@ from cryptography import x509
 from messaging.protocols.neso.seals import get_seal
 from messaging.protocols.neso.seals.base import PrivateKey, Seal, SigningKey, TrustedKey
 from messaging.relay.register import Operator
+from messaging.relay.settings import operator_settings
 from tenants import certificates, peers, tls
 from tenants.cache import Bounded
 from tenants.certificates import thumbprint
@@ -24,12 +25,8 @@ from tenants.models import Certificate
 from tenants.remembered import Remembered
 from tenants.scope import require_tenant
 
-DEFAULT_SEAL = "jws-json"
-
 OPERATOR = "NGESO"
 """The system operator's name in `iss` and `aud`."""
-
-DEFAULT_ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA", "Ed25519")
 
 _trusted_keys: Bounded[tuple[bytes, str], TrustedKey] = Bounded(1024)
 _active: Remembered[tuple[Certificate.Purpose, ...], certificates.ActivePairs] = Remembered(1024)
@@ -86,7 +83,7 @@ class EndpointSettings(Shape):
 
 def seal_of(settings: dict[str, Any]) -> Seal:
     """How an endpoint's settings say that its messages are signed."""
-    return get_seal(str(settings.get("seal", DEFAULT_SEAL)))
+    return get_seal(operator_settings(settings).seal)
 
 
 def signing_key() -> ActiveKey:
@@ -139,7 +136,7 @@ def _pairs(*purposes: Certificate.Purpose) -> certificates.ActivePairs:
 def _trust(
     audience: str, trusted: Sequence[peers.TrustedCertificate], settings: dict[str, Any]
 ) -> Trust:
-    algorithms = frozenset(settings.get("algorithms", DEFAULT_ALGORITHMS))
+    algorithms = frozenset(operator_settings(settings).algorithms)
     return Trust(audience, tuple(map(_trusted_key, trusted)), algorithms)
 
 

@@ -12,11 +12,12 @@ from django.db import connection
 from messaging.domain.acknowledgements import ReceiptOfMessage, Result, ResultVerdict
 from messaging.domain.units import RefusalCode
 from messaging.models import Message
-from messaging.relay import deadlines, due, route
+from messaging.relay import due, route
 from messaging.relay.load import LoadedDelivery, LoadedEndpoint
 from messaging.relay.moves import NO_MORE, move
 from messaging.relay.register import ControlPoint
 from messaging.relay.rows import NewDelivery
+from messaging.relay.settings import operator_settings
 from messaging.states import OPEN, DeliveryState, Lane
 from tenants.audit import ledger
 from tenants.audit.events import Event, Fact
@@ -98,7 +99,8 @@ def await_final(row: LoadedDelivery, at: datetime) -> Made:
     """The operator has it and will say later what became of it; those behind it need not wait for
     that.
     """
-    move(row.id, DeliveryState.DELIVERED, {}, at + deadlines.FINAL_RECEIPT_WITHIN)
+    within = operator_settings(row.endpoint.settings).receipt_within
+    move(row.id, DeliveryState.DELIVERED, {}, at + within)
     ledger.record(Fact(Event.DELIVERED, at, row.message_id, row.id))
     return _next_in_queue(row, at)
 

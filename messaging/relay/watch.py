@@ -10,6 +10,7 @@ from uuid import UUID
 from messaging.relay import deadlines, due, verdicts
 from messaging.relay.load import LoadedDelivery, load_locked
 from messaging.relay.rows import NewDelivery
+from messaging.relay.settings import operator_settings
 from messaging.relay.verdicts import Made
 from messaging.states import DeliveryState, Lane
 from tenants.clock import now
@@ -43,7 +44,8 @@ def _without_a_verdict(row: LoadedDelivery, at: datetime) -> Made:
     """
     until = row.deadline
     if row.lane == Lane.OPERATOR:
-        until = (row.sent_at or row.created_at) + deadlines.FINAL_RECEIPT_WITHIN
+        until = row.sent_at or row.created_at
+        until += operator_settings(row.endpoint.settings).receipt_within
     if at < until:
         due.put_off(row.id, until)
         return ()

@@ -1,23 +1,27 @@
 """POST over pooled mutual TLS: one pool for each TLS identity, no redirects, no retries, a bounded
-answer.
+answer. Where a connection may lead is looked at when it is made, and a kept one costs nothing more.
 """
 
 from __future__ import annotations
 
+import socket
 import ssl
 import time
 from collections.abc import Hashable, Mapping
 from datetime import UTC, datetime
 
 import urllib3
+from urllib3.connection import HTTPSConnection
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
+    LocationValueError,
     NewConnectionError,
     SSLError,
 )
 
 from messaging.transports.base import Answered, Refused, Unanswered, Unreachable
+from messaging.transports.connecting import Guard, connect
 from tenants.cache import Bounded
 
 ANSWER_LIMIT = 64 * 1024 * 1024
@@ -30,6 +34,24 @@ _POOL_CONNECTIONS = 32
 _pools: Bounded[Hashable, urllib3.PoolManager] = Bounded(1024)
 
 
+def _guarded_pool(guard: Guard) -> type[urllib3.HTTPSConnectionPool]:
+    """Pools whose connections go where `guard` lets them, and nowhere else. The address is pinned;
+    TLS and its check of the host's name go by the name, as ever.
+    """
+
+    class GuardedConnection(HTTPSConnection):
+        def _new_conn(self) -> socket.socket:
+            seconds = self.timeout if isinstance(self.timeout, int | float) else CONNECT_SECONDS
+            return connect(
+                guard, self._dns_host, self.port or 443, seconds, self.socket_options or ()
+            )
+
+    class GuardedPool(urllib3.HTTPSConnectionPool):
+        ConnectionCls = GuardedConnection
+
+    return GuardedPool
+
+
 def post(
     url: str,
     body: bytes,
@@ -38,14 +60,18 @@ def post(
     context: ssl.SSLContext,
     identity: Hashable,
     seconds: float,
+    guard: Guard | None = None,
 ) -> Answered:
     """Posts and reads the whole answer within `seconds`. Raises Unreachable, Refused or Unanswered.
 
     Connections are kept per `identity`, which must change with the certificate or the authorities
-    in `context`.
+    in `context`. Without a `guard` the vendor's networks count.
     """
+    if not url.startswith("https://"):
+        raise Unreachable("the host connects by https:// and no other way")
     deadline = time.monotonic() + seconds
-    pool = _pools.get(identity, lambda: _pool(context))
+    guarded = guard or Guard.of_vendor()
+    pool = _pools.get((identity, guarded), lambda: _pool(context, guarded))
     timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, seconds), total=seconds)
     try:
         response = pool.request(
@@ -60,7 +86,7 @@ def post(
             decode_content=False,
         )
         return _read(response, deadline)
-    except (NewConnectionError, ConnectTimeoutError) as error:
+    except (NewConnectionError, ConnectTimeoutError, LocationValueError) as error:
         raise Unreachable(_brief(error)) from error
     except SSLError as error:
         raise Refused(_brief(error)) from error
@@ -68,10 +94,13 @@ def post(
         raise Unanswered(_brief(error)) from error
 
 
-def _pool(context: ssl.SSLContext) -> urllib3.PoolManager:
-    return urllib3.PoolManager(
+def _pool(context: ssl.SSLContext, guard: Guard) -> urllib3.PoolManager:
+    manager = urllib3.PoolManager(
         num_pools=64, maxsize=_POOL_CONNECTIONS, block=False, ssl_context=context
     )
+    # Without plain HTTP: there is no other way out.
+    manager.pool_classes_by_scheme = {"https": _guarded_pool(guard)}
+    return manager
 
 
 def _read(response: urllib3.BaseHTTPResponse, deadline: float) -> Answered:

@@ -25,6 +25,11 @@ class Caller:
     def is_authenticated(self) -> bool:
         return True
 
+    @property
+    def name(self) -> str:
+        """Who did it, as audit entries name them."""
+        return "an API key"
+
 
 class ApiKeyAuthentication(BaseAuthentication):
     """A key that is shown and not in force is refused, also where the address could be read without

@@ -36,12 +36,14 @@ class TenantView(APIView):
     """Authenticates, then runs the handler in a scope that is rolled back if it raises."""
 
     metadata_class = None
+    opens_scope = True
+    """A view that speaks to others over the network says no, and opens scopes around that."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         caller, name = caller_of(request), str(request.method).lower()
         handler = getattr(self, name, None)
-        if handler is not None:
+        if handler is not None and self.opens_scope:
             setattr(self, name, _within(caller, handler))
 
 

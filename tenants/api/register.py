@@ -1,13 +1,10 @@
-"""The tenant itself, its BM units and its endpoints. Nothing here shows a key, nor a setting that
-could hold a secret.
-"""
+"""The tenant itself and its BM units. Nothing here shows a key."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,10 +13,7 @@ from tenants.api.authentication import caller_of
 from tenants.api.described import described
 from tenants.api.door import TenantList, TenantView
 from tenants.api.pages import ByName
-from tenants.models import BmUnit, Endpoint, Tenant
-
-SHOWN_SETTINGS = ("profile", "seal", "algorithms", "answer_seconds", "receipt_seconds", "warn_only")
-"""Settings known to hold no secret. One that is added is not shown before it is named here."""
+from tenants.models import BmUnit, Tenant
 
 
 class TenantSerializer(serializers.ModelSerializer[Tenant]):
@@ -41,22 +35,6 @@ class BmUnitSerializer(serializers.ModelSerializer[BmUnit]):
         read_only_fields = fields
 
 
-class EndpointSerializer(serializers.ModelSerializer[Endpoint]):
-    settings = serializers.SerializerMethodField(help_text="Those that hold no secret.")
-
-    class Meta:
-        model = Endpoint
-        fields = (
-            *("id", "name", "protocol", "transport", "environment", "address", "state"),
-            "settings",
-        )
-        read_only_fields = fields
-
-    @extend_schema_field({"type": "object", "additionalProperties": {}})
-    def get_settings(self, row: Endpoint) -> dict[str, Any]:
-        return {name: row.settings[name] for name in SHOWN_SETTINGS if name in row.settings}
-
-
 @described("get_tenant", "The tenant itself", "register", responses=TenantSerializer)
 class TenantDetail(TenantView):
     def get(self, request: Request) -> Response:
@@ -71,12 +49,3 @@ class BmUnitList(TenantList[BmUnit]):
 
     def rows(self, asked: dict[str, Any]) -> QuerySet[BmUnit]:
         return BmUnit.objects.select_related("control_point")
-
-
-@described("list_endpoints", "Endpoints", "register")
-class EndpointList(TenantList[Endpoint]):
-    serializer_class = EndpointSerializer
-    pagination_class = ByName
-
-    def rows(self, asked: dict[str, Any]) -> QuerySet[Endpoint]:
-        return Endpoint.objects.all()

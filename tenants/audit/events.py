@@ -39,6 +39,8 @@ class Event(StrEnum):
     ENROLLED = "enrolled"
     KEY_INSTALLED = "key installed"
     ENDPOINT_CHANGED = "endpoint changed"
+    CONNECTION_TESTED = "connection tested"
+    """A person had an endpoint tried; no message of the market was carried."""
     REGISTER_CHANGED = "register changed"
     """The vendor's staff changed a tenant, a BM unit or, in the house's chain, whom the host
     trusts.

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
-from tenants import certificates, directory
+from tenants import certificates, directory, endpoints
 from tenants.audit import ledger
 from tenants.audit.events import Event, Fact
 from tenants.directory import Known
@@ -69,7 +69,7 @@ class TenantPlan:
 
 def enrol(plan: TenantPlan) -> UUID:
     """Returns the new tenant's id. Raises AlreadyKnown where a name, unit or certificate is
-    another's.
+    another's, and BadEndpoint.
     """
     tenant_id = new_id()
     with tenant_scope(tenant_id):
@@ -84,7 +84,7 @@ def enrol(plan: TenantPlan) -> UUID:
         _install(Certificate.Purpose.SIGNING, plan.signing)
         _install(Certificate.Purpose.SO_CLIENT, plan.client)
         for operator in plan.operators:
-            _add_operator(tenant_id, plan.environment, operator)
+            _add_operator(plan.environment, operator)
         for control_point in plan.control_points:
             _add_control_point(tenant_id, plan.environment, control_point)
         detail = {"participant_id": plan.participant_id, "environment": plan.environment.value}
@@ -109,10 +109,14 @@ def renew(tenant_id: UUID, plan: TenantPlan) -> None:
 
 
 def point_operator(tenant_id: UUID, protocol: str, address: str, peer: Peer) -> None:
-    """Leads a tenant's outbound side of one protocol to another address and peer."""
+    """Leads a tenant's outbound side of one protocol to another address and peer. Raises
+    BadEndpoint.
+    """
     with tenant_scope(tenant_id):
-        changed = Endpoint.objects.filter(protocol=protocol, environment=peer.environment)
-        if not changed.update(address=address.rstrip("/"), peer=peer):
+        rows = Endpoint.objects.filter(protocol=protocol, environment=peer.environment)
+        for row in rows:
+            endpoints.change(row, address=address.rstrip("/"), peer=peer)
+        if not rows:
             raise LookupError(f"no {protocol} endpoint in {peer.environment}")
         detail = {"protocol": protocol, "address": address, "peer": peer.name}
         ledger.record(Fact(Event.ENDPOINT_CHANGED, datetime.now(UTC), detail=detail))
@@ -122,9 +126,8 @@ def _install(purpose: Certificate.Purpose, pair: KeyPairPlan) -> None:
     certificates.install(purpose, pair.certificate, pair.key)
 
 
-def _add_operator(tenant_id: UUID, environment: Environment, plan: OperatorPlan) -> None:
-    Endpoint.objects.create(
-        tenant_id=tenant_id,
+def _add_operator(environment: Environment, plan: OperatorPlan) -> None:
+    draft = endpoints.Draft(
         name=plan.peer.name,
         protocol=plan.protocol,
         transport=plan.transport,
@@ -133,17 +136,14 @@ def _add_operator(tenant_id: UUID, environment: Environment, plan: OperatorPlan)
         settings=plan.settings,
         peer=plan.peer,
     )
+    endpoints.add(draft)
 
 
 def _add_control_point(tenant_id: UUID, environment: Environment, plan: ControlPointPlan) -> None:
-    endpoint = Endpoint.objects.create(
-        tenant_id=tenant_id,
-        name=plan.name,
-        protocol=plan.protocol,
-        transport=plan.transport,
-        environment=environment,
-        settings=plan.settings,
+    draft = endpoints.Draft(
+        plan.name, plan.protocol, plan.transport, environment, settings=plan.settings
     )
+    endpoint = endpoints.add(draft)
     certificates.install(Certificate.Purpose.CONTROL_POINT, plan.certificate, endpoint=endpoint)
     for name in plan.bm_units:
         directory.enter(Known.BM_UNIT, name.encode(), tenant_id)

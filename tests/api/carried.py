@@ -48,6 +48,8 @@ class Carried:
     text: UUID
     broken: UUID
     instruction: UUID
+    endpoint: UUID
+    """The one that leads to the system operator."""
 
     @property
     def messages(self) -> tuple[UUID, ...]:
@@ -70,7 +72,7 @@ def carry(person: Person) -> Carried:
         instruction = _instruct(down, link, unit)
         text = _store(link, Message.Origin.CONTROL_POINT, FreeText(point, "hello"), 2)
         broken = _insert(link, b"\x00 not EDL", 3, kind="", unit="", refusal="R001")
-    return Carried(up, down, text, broken, instruction)
+    return Carried(up, down, text, broken, instruction, operator.id)
 
 
 def _store(endpoint: Endpoint, origin: Message.Origin, message: BmMessage, minute: int) -> UUID:

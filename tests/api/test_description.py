@@ -20,15 +20,15 @@ from messaging.protocols.registry import PROTOCOLS
 from tests.api.carried import Carried
 from tests.api.clients import client
 from tests.api.conftest import Ask
-from tests.api.test_wall import PREFIX, WALLED, address
+from tests.api.test_wall import DEEDS, PREFIX, WALLED, WRITABLE, address
 from tests.people import Person
 
 DESCRIBED: dict[str, Any] = yaml.safe_load(openapi.described())
 
 
-def operation(route: str) -> dict[str, Any]:
+def operation(route: str, method: str = "get") -> dict[str, Any]:
     path = PREFIX + re.sub(r"<\w+:(\w+)>", r"{\1}", route)
-    found: dict[str, Any] = DESCRIBED["paths"][path]["get"]
+    found: dict[str, Any] = DESCRIBED["paths"][path][method]
     return found
 
 
@@ -54,8 +54,9 @@ def test_it_is_valid_openapi_3_1() -> None:
 
 
 def test_it_describes_every_address_and_no_other() -> None:
-    assert len(DESCRIBED["paths"]) == len(WALLED)
-    names = [operation(route)["operationId"] for route in WALLED]
+    assert len(DESCRIBED["paths"]) == len(WALLED) + len(DEEDS)
+    asked = [*((route, "get") for route in WALLED), *WRITABLE, *DEEDS.items()]
+    names = [operation(route, method)["operationId"] for route, method in asked]
     assert len(set(names)) == len(names)
 
 
@@ -64,14 +65,15 @@ def test_answers_are_as_described(
     alice: Person, of_alice: Carried, asking: Ask, route: str
 ) -> None:
     for message_id in of_alice.messages:
-        told = asking(alice).get(address(route, message_id))
+        of = message_id if "message_id" in route else of_alice
+        told = asking(alice).get(address(route, of))
         assert told.status_code == 200
         fits(told.json(), answered(route, "200"))
 
 
 @pytest.mark.parametrize("route", WALLED)
 def test_refusals_are_as_described(of_alice: Carried, route: str) -> None:
-    told = client().get(address(route, of_alice.redeclaration))
+    told = client().get(address(route, of_alice))
     fits(told.json(), answered(route, "401"))
 
 

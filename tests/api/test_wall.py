@@ -29,8 +29,15 @@ PREFIX = "/api/v1/"
 PUBLIC = {"openapi", "docs"}
 LISTS = {"bm-units", "endpoints", "messages", "deliveries", "instructions", "audit/entries"}
 SINGLE = {"tenant", "audit/head"}
-BY_ID = {"messages/<uuid:message_id>"}
+BY_ID = {"messages/<uuid:message_id>", "endpoints/<uuid:endpoint_id>"}
 WALLED = sorted(LISTS | SINGLE | BY_ID)
+# Addresses that are not for reading.
+DEEDS = {"endpoints/<uuid:endpoint_id>/connection-test": "post"}
+WRITABLE = {
+    ("endpoints", "post"),
+    ("endpoints/<uuid:endpoint_id>", "patch"),
+    ("endpoints/<uuid:endpoint_id>", "delete"),
+}
 
 
 def routes() -> dict[str, Any]:
@@ -48,8 +55,11 @@ def routes() -> dict[str, Any]:
     return {route.removeprefix(PREFIX): view for route, view in found if route.startswith(PREFIX)}
 
 
-def address(route: str, message_id: UUID) -> str:
-    return PREFIX + route.replace("<uuid:message_id>", str(message_id))
+def address(route: str, of: Carried | UUID) -> str:
+    """Of a row of what was carried for somebody, or of one with this id."""
+    message_id, endpoint_id = (of, of) if isinstance(of, UUID) else (of.redeclaration, of.endpoint)
+    with_message = route.replace("<uuid:message_id>", str(message_id))
+    return PREFIX + with_message.replace("<uuid:endpoint_id>", str(endpoint_id))
 
 
 def leaves(value: Any) -> Iterator[str]:
@@ -64,15 +74,15 @@ def leaves(value: Any) -> Iterator[str]:
 
 
 def test_the_tables_here_name_every_address_of_the_urlconf() -> None:
-    assert set(routes()) == PUBLIC | set(WALLED)
+    assert set(routes()) == PUBLIC | set(WALLED) | set(DEEDS)
 
 
-@pytest.mark.parametrize("route", WALLED)
+@pytest.mark.parametrize("route", [*WALLED, *DEEDS])
 def test_every_view_comes_through_the_door(route: str) -> None:
     assert issubclass(routes()[route], TenantView)
 
 
-@pytest.mark.parametrize("route", WALLED)
+@pytest.mark.parametrize("route", [*WALLED, *DEEDS])
 @pytest.mark.parametrize(
     "headers",
     [
@@ -89,7 +99,8 @@ def test_every_view_comes_through_the_door(route: str) -> None:
 def test_without_a_key_in_force_there_is_nothing(
     of_alice: Carried, route: str, headers: dict[str, str]
 ) -> None:
-    answer = client().get(address(route, of_alice.redeclaration), headers=headers)
+    ask = getattr(client(), DEEDS.get(route, "get"))
+    answer = ask(address(route, of_alice), headers=headers)
     assert answer.status_code == 401
     assert answer["Content-Type"] == "application/problem+json"
     assert answer["WWW-Authenticate"].startswith("Bearer")
@@ -102,7 +113,7 @@ def test_a_key_with_one_character_changed_is_no_key(
 ) -> None:
     last = "A" if alice.api_key[-1] != "A" else "B"
     asker = client(headers={"X-API-Key": alice.api_key[:-1] + last})
-    assert asker.get(address(route, of_alice.redeclaration)).status_code == 401
+    assert asker.get(address(route, of_alice)).status_code == 401
 
 
 def test_a_revoked_or_expired_key_is_no_key(alice: Person) -> None:
@@ -116,12 +127,19 @@ def test_a_revoked_or_expired_key_is_no_key(alice: Person) -> None:
         assert asker.get("/api/v1/tenant").status_code == 401
 
 
-@pytest.mark.parametrize("method", ["post", "put", "patch", "delete", "options"])
-@pytest.mark.parametrize("route", WALLED)
-def test_nothing_can_be_written(
+@pytest.mark.parametrize(
+    ("route", "method"),
+    [
+        (route, method)
+        for route in WALLED
+        for method in ("post", "put", "patch", "delete", "options")
+        if (route, method) not in WRITABLE
+    ],
+)
+def test_nothing_else_can_be_written(
     alice: Person, of_alice: Carried, asking: Ask, route: str, method: str
 ) -> None:
-    answer = getattr(asking(alice), method)(address(route, of_alice.redeclaration))
+    answer = getattr(asking(alice), method)(address(route, of_alice))
     assert answer.status_code == 405
     assert answer.json()["code"] == "method-not-allowed"
 
@@ -181,9 +199,9 @@ def test_anothers_row_is_answered_as_one_that_does_not_exist(
     asking: Ask,
     route: str,
 ) -> None:
-    assert asking(alice).get(address(route, of_alice.redeclaration)).status_code == 200
+    assert asking(alice).get(address(route, of_alice)).status_code == 200
     for person in (bob, mallory):
-        anothers = asking(person).get(address(route, of_alice.redeclaration))
+        anothers = asking(person).get(address(route, of_alice))
         unknown = asking(person).get(address(route, new_id()))
         assert anothers.status_code == unknown.status_code == 404
         assert anothers.json() == unknown.json()
@@ -216,15 +234,31 @@ def test_negative_control_a_view_past_the_door_is_stopped_by_the_manager(
     """The door taken away: the key is good, and still no row can be asked for."""
     monkeypatch.setattr(TenantView, "initial", APIView.initial)
     with pytest.raises(ScopeError):
-        asking(alice).get(address(route, of_alice.redeclaration))
+        asking(alice).get(address(route, of_alice))
 
 
 @pytest.mark.parametrize("route", WALLED)
 def test_no_answer_holds_a_key_or_its_hash(
     alice: Person, of_alice: Carried, asking: Ask, route: str
 ) -> None:
-    text = json.dumps(asking(alice).get(address(route, of_alice.redeclaration)).json())
+    text = json.dumps(asking(alice).get(address(route, of_alice)).json())
     with tenant_scope(alice.tenant_id):
         hashes = [bytes(row.hash).hex() for row in ApiKey.objects.all()]
     for secret in (*hashes, alice.api_key, alice.api_key.split("_", 2)[2], "PRIVATE KEY"):
         assert secret not in text
+
+
+@pytest.mark.parametrize(
+    ("route", "method"), sorted(deed for deed in {*WRITABLE, *DEEDS.items()} if "<" in deed[0])
+)
+def test_anothers_row_is_not_written(
+    alice: Person, bob: Person, of_alice: Carried, asking: Ask, route: str, method: str
+) -> None:
+    before = asking(alice).get(address("endpoints/<uuid:endpoint_id>", of_alice)).json()
+    anothers, unknown = (
+        getattr(asking(bob), method)(address(route, of), {"state": "HELD"}, format="json")
+        for of in (of_alice, new_id())
+    )
+    assert anothers.status_code == unknown.status_code == 404
+    assert anothers.json() == unknown.json()
+    assert asking(alice).get(address("endpoints/<uuid:endpoint_id>", of_alice)).json() == before

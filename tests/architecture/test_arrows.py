@@ -45,6 +45,15 @@ NEVER: dict[str, tuple[str, ...]] = {
         "messaging.api",
         "messaging.rehearsal",
         "messaging.simulator",
+        "messaging.probing",
+    ),
+    "messaging.probing": (
+        "messaging.gateway",
+        "messaging.inbound",
+        "messaging.tasks",
+        "messaging.api",
+        "messaging.rehearsal",
+        "messaging.simulator",
     ),
     "messaging.gateway": ("messaging.inbound", "messaging.api", "messaging.rehearsal"),
     "messaging.inbound": ("messaging.gateway", "messaging.api", "messaging.rehearsal"),
@@ -146,6 +155,16 @@ def test_look_ups_across_tenants_stand_in_the_directory_alone() -> None:
         for module, path in modules()
         if "tenants_directoryentry" in path.read_text(encoding="utf-8")
         and not module.startswith(("tenants.directory", "tenants.migrations"))
+    ]
+    assert not wrong
+
+
+def test_endpoints_are_added_through_one_door() -> None:
+    wrong = [
+        module
+        for module, path in modules()
+        if "Endpoint.objects.create(" in path.read_text(encoding="utf-8")
+        and module != "tenants.endpoints"
     ]
     assert not wrong
 

@@ -94,7 +94,7 @@ def test_a_protocol_says_what_it_is_and_what_may_carry_it(protocol: Protocol) ->
     assert protocol.title
     assert protocol.transports
     assert protocol.profiles()
-    assert protocol.settings["profile"] in protocol.profiles()
+    assert protocol.settings({}).profile in protocol.profiles()
 
 
 @each_protocol

@@ -14,6 +14,7 @@ from django.db import transaction
 from messaging.rehearsal.demonstration import ENVIRONMENT, SMP_PROTOCOL
 from messaging.relay.register import OPERATOR_PROTOCOL
 from tenants import directory, peers
+from tenants.addresses import address_fault
 from tenants.models import PeerCertificate
 from tenants.onboarding.enrol import point_operator
 
@@ -57,6 +58,7 @@ def _certificates(path: Path) -> str:
 
 
 def _url(url: str) -> str:
-    if not url.startswith("https://"):
-        raise CommandError(f"{url} is not an https:// URL")
+    fault = address_fault(url.rstrip("/"))
+    if fault:
+        raise CommandError(f"{url}: {fault}")
     return url

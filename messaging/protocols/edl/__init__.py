@@ -1,6 +1,4 @@
-"""EDL: real-time messages over one TCP link a control point, by a profile; what an endpoint of it
-can be set to is here.
-"""
+"""EDL: real-time messages over one TCP link a control point, by a profile."""
 
 from __future__ import annotations
 
@@ -11,6 +9,7 @@ from messaging.protocols.base import Protocol
 from messaging.protocols.edl.codec import EdlCodec
 from messaging.protocols.edl.examples import examples
 from messaging.protocols.edl.loading import find_profiles, load_profile
+from messaging.protocols.edl.settings import EdlSettings
 
 
 def edl_protocol(folder: Path | None = None) -> Protocol:
@@ -22,7 +21,7 @@ def edl_protocol(folder: Path | None = None) -> Protocol:
         profiles=lambda: tuple(sorted(find_profiles(folder))),
         examples=partial(examples, folder=folder),
         transports=("tcp",),
-        settings={"profile": "host-1"},
+        settings=lambda given: EdlSettings.parse(given, profiles=find_profiles(folder)),
     )
 
 

@@ -1,6 +1,4 @@
-"""NESO's own interfaces: the seals they share, and the Wider Access API; what an endpoint of it can
-be set to is here.
-"""
+"""NESO's own interfaces: the seals they share, and the Wider Access API."""
 
 from __future__ import annotations
 
@@ -8,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from messaging.protocols.base import Protocol
+from messaging.protocols.neso.settings import WaSettings
 from messaging.protocols.neso.wa.codec import WaCodec
 from messaging.protocols.neso.wa.examples import examples
 from messaging.protocols.neso.wa.loading import find_profiles, load_profile
@@ -22,13 +21,7 @@ def neso_wa_protocol(folder: Path | None = None) -> Protocol:
         profiles=lambda: tuple(sorted(find_profiles(folder))),
         examples=partial(examples, folder=folder),
         transports=("https",),
-        settings={
-            "profile": "host-1",
-            "seal": "jws-json",
-            "algorithms": ["RS256", "PS256", "ES256", "EdDSA"],
-            "answer_seconds": 5,
-            "receipt_seconds": 600,
-        },
+        settings=lambda given: WaSettings.parse(given, profiles=find_profiles(folder)),
     )
 
 

@@ -1,0 +1,83 @@
+"""What an endpoint that leads to the system operator can be set to: the Wider Access API's, and the
+Single Markets Platform's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Self
+
+from messaging.protocols.neso.seals import ALGORITHMS, SEALS
+from messaging.protocols.settings import LENIENT_RULES, Reading
+
+_ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA", "Ed25519")
+_LONGEST_ANSWER_S = 60
+_LONGEST_RECEIPT_S = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class WaSettings:
+    """`algorithms` may sign what comes from the operator; `algorithm` signs what goes to it, where
+    it is not to be the key's own first.
+
+    `answer_seconds` bounds one exchange; `receipt_seconds` the wait for a final receipt, after
+    which there is an alarm. `warn_only` names rules whose breach by the operator is told and not
+    refused.
+    """
+
+    profile: str = "host-1"
+    seal: str = "jws-json"
+    algorithms: tuple[str, ...] = _ALGORITHMS
+    algorithm: str | None = None
+    answer_seconds: int = 10
+    receipt_seconds: int = 600
+    warn_only: tuple[str, ...] = ()
+
+    @property
+    def answer_within(self) -> timedelta:
+        return timedelta(seconds=self.answer_seconds)
+
+    @property
+    def receipt_within(self) -> timedelta:
+        return timedelta(seconds=self.receipt_seconds)
+
+    @classmethod
+    def parse(cls, given: Mapping[str, object], *, profiles: Collection[str]) -> Self:
+        """Raises BadSettings; `profiles` are those that are installed."""
+        reading, default = Reading(given), cls()
+        settings = cls(
+            reading.one_of("profile", default.profile, profiles),
+            reading.one_of("seal", default.seal, SEALS),
+            reading.some_of("algorithms", default.algorithms, ALGORITHMS, least=1),
+            reading.one_or_none_of("algorithm", ALGORITHMS),
+            reading.whole("answer_seconds", default.answer_seconds, 1, _LONGEST_ANSWER_S),
+            reading.whole("receipt_seconds", default.receipt_seconds, 1, _LONGEST_RECEIPT_S),
+            reading.some_of("warn_only", (), LENIENT_RULES),
+        )
+        reading.close()
+        return settings
+
+
+@dataclass(frozen=True, slots=True)
+class SmpSettings:
+    """How bodies are sealed; the Single Markets Platform has one profile."""
+
+    profile: str = "host-1"
+    seal: str = "jws-json"
+    algorithms: tuple[str, ...] = _ALGORITHMS
+    algorithm: str | None = None
+
+    @classmethod
+    def parse(cls, given: Mapping[str, object]) -> Self:
+        """Raises BadSettings."""
+        reading, default = Reading(given), cls()
+        settings = cls(
+            reading.one_of("profile", default.profile, (default.profile,)),
+            reading.one_of("seal", default.seal, SEALS),
+            reading.some_of("algorithms", default.algorithms, ALGORITHMS, least=1),
+            reading.one_or_none_of("algorithm", ALGORITHMS),
+        )
+        reading.close()
+        return settings
