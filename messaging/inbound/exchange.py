@@ -12,14 +12,13 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final
 from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError
 
-from messaging.protocols.neso.seals import KeyDoesNotFit, find_seal_of
-from messaging.protocols.neso.seals.base import Seal, Sealed, SealError, Target
+from messaging.protocols.neso.seals import find_seal_of
+from messaging.protocols.neso.seals.base import KeyDoesNotFit, Seal, Sealed, SealError, Target
 from messaging.protocols.neso.wa.profile import Service
 from messaging.relay import from_operator, signing
 from messaging.relay.codecs import operator_codec
@@ -76,13 +75,11 @@ class _Decided:
 
 @dataclass(frozen=True, slots=True)
 class _Refused:
-    """Nothing was taken: the answer's status and one sentence why."""
+    """Nothing was taken: the problem's status and code, and one sentence why."""
 
     status: int
+    code: str
     reason: str
-
-
-_CODES: Final = {401: "unauthorized", 415: "media-type"}
 
 
 def service_at(path: str) -> tuple[str, Service] | None:
@@ -137,7 +134,7 @@ def _respond_for(
 ) -> HttpAnswer:
     decided = _decide(tenant_id, audience, question, seal, sealed)
     if isinstance(decided, _Refused):
-        return problem(decided.status, _CODES[decided.status], decided.reason)
+        return problem(decided.status, decided.code, decided.reason)
     if decided.reply.status == OTHER_CONTENT:
         return problem(409, "conflict", "This messageId was used for another payload.")
     wake(decided.reply.deliveries)
@@ -163,7 +160,7 @@ def _decide(
     def work() -> _Decided | _Refused:
         endpoint = find_operator(question.environment)
         if endpoint is None:
-            return _Refused(401, "The audience is not known here.")
+            return _Refused(401, "unauthorized", "The audience is not known here.")
         at = now()
         trust = signing.trust_from(endpoint, audience)
         try:
@@ -178,14 +175,14 @@ def _decide(
             )
         except SealError as error:
             _record_untrusted(question, error.reason)
-            return _Refused(401, error.reason)
+            return _Refused(401, "unauthorized", error.reason)
         key, algorithm = signing.signing_key(), endpoint.settings.get("algorithm")
         try:
             seal.choose(key.signing, algorithm)
         except KeyDoesNotFit:
             reason = f"This participant cannot answer with the seal {seal.name}."
             _record_untrusted(question, reason)
-            return _Refused(415, reason)
+            return _Refused(415, "media-type", reason)
         inflow = Inflow(endpoint, question.service, opened.heading.jti, opened.payload, at)
         reply = from_operator.take(inflow)
         return _Decided(reply, key, algorithm)
