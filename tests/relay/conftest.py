@@ -12,6 +12,7 @@ from messaging.protocols.base import Envelope, Stamp
 from messaging.relay import from_control_point, links
 from messaging.relay.from_control_point import Answer, Arrival
 from messaging.relay.hold import Hold
+from messaging.relay.links import Given
 from messaging.relay.register import find_control_point
 from tenants.clock import now
 from tenants.models import Environment
@@ -27,6 +28,7 @@ class OpenLink:
 
     hold: Hold
     last: int
+    written: int
     sent: list[Arrival] = field(default_factory=list)
 
     def arrival(
@@ -47,6 +49,13 @@ class OpenLink:
         self.sent.append(arrival)
         return answer
 
+    def give(self, limit: int = 100) -> Given:
+        """What the gateway would write next."""
+        given = links.give(self.hold, limit, self.written)
+        if given.outgoing:
+            self.written = given.outgoing[-1].number
+        return given
+
 
 def open_link(person: Person, control_point: str, their_last: int = 0) -> OpenLink:
     found = in_tenant(
@@ -54,7 +63,7 @@ def open_link(person: Person, control_point: str, their_last: int = 0) -> OpenLi
     )
     assert found is not None
     opened = links.open_link(person.tenant_id, found, next(_gateways), "test", their_last)
-    return OpenLink(opened.hold, opened.last_taken)
+    return OpenLink(opened.hold, opened.last_taken, opened.last_given)
 
 
 @pytest.fixture

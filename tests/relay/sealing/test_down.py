@@ -12,7 +12,6 @@ import pytest
 
 from messaging.domain.instructions import InstructionAnswer, Verdict
 from messaging.protocols.neso.seals import SEALS, Sealed
-from messaging.relay import links
 from messaging.relay.deliver import deliver
 from messaging.states import DeliveryState
 from tests.people import Person
@@ -42,7 +41,7 @@ def test_an_instruction_is_believed_and_so_are_its_receipt_and_its_response(
     told = dispatch(ends)
     assert (told["answer"]["status"], told["answer"]["verified"]) == (200, True), told
     assert told["answer"]["payload"]["status"] == "RECEIVED"
-    outgoing = links.give(link.hold, 100).outgoing[-1]
+    outgoing = link.give().outgoing[-1]
     answer = InstructionAnswer(POINT, UNIT, told["acceptanceNumber"], Verdict.ACCEPTED)
     reference = link.hold.profile.number_text(outgoing.number)
     (made,) = link.say(answer, reply_to=reference).deliveries
