@@ -210,3 +210,19 @@ def test_a_payload_that_names_no_message_is_known_by_its_hash(payload: bytes) ->
     sealed = close("content-hash", party("rsa"), payload)
     opened = open_seal("content-hash", sealed, [party("rsa").trusted])
     assert opened.heading.jti == sealed.headers["X-Content-Hash"]
+
+
+def test_the_unused_bits_of_a_signatures_last_letter_are_zero() -> None:
+    sealed = close("content-hash", party("rsa"))
+    text = sealed.headers["X-Signature"]
+    assert text.endswith("==")
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    same = [
+        other
+        for other in (f"{text[:-3]}{letter}==" for letter in letters)
+        if other != text and base64.b64decode(other) == base64.b64decode(text)
+    ]
+    assert len(same) == 15
+    for other in same:
+        lines = {**sealed.headers, "X-Signature": other}
+        assert "canonical" in reason("content-hash", replace(sealed, headers=lines))
