@@ -55,8 +55,9 @@ class Delivery(TenantRow):
 
     `position` puts the deliveries of one endpoint in the order they were taken on; within one
     endpoint and `queue` they leave in that order. `payload_digest` is what is sent, fixed at the
-    first attempt; `sealed_digest` the signed form of it, made anew only when its signature has
-    aged. `reference` is ours on the wire: the messageId, or the log number it was last sent under.
+    first attempt; `sealed_digest` the signed form of it, headers and body, made anew only when its
+    signature has aged. `reference` is ours on the wire: the messageId, or the log number it was
+    last sent under.
     """
 
     message = models.ForeignKey(Message, on_delete=models.PROTECT, related_name="deliveries")

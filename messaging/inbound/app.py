@@ -63,9 +63,7 @@ class InboundApp:
         environment, service = found
         if scope["method"] != service.method:
             return problem(405, "method", f"This service takes {service.method}.")
-        headers = {
-            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
-        }
+        headers = _headers(scope)
         certificate = scope.get("state", {}).get(self.CLIENT_CERTIFICATE, b"")
         address = (scope.get("client") or ("", 0))[0]
         stranger = await self._on_thread(refuse_stranger, environment, certificate, address)
@@ -106,6 +104,15 @@ class InboundApp:
             answer = problem(503, "unavailable", title)
             answer.headers["retry-after"] = str(RETRY_AFTER_S)
             return answer
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    """One that comes twice is joined (RFC 9110, 5.3), so that no seal takes either of them."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
 
 
 async def _body(receive: Receive, headers: dict[str, str], limit: int) -> bytes:

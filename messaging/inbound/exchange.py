@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import IntegrityError
 
 from messaging.protocols.neso.seals import find_seal_of
-from messaging.protocols.neso.seals.base import Seal, Sealed, SealError, Target
+from messaging.protocols.neso.seals.base import KeyDoesNotFit, Seal, Sealed, SealError, Target
 from messaging.protocols.neso.wa.profile import Service
 from messaging.relay import from_operator, signing
 from messaging.relay.codecs import operator_codec
@@ -74,8 +74,13 @@ class _Decided:
     algorithm: str | None
 
 
-class _Untrusted(Exception):
-    """Sender, certificate or seal does not hold: 401, and one sentence why."""
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """Nothing was taken: the problem's status and code, and one sentence why."""
+
+    status: int
+    code: str
+    reason: str
 
 
 def service_at(path: str) -> tuple[str, Service] | None:
@@ -108,7 +113,7 @@ def refuse_stranger(environment: str, certificate: bytes, address: str) -> HttpA
 
 def respond(question: HttpQuestion) -> HttpAnswer:
     """Blocking. Raises only what the database raises when it is out of reach."""
-    seal = find_seal_of(question.content_type)
+    seal = find_seal_of(question.content_type, question.headers)
     if seal is None:
         title = "This service takes sealed payloads only."
         ledger.record_for_house(_refusal(question, title))
@@ -128,10 +133,9 @@ def respond(question: HttpQuestion) -> HttpAnswer:
 def _respond_for(
     tenant_id: UUID, audience: str, question: HttpQuestion, seal: Seal, sealed: Sealed
 ) -> HttpAnswer:
-    try:
-        decided = _decide(tenant_id, audience, question, seal, sealed)
-    except _Untrusted as error:
-        return problem(401, "unauthorized", str(error))
+    decided = _decide(tenant_id, audience, question, seal, sealed)
+    if isinstance(decided, _Refused):
+        return problem(decided.status, decided.code, decided.reason)
     if decided.reply.status == OTHER_CONTENT:
         return problem(409, "conflict", "This messageId was used for another payload.")
     wake(decided.reply.deliveries)
@@ -145,20 +149,19 @@ def _respond_for(
         algorithm=decided.algorithm,
         target=_target("ANSWER", question),
     )
-    return HttpAnswer(decided.reply.status, answer.body, answer.content_type, dict(answer.headers))
+    headers = {name.lower(): value for name, value in answer.headers.items()}
+    return HttpAnswer(decided.reply.status, answer.body, answer.content_type, headers)
 
 
 def _decide(
     tenant_id: UUID, audience: str, question: HttpQuestion, seal: Seal, sealed: Sealed
-) -> _Decided:
-    """One transaction; again from the start when another took the same thing meanwhile. Raises
-    _Untrusted.
-    """
+) -> _Decided | _Refused:
+    """One transaction; again from the start when another took the same thing meanwhile."""
 
-    def work() -> _Decided | str:
+    def work() -> _Decided | _Refused:
         endpoint = find_operator(question.environment)
         if endpoint is None:
-            return "The audience is not known here."
+            return _Refused(401, "unauthorized", "The audience is not known here.")
         at = now()
         trust = signing.trust_from(endpoint, audience)
         try:
@@ -173,19 +176,24 @@ def _decide(
             )
         except SealError as error:
             _record_untrusted(question, error.reason)
-            return error.reason
-        key = signing.signing_key()
+            return _Refused(401, "unauthorized", error.reason)
+        key, algorithm = signing.signing_key(), operator_settings(endpoint.settings).algorithm
+        try:
+            seal.choose(key.signing, algorithm)
+        except KeyDoesNotFit:
+            reason = f"This participant cannot answer with the seal {seal.name}."
+            _record_untrusted(question, reason)
+            return _Refused(415, "media-type", reason)
         inflow = Inflow(endpoint, question.service, opened.heading.jti, opened.payload, at)
         reply = from_operator.take(inflow)
-        return _Decided(reply, key, operator_settings(endpoint.settings).algorithm)
+        return _Decided(reply, key, algorithm)
 
-    decided = _first_to_commit(tenant_id, work)
-    if isinstance(decided, str):
-        raise _Untrusted(decided)
-    return decided
+    return _first_to_commit(tenant_id, work)
 
 
-def _first_to_commit(tenant_id: UUID, work: Callable[[], _Decided | str]) -> _Decided | str:
+def _first_to_commit(
+    tenant_id: UUID, work: Callable[[], _Decided | _Refused]
+) -> _Decided | _Refused:
     for _ in range(_TRIES - 1):
         try:
             return in_tenant(tenant_id, work)
@@ -217,7 +225,7 @@ def _refusal(question: HttpQuestion, reason: str) -> Fact:
 
 
 def _target(verb: str, question: HttpQuestion) -> Target:
-    return Target(verb, settings.INBOUND_URL + question.path)
+    return Target(verb, settings.INBOUND_URL.rstrip("/") + question.path)
 
 
 @lru_cache(maxsize=1)

@@ -86,7 +86,7 @@ def judge_seal(asking: Asking, asked: Asked) -> Finding:
     """Whether the answer is the operator's, and what it says."""
     answer = asked.answer
     detail: dict[str, object] = {"status": answer.status, "content_type": answer.content_type}
-    if find_seal_of(answer.content_type) is None:
+    if find_seal_of(answer.content_type, answer.headers) is None:
         text = f"HTTP {answer.status}, and no seal on the answer"
         colour = Colour.YELLOW if answer.status == 503 else Colour.RED
         return Finding(colour, text, detail)
@@ -162,7 +162,7 @@ def _told_time(asking: Asking, asked: Asked) -> tuple[datetime | None, str]:
 
 
 def _heading(asking: Asking, answer: Answered) -> Heading | None:
-    if find_seal_of(answer.content_type) is None:
+    if find_seal_of(answer.content_type, answer.headers) is None:
         return None
     sealed = Sealed(answer.body, answer.content_type, answer.headers)
     try:

@@ -17,6 +17,7 @@ from messaging.domain.instructions import InstructionAnswer, InstructionKind
 from messaging.domain.messages import BmMessage
 from messaging.models import Instruction
 from messaging.protocols.base import Envelope, Stamp, UnknownProfile
+from messaging.protocols.neso.seals import KeyDoesNotFit
 from messaging.protocols.neso.seals.base import Sealed, Target, is_fresh
 from messaging.protocols.neso.wa.codec import WaCodec
 from messaging.protocols.neso.wa.exchange import Exchange, exchange_of
@@ -35,6 +36,15 @@ from tenants.clock import now
 from tenants.ids import digest_of
 from tenants.models import Endpoint
 from tenants.scope import require_tenant
+
+_UNSENDABLE = (
+    CertificateMissing,
+    KeyDoesNotFit,
+    BadSettings,
+    UnknownProfile,
+    bodies.BodyGone,
+)
+"""What a person must put right before it can be sent."""
 
 OUT = "the system operator is out"
 _AHEAD = """
@@ -91,7 +101,7 @@ def claim(row: LoadedDelivery, owner: int) -> Claimed | NotClaimed:
         return NotClaimed(verdicts.hold(row, at, again, "held by the host"))
     try:
         return _sealed(row, at)
-    except (CertificateMissing, BadSettings, UnknownProfile, bodies.BodyGone) as error:
+    except _UNSENDABLE as error:
         verdicts.alarm(row, at, f"cannot be sent: {error}")
         return NotClaimed(verdicts.retry(row, at, deadlines.BLOCKED_LOOK_AGAIN))
 
@@ -132,8 +142,7 @@ def _sealed(row: LoadedDelivery, at: datetime) -> Claimed:
     address = Target(exchange.service.method, row.endpoint.address + exchange.service.path)
     sealed_at = row.sealed_at
     if row.sealed_digest is not None and sealed_at is not None and is_fresh(sealed_at, at):
-        body = bodies.read(bytes(row.sealed_digest), sealed_at)
-        sealed = Sealed(body, seal.content_type)
+        sealed = Sealed.from_record(bodies.read(bytes(row.sealed_digest), sealed_at))
     else:
         sealed_at = at
         sealed = seal.close(
@@ -147,19 +156,19 @@ def _sealed(row: LoadedDelivery, at: datetime) -> Claimed:
             target=address,
         )
         _record_signed(row, sealed, at, key)
+    digest = digest_of(sealed.record)
     changes = {
         "attempts": row.attempts + 1,
         "reference": str(row.id),
         "payload_digest": digest_of(payload),
         "payload_at": row.payload_at or at,
-        "sealed_digest": digest_of(sealed.body),
+        "sealed_digest": digest,
         "sealed_at": sealed_at,
         "sent_at": at,
         "wait_until": None,
     }
     move(row.id, DeliveryState.CLAIMED, changes, AS_BEFORE)
     detail = {"url": address.url, "attempt": row.attempts + 1, "bytes": len(sealed.body)}
-    digest = digest_of(sealed.body)
     ledger.record(Fact(Event.SENDING, at, row.message_id, row.id, digest=digest, detail=detail))
     return Claimed(
         tenant_id=require_tenant(),
@@ -206,6 +215,6 @@ def _completed(row: LoadedDelivery) -> BmMessage:
 def _record_signed(
     row: LoadedDelivery, sealed: Sealed, at: datetime, key: signing.Credentials
 ) -> None:
-    digest = bodies.keep(sealed.body, at)
+    digest = bodies.keep(sealed.record, at)
     detail = {"key": key.signing.thumbprint, "again": row.sealed_digest is not None}
     ledger.record(Fact(Event.SIGNED, at, row.message_id, row.id, digest=digest, detail=detail))

@@ -14,7 +14,7 @@ from messaging.protocols.neso.seals import find_seal_of
 from messaging.protocols.neso.seals.base import Sealed, SealError, Target
 from messaging.protocols.neso.wa.exchange import Answer as Verdict
 from messaging.protocols.neso.wa.exchange import Outcome, Sealing, read_answer, ruling_of
-from messaging.relay import deadlines, due, ownership, signing, verdicts, watch
+from messaging.relay import deadlines, due, ownership, verdicts, watch
 from messaging.relay.claim import OUT, Claimed, NotClaimed, claim
 from messaging.relay.load import find_place, load, load_locked
 from messaging.relay.moves import lock_queue
@@ -119,18 +119,30 @@ def _read(claimed: Claimed, answer: Answered, sent_at: datetime) -> Report:
         answer.at,
         answer.status,
         detail,
-        answer.body,
+        _kept(answer),
         verdict,
         answer.retry_after,
     )
 
 
 def _is_sealed(answer: Answered) -> bool:
-    return find_seal_of(answer.content_type) is not None
+    return find_seal_of(answer.content_type, answer.headers) is not None
+
+
+def _kept(answer: Answered) -> bytes:
+    """The answer with the headers that its seal travels in, as it is kept."""
+    if not answer.body:
+        return b""
+    seal = find_seal_of(answer.content_type, answer.headers)
+    names = seal.headers if seal else frozenset()
+    headers = {name: value for name, value in answer.headers.items() if name in names}
+    return Sealed(answer.body, answer.content_type, headers).record
 
 
 def _opened(claimed: Claimed, answer: Answered) -> Verdict:
-    seal = signing.seal_of(claimed.endpoint.settings)
+    sealed = claimed.sealed
+    seal = find_seal_of(sealed.content_type, sealed.headers)
+    assert seal is not None, "an answer is sealed as its request was"
     opened = seal.open(
         Sealed(answer.body, answer.content_type, answer.headers),
         trusted=claimed.trust.keys,

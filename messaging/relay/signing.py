@@ -111,7 +111,7 @@ def credentials_for(endpoint: EndpointSettings) -> Credentials:
 
 def _active_key(pairs: certificates.ActivePairs) -> ActiveKey:
     pair = pairs.by_purpose[Certificate.Purpose.SIGNING]
-    key = SigningKey(thumbprint(pair.fingerprint), cast(PrivateKey, pair.key))
+    key = SigningKey(thumbprint(pair.fingerprint), cast(PrivateKey, pair.key), pair.pem)
     return ActiveKey(pairs.participant_id, key)
 
 

@@ -106,6 +106,8 @@ def _read_config(options: Options) -> Config:
     tenants = [_read_tenant(item) for item in options.items("tenants")]
     _refuse_shared(tenants)
     tls = options.section("tls")
+    signer = _read_signer(options.section("signing"))
+    _refuse_unfit(signer, tenants)
     return Config(
         participant_id=options.text("participantId"),
         ports=_read_ports(options),
@@ -116,7 +118,7 @@ def _read_config(options: Options) -> Config:
         dispatch_every=options.seconds("dispatchEvery", None),
         smp_times=_read_smp_times(options.section("smpTimes", required=False)),
         tenants={tenant.participant_id: tenant for tenant in tenants},
-        signer=_read_signer(options.section("signing")),
+        signer=signer,
     )
 
 
@@ -191,3 +193,13 @@ def _refuse_shared(tenants: list[Tenant]) -> None:
             )
         ids.add(tenant.participant_id)
         pinned |= tenant.tls_fingerprints
+
+
+def _refuse_unfit(signer: Signer, tenants: list[Tenant]) -> None:
+    """Every tenant is spoken to by its own seal, and one key signs them all."""
+    for tenant in tenants:
+        if signer.algorithm not in SEALS[tenant.seal].algorithms:
+            raise ConfigError(
+                f"tenants: {tenant.participant_id}'s seal {tenant.seal} can't be signed with"
+                f" {signer.algorithm}"
+            )

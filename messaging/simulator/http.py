@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 
 from aiohttp import web
+from multidict import CIMultiDictProxy
 
 log = logging.getLogger("simulator.http")
 MIB = 1024 * 1024
@@ -69,6 +70,11 @@ async def read_body(request: web.Request, largest: int) -> bytes:
         if len(chunks) > largest:
             raise Problem(413, f"the body is over {largest} bytes")
     return bytes(chunks)
+
+
+def join_headers(headers: CIMultiDictProxy[str]) -> dict[str, str]:
+    """One that came twice with both values, as RFC 9110, 5.3 joins them: nobody picks one."""
+    return {name.lower(): ", ".join(headers.getall(name)) for name in headers}
 
 
 def require_type(request: web.Request, wanted: str) -> None:

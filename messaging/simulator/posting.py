@@ -13,7 +13,7 @@ import aiohttp
 
 from messaging.simulator.checks.receipt import check_answer
 from messaging.simulator.config import Config, Tenant
-from messaging.simulator.http import MIB
+from messaging.simulator.http import MIB, join_headers
 from messaging.simulator.ledger import Direction, Ledger, Role, open_exchange
 from messaging.simulator.live import LiveConfig
 from messaging.simulator.sealing import Sealed, Sealer
@@ -210,7 +210,7 @@ class HostClient:
                 body = await _read_bounded(response)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             return HostAnswer(detail=f"{type(error).__name__}: {error}"[:300])
-        answered = Wire(body, response.content_type, response.headers)
+        answered = Wire(body, response.content_type, join_headers(response.headers))
         answer = read_answer(self._live.current, letter, response.status, answered)
         retry = response.headers.get("Retry-After", "")
         return replace(

@@ -15,7 +15,14 @@ from messaging.simulator.checks.envelope import is_uuid
 from messaging.simulator.checks.findings import Code, Violation
 from messaging.simulator.config import Tenant
 from messaging.simulator.faults import FaultBoard
-from messaging.simulator.http import MIB, Problem, find_peer_certificate, read_body, require_type
+from messaging.simulator.http import (
+    MIB,
+    Problem,
+    find_peer_certificate,
+    join_headers,
+    read_body,
+    require_type,
+)
 from messaging.simulator.ledger import Ledger
 from messaging.simulator.live import LiveConfig
 from messaging.simulator.memory import Answer, Conflict, ReplayMemory
@@ -134,7 +141,7 @@ class Reception:
         except Problem:
             visit.record_request(b"", verified=False)
             raise
-        wire = Wire(body, visit.request.content_type, visit.request.headers)
+        wire = Wire(body, visit.request.content_type, join_headers(visit.request.headers))
         try:
             url = str(visit.request.url)
             return await _away(len(body), open_wire, visit.config, tenant, wire, url)

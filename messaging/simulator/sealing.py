@@ -51,8 +51,8 @@ class Sealer:
         direction = "answers" if exchange.verb == "ANSWER" else "requests"
         draft = self._spoil(_Draft(payload, config.signer, 0, ()), tenant, service, direction)
         signed_at = now()
-        iat = int(signed_at.timestamp()) + draft.skew
-        claims = Claims(config.participant_id, tenant.participant_id, iat, message_id)
+        told = signed_at.timestamp() + draft.skew
+        claims = Claims(config.participant_id, tenant.participant_id, told, message_id)
         wire = SEALS[tenant.seal].close(draft.payload, claims, draft.signer, exchange)
         return Sealed(wire, draft.payload, signed_at, draft.faults)
 

@@ -111,7 +111,7 @@ def _read(response: urllib3.BaseHTTPResponse, deadline: float) -> Answered:
         raise
     finally:
         response.release_conn()
-    headers = {name.lower(): value for name, value in response.headers.items()}
+    headers = {name.lower(): value for name, value in response.headers.itermerged()}
     at = datetime.now(UTC)
     return Answered(response.status, headers, body, at, _seconds(headers.get("retry-after", "")))
 

@@ -35,6 +35,7 @@ from messaging.protocols.neso.seals import (
 from messaging.protocols.neso.strict_json import MOST_DEPTH, NotStrictJson, parse
 from messaging.protocols.neso.wa.codec import WaCodec
 from messaging.protocols.neso.wa.loading import load_profile as load_wa
+from tests.fuzz import sealed
 from tests.fuzz.mutators import ANYWHERE, IN_JSON, Mutator, mutated
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
@@ -279,5 +280,6 @@ TARGETS: dict[str, Target] = {
         Target("wa-codec", _of(WA_SEEDS, IN_JSON), _take_wa),
         Target("seal-peek", _make_sealed, _take_peek),
         Target("seal-open", _make_sealed, _take_open),
+        *(Target(name, sealed.make(name, WA_SEEDS), sealed.take(name)) for name in sealed.NAMES),
     )
 }

@@ -9,7 +9,8 @@ from random import Random
 import pytest
 
 from messaging.protocols.base import Parcel, RemoteProtocolError
-from tests.fuzz import campaign, targets
+from messaging.protocols.neso.seals import Sealed, SealError, get_seal
+from tests.fuzz import campaign, sealed, targets
 from tests.fuzz.targets import TARGETS, Target
 
 SEED = 2026
@@ -56,3 +57,17 @@ def test_a_good_part_of_the_inputs_gets_past_the_first_checks() -> None:
         except RemoteProtocolError as error:
             fields.add(error.field)
     assert {"bm_unit", "number", "type", "levels"} <= {name.partition(".")[0] for name in fields}
+
+
+@pytest.mark.parametrize("name", sealed.NAMES)
+def test_a_good_part_of_the_sealed_inputs_opens_or_nearly_does(name: str) -> None:
+    """Else the signatures behind the first checks would never be looked at."""
+    seal, told = get_seal(name), set()
+    for number in range(1_000):
+        record = campaign.input_of(TARGETS[name], SEED, number)[1]
+        try:
+            told.add(seal.peek(Sealed.from_record(record)).audience)
+        except SealError as error:
+            told.add(error.reason)
+    assert "ALICE" in told
+    assert len(told) > 10

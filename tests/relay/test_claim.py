@@ -70,7 +70,7 @@ def test_what_is_about_to_leave_is_committed_with_its_entries(
         assert row.state == DeliveryState.CLAIMED
         assert row.sealed_digest is not None
         assert row.sealed_at is not None
-        assert bodies.read(bytes(row.sealed_digest), row.sealed_at) == claimed.sealed.body
+        assert bodies.read(bytes(row.sealed_digest), row.sealed_at) == claimed.sealed.record
         events = Entry.objects.filter(delivery_id=row.id).order_by("seq")
         assert [entry.event for entry in events] == ["signed", "sending"]
 

@@ -20,7 +20,8 @@ class SealBroken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """A sealed message as it travels: what to write after the request or status line."""
+    """A sealed message as it travels: what to write after the request or status line. Header names
+    are in any case, and one that came twice has both values, joined by a comma."""
 
     body: bytes
     content_type: str
@@ -29,8 +30,8 @@ class Wire:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What a seal over HTTP may cover besides the payload: `POST` or `ANSWER`, and the absolute
-    URL."""
+    """What a seal over HTTP may cover besides the payload: `POST` or `ANSWER`, and the request's
+    absolute URL: the one configured for the host, or the one the host was configured to call."""
 
     verb: str
     url: str
@@ -38,11 +39,12 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """Who says it to whom and when. `message_id` is None only for a seal that does not carry it."""
+    """Who says it to whom and when, in seconds. `message_id` is None only for a seal that does not
+    carry it."""
 
     issuer: str
     audience: str
-    signed_at: int
+    signed_at: float
     message_id: str | None
 
 
@@ -54,8 +56,11 @@ class Opened:
 
 
 class Seal(Protocol):
+    """`algorithms` are those it can sign with."""
+
     name: str
     content_type: str
+    algorithms: tuple[str, ...]
 
     def close(self, payload: bytes, claims: Claims, signer: Signer, exchange: Exchange) -> Wire: ...
 
@@ -71,6 +76,13 @@ class Seal(Protocol):
         ...
 
 
+def read_header_line(wire: Wire, name: str) -> str:
+    for one, value in wire.headers.items():
+        if one.lower() == name.lower():
+            return value
+    raise SealBroken(f"the header {name} is missing")
+
+
 def judge(opened: Opened, issuer: str, audience: str, at: datetime) -> None:
     """Raises SealBroken unless a good signature is also the right party's, for us, and fresh."""
     claims = opened.claims
@@ -82,4 +94,4 @@ def judge(opened: Opened, issuer: str, audience: str, at: datetime) -> None:
         raise SealBroken("the signing certificate is expired or not yet valid")
     age = at.astimezone(UTC).timestamp() - claims.signed_at
     if abs(age) > FRESH_SECONDS:
-        raise SealBroken(f"iat is more than {FRESH_SECONDS} s from now")
+        raise SealBroken(f"the time of signing is more than {FRESH_SECONDS} s from now")

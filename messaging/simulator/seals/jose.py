@@ -30,16 +30,17 @@ def _fits(data: bytes) -> bool:
     return len(data) % 4 != 1 and _BASE64URL.fullmatch(data) is not None
 
 
-def write_header(claims: Claims, signer: Signer) -> str:
+def write_header(claims: Claims, signer: Signer, extra: Mapping[str, object] | None = None) -> str:
     header = {
         "alg": signer.algorithm,
         "kid": signer.thumbprint,
         "x5t#S256": signer.thumbprint,
         "typ": _TYPE,
-        "iat": claims.signed_at,
+        "iat": int(claims.signed_at),
         "jti": claims.message_id,
         "iss": claims.issuer,
         "aud": claims.audience,
+        **(extra or {}),
     }
     return write(header).decode("ascii")
 
@@ -52,12 +53,16 @@ def read_header(data: bytes) -> dict[str, object]:
 
 
 def find_verifier(
-    header: Mapping[str, object], trusted: Mapping[str, Verifier], algorithms: Sequence[str]
+    header: Mapping[str, object],
+    trusted: Mapping[str, Verifier],
+    algorithms: Sequence[str],
+    extra: Mapping[str, object] | None = None,
 ) -> Verifier:
     """The trusted certificate the header names, if the algorithm is one it and the setting
-    allow."""
-    if "crit" in header:
-        raise SealBroken("crit names an extension this seal does not know")
+    allow. `extra` is what must be said of `crit` and `b64`."""
+    told = {name: header[name] for name in ("crit", "b64") if name in header}
+    if told != (extra or {}) and (extra or told != {"b64": True}):
+        raise SealBroken("crit or b64 names an extension this seal does not know")
     if header.get("typ") != _TYPE:
         raise SealBroken(f"typ is not {_TYPE}")
     named = header.get("x5t#S256")

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from jwcrypto.common import JWException  # type: ignore[import-untyped]
 from jwcrypto.jws import JWS  # type: ignore[import-untyped]
 
-from messaging.simulator.certificates import Signer, Verifier
+from messaging.simulator.certificates import ALGORITHMS, Signer, Verifier
 from messaging.simulator.seals import jose
 from messaging.simulator.seals.base import Claims, Exchange, Opened, SealBroken, Wire
 from messaging.simulator.strict_json import NotStrictJson, parse_object
@@ -17,6 +17,7 @@ from messaging.simulator.strict_json import NotStrictJson, parse_object
 class JwsJson:
     name = "jws-json"
     content_type = "application/jose+json"
+    algorithms: tuple[str, ...] = ALGORITHMS
 
     def close(self, payload: bytes, claims: Claims, signer: Signer, exchange: Exchange) -> Wire:
         token = JWS(payload)

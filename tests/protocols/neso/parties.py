@@ -13,6 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from messaging.protocols.neso.seals import (
     Opened,
@@ -78,7 +79,8 @@ def certificate_of(
 def enrol(key: PrivateKey, certificate: x509.Certificate, participant: str = SO) -> Party:
     thumbprint = thumbprint_of(certificate)
     trusted = TrustedKey(thumbprint, certificate, participant)
-    return Party(SigningKey(thumbprint, key), trusted)
+    pem = certificate.public_bytes(Encoding.PEM).decode("ascii")
+    return Party(SigningKey(thumbprint, key, pem), trusted)
 
 
 def new_party(kind: str, participant: str = SO) -> Party:

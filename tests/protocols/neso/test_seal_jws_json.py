@@ -13,13 +13,9 @@ from hypothesis import strategies as st
 from messaging.protocols.base import LocalProtocolError
 from messaging.protocols.neso.seals import (
     ALGORITHMS,
-    SEALS,
     SigningKey,
     TrustedKey,
-    UnknownSeal,
-    find_seal_of,
     fitting_algorithms,
-    get_seal,
     is_fresh,
 )
 from messaging.protocols.neso.seals.keys import UnfitKey, signing_key, verifying_key
@@ -229,13 +225,3 @@ def test_a_thumbprint_that_is_another_certificates_is_refused() -> None:
 
 def test_the_private_key_is_not_shown() -> None:
     assert "key=" not in repr(party("p256").signing)
-
-
-def test_seals_are_found_by_name_and_by_content_type() -> None:
-    assert {name: seal.name for name, seal in SEALS.items()} == {"jws-json": "jws-json"}
-    assert get_seal("jws-json") is find_seal_of("application/jose+json")
-    assert find_seal_of(" Application/JOSE+JSON ; charset=utf-8") is SEAL
-    for other in ("", "application/json", "application/jose", "text/plain"):
-        assert find_seal_of(other) is None
-    with pytest.raises(UnknownSeal):
-        get_seal("jws-compact")

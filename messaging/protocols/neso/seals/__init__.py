@@ -1,4 +1,4 @@
-"""The seals there are, by name and by content type: one module and one line here add another."""
+"""The seals there are, by name and by what announces them: one module and one line add another."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Final
 
 from messaging.protocols.neso.seals.base import (
     Heading,
+    KeyDoesNotFit,
     Opened,
     Seal,
     Sealed,
@@ -17,6 +18,9 @@ from messaging.protocols.neso.seals.base import (
     TrustLookup,
     is_fresh,
 )
+from messaging.protocols.neso.seals.content_hash import ContentHashSeal
+from messaging.protocols.neso.seals.jws_compact import JwsCompactSeal
+from messaging.protocols.neso.seals.jws_detached import JwsDetachedSeal
 from messaging.protocols.neso.seals.jws_json import JwsJsonSeal
 from messaging.protocols.neso.seals.keys import ALGORITHMS, fitting_algorithms, thumbprint_of
 
@@ -24,6 +28,7 @@ __all__ = [
     "ALGORITHMS",
     "SEALS",
     "Heading",
+    "KeyDoesNotFit",
     "Opened",
     "Seal",
     "SealError",
@@ -40,10 +45,14 @@ __all__ = [
     "thumbprint_of",
 ]
 
-_ALL: Final[tuple[Seal, ...]] = (JwsJsonSeal(),)
+_ALL: Final[tuple[Seal, ...]] = (
+    JwsJsonSeal(),
+    JwsCompactSeal(),
+    JwsDetachedSeal(),
+    ContentHashSeal(),
+)
 
 SEALS: Final[Mapping[str, Seal]] = {seal.name: seal for seal in _ALL}
-_BY_CONTENT_TYPE: Final[Mapping[str, Seal]] = {seal.content_type: seal for seal in _ALL}
 
 
 class UnknownSeal(Exception):
@@ -57,6 +66,15 @@ def get_seal(name: str) -> Seal:
         raise UnknownSeal(name) from None
 
 
-def find_seal_of(content_type: str) -> Seal | None:
-    """The seal that a Content-Type header announces; its parameters do not matter."""
-    return _BY_CONTENT_TYPE.get(content_type.partition(";")[0].strip().lower())
+def find_seal_of(content_type: str, headers: Mapping[str, str]) -> Seal | None:
+    """The one seal that a Content-Type, whatever its parameters, and the headers announce; None
+    where they announce none, or more than one.
+    """
+    media_type = content_type.partition(";")[0].strip().lower()
+    names = {name.lower() for name in headers}
+    found = [
+        seal
+        for seal in _ALL
+        if seal.content_type == media_type and (not seal.headers or seal.headers & names)
+    ]
+    return found[0] if len(found) == 1 else None

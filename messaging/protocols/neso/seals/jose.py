@@ -58,10 +58,35 @@ def sign_flattened(header: dict[str, object], payload: bytes, key: JoseKey) -> d
     return dict(signed)
 
 
+def sign_compact(header: dict[str, object], payload: bytes, key: JoseKey) -> str:
+    """A JWS in compact serialization."""
+    registry = _registry(str(header["alg"]))
+    try:
+        return jws.serialize_compact(header, payload, key, registry=registry)
+    except (JoseError, UnicodeDecodeError) as error:
+        raise LocalProtocolError(f"the payload cannot be sealed: {error}") from error
+
+
+def sign_detached(header: dict[str, object], payload: bytes, key: JoseKey) -> str:
+    """A JWS in compact serialization without its payload, which is UTF-8 (RFC 7515, appendix F)."""
+    return jws.detach_content(sign_compact(header, payload, key))
+
+
 def verify_flattened(members: Mapping[str, str], algorithm: str, key: JoseKey) -> None:
     """SealError unless the signature holds under `algorithm`, whatever the header names."""
     value = cast(FlattenedJSONSerialization, dict(members))
     try:
         jws.deserialize_json(value, key, registry=_registry(algorithm))
+    except (JoseError, ValueError):
+        raise SealError("The signature does not hold.") from None
+
+
+def verify_compact(
+    token: str, algorithm: str, key: JoseKey, detached_payload: bytes | None = None
+) -> None:
+    """SealError unless the signature holds under `algorithm`, whatever the header names."""
+    registry = _registry(algorithm)
+    try:
+        jws.deserialize_compact(token, key, registry=registry, payload=detached_payload)
     except (JoseError, ValueError):
         raise SealError("The signature does not hold.") from None

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
 
-from messaging.protocols.base import LocalProtocolError
 from messaging.protocols.neso.seals.base import (
+    MOST_BODY,
     Heading,
     Opened,
     Sealed,
@@ -19,18 +18,14 @@ from messaging.protocols.neso.seals.base import (
 from messaging.protocols.neso.seals.jose import MOST_SIGNATURE, sign_flattened, verify_flattened
 from messaging.protocols.neso.seals.jws_header import (
     TYPE,
+    choose,
     decode_base64url,
     read_header,
     write_header,
 )
-from messaging.protocols.neso.seals.keys import fitting_algorithms, signing_key
+from messaging.protocols.neso.seals.keys import signing_key
 from messaging.protocols.neso.seals.verifying import check_heading, check_reference, find_signer
 from messaging.protocols.neso.strict_json import NotStrictJson, parse_object, write
-
-MOST_BODY: Final = 96 << 20
-"""Bytes of a sealed body: base64 of the largest payload there is, 64 MiB, and what stands around
-it.
-"""
 
 
 class JwsJsonSeal:
@@ -40,6 +35,10 @@ class JwsJsonSeal:
 
     name = "jws-json"
     content_type = "application/jose+json"
+    headers: frozenset[str] = frozenset()
+
+    def choose(self, key: SigningKey, algorithm: str | None = None) -> str:
+        return choose(key, algorithm)
 
     def close(
         self,
@@ -53,10 +52,7 @@ class JwsJsonSeal:
         algorithm: str | None = None,
         target: Target | None = None,
     ) -> Sealed:
-        fitting = fitting_algorithms(key.key)
-        chosen = algorithm or next(iter(fitting), "")
-        if chosen not in fitting:
-            raise LocalProtocolError(f"the signing key cannot sign with {chosen or 'anything'}")
+        chosen = self.choose(key, algorithm)
         heading = Heading(chosen, key.thumbprint, TYPE, now, reference, issuer, audience)
         signed = sign_flattened(write_header(heading), payload, signing_key(key))
         return Sealed(write(signed), self.content_type)

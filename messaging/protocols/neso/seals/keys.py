@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from cryptography.hazmat.primitives.serialization import Encoding
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
-from messaging.protocols.neso.seals.base import SigningKey, TrustedKey
+from messaging.protocols.neso.seals.base import KeyDoesNotFit, SigningKey, TrustedKey
 
 JoseKey = ECKey | OKPKey | RSAKey
 
@@ -93,6 +93,17 @@ def fitting_algorithms(key: object) -> tuple[str, ...]:
             return ("EdDSA", "Ed25519")
         case _:
             return ()
+
+
+def choose_algorithm(key: SigningKey, algorithm: str | None, possible: tuple[str, ...]) -> str:
+    """The algorithm asked for, else the key's default, among those that a seal can use. Raises
+    KeyDoesNotFit.
+    """
+    fitting = [name for name in fitting_algorithms(key.key) if name in possible]
+    chosen = algorithm or next(iter(fitting), "")
+    if chosen not in fitting:
+        raise KeyDoesNotFit(f"the signing key cannot sign with {chosen or ' or '.join(possible)}")
+    return chosen
 
 
 def allowed_names(allowed: frozenset[str]) -> frozenset[str]:

@@ -14,6 +14,7 @@ from messaging.protocols.neso.seals.base import (
     Trusted,
     TrustedKey,
 )
+from messaging.protocols.neso.seals.jws_header import NAME
 from messaging.protocols.neso.seals.keys import (
     JoseKey,
     UnfitKey,
@@ -73,12 +74,22 @@ def find_signer(heading: Heading, trusted: Trusted, now: datetime) -> tuple[Trus
 
 def check_reference(heading: Heading, payload: bytes) -> None:
     """A payload that is not strict JSON, or names no messageId, is the codec's to refuse."""
-    try:
-        message_id = parse_object(payload).get("messageId")
-    except NotStrictJson:
-        return
+    message_id = _message_id(payload)
     if isinstance(message_id, str) and message_id != heading.jti:
         raise SealError("The jti is not the payload's messageId.")
+
+
+def message_id_of(payload: bytes) -> str:
+    """The messageId that a payload names, as a jti could carry it; empty where there is none."""
+    message_id = _message_id(payload)
+    return message_id if isinstance(message_id, str) and NAME.fullmatch(message_id) else ""
+
+
+def _message_id(payload: bytes) -> object:
+    try:
+        return parse_object(payload).get("messageId")
+    except NotStrictJson:
+        return None
 
 
 def _look_up(thumbprint: str, trusted: Trusted) -> TrustedKey | None:
