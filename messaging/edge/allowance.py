@@ -11,16 +11,20 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import redis
 import structlog
+from redis.backoff import NoBackoff
 from redis.commands.core import Script
+from redis.retry import Retry
 
 KEY = "hostsvc:allowance:"
 LEASE = 20
 """Tokens taken at once."""
+
+REDIS_WITHIN = 0.25
+"""Seconds that Redis may take, once: the request waits for it."""
 
 AWAY_FOR = 5.0
 """Seconds for which a Redis that didn't answer is not asked again."""
@@ -52,12 +56,17 @@ class _Lease:
 class Allowance:
     """`rate` requests a second and peer, and up to `burst` at once."""
 
-    def __init__(self, client: Callable[[], redis.Redis], rate: int, burst: int) -> None:
-        self._client = client
+    def __init__(self, redis_url: str, rate: int, burst: int) -> None:
+        client = redis.Redis.from_url(
+            redis_url,
+            socket_timeout=REDIS_WITHIN,
+            socket_connect_timeout=REDIS_WITHIN,
+            retry=Retry(NoBackoff(), 0),
+        )
+        self._script: Script = client.register_script(_TAKE)
         self._rate, self._burst = rate, burst
         self._leases: OrderedDict[bytes, _Lease] = OrderedDict()
         self._lock = threading.Lock()
-        self._script: Script | None = None
         self._away_until = 0.0
 
     def spend(self, peer: bytes) -> float | None:
@@ -99,8 +108,6 @@ class Allowance:
         if time.monotonic() < self._away_until:
             return LEASE, 0.0
         try:
-            if self._script is None:
-                self._script = self._client().register_script(_TAKE)
             taken, waits = self._script([KEY + peer.hex()], [self._rate, self._burst, LEASE])
         except redis.RedisError as error:
             _log.warning("no broker to share the allowance through", error=str(error))

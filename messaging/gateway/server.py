@@ -33,6 +33,11 @@ UNKNOWN_LIMIT = 2_000
 UNKNOWN_LIMIT_EACH = 20
 """The same, of one certificate: nobody's connections may keep others from theirs."""
 
+STRANGERS_LIMIT = 200
+"""The same, of certificates that are nobody's, revoked or out of their time: strangers keep each
+other out, and no control point.
+"""
+
 BACKLOG = 1024
 READER_LIMIT = 64 * 1024
 
@@ -50,6 +55,7 @@ class GatewayServer:
         self._holding: dict[UUID, LinkConnection] = {}
         self._all: dict[LinkConnection, asyncio.Task[None] | None] = {}
         self._greeting: Counter[bytes] = Counter()
+        self._strangers = 0
 
     async def run(self) -> None:
         """Listens; returns after SIGTERM or SIGINT, with every link closed."""
@@ -93,20 +99,39 @@ class GatewayServer:
             refusals.note(reason, address, fingerprint)
             return
         self._greeting[fingerprint] += 1
-        link = None
+        is_ready = False
         try:
             caller = await self._identify(fingerprint, address)
-            link = self._link(reader, writer, caller)
-            self._all[link] = asyncio.current_task()
-            await link.serve()
+            is_ready = await self._serve(reader, writer, caller)
         except (OSError, DatabaseError) as error:
             _log.warning("connection not taken", error=str(error))
             writer.transport.abort()
         finally:
-            if link is not None:
-                self._all.pop(link, None)
-            if link is None or link.endpoint_id is None:
+            if not is_ready:
                 self._greeted(fingerprint)
+
+    async def _serve(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, caller: Caller
+    ) -> bool:
+        """Until the link ends; whether it ever was ready."""
+        if caller.control_point is not None:
+            profile = legacy_codec(caller.control_point.settings).profile
+        elif self._strangers < STRANGERS_LIMIT:
+            profile = legacy_codec({}).profile
+        else:
+            writer.transport.abort()
+            caller.note_refusal("too many connections of unknown certificates")
+            return False
+        is_stranger = caller.control_point is None
+        link = LinkConnection(self._gateway, reader, writer, caller, profile)
+        self._all[link] = asyncio.current_task()
+        self._strangers += is_stranger
+        try:
+            await link.serve()
+        finally:
+            self._strangers -= is_stranger
+            del self._all[link]
+        return link.endpoint_id is not None
 
     def _no_room_for(self, fingerprint: bytes) -> str | None:
         """Told before anything is looked up, so that a flood costs the database nothing."""
@@ -121,13 +146,6 @@ class GatewayServer:
         self._greeting[fingerprint] -= 1
         if not self._greeting[fingerprint]:
             del self._greeting[fingerprint]
-
-    def _link(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, caller: Caller
-    ) -> LinkConnection:
-        settings_of = caller.control_point.settings if caller.control_point else {}
-        profile = legacy_codec(settings_of).profile
-        return LinkConnection(self._gateway, reader, writer, caller, profile)
 
     async def _identify(self, fingerprint: bytes, address: str) -> Caller:
         loop = asyncio.get_running_loop()

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
-import redis
 import uvicorn
 from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import (
@@ -187,12 +186,7 @@ def _context() -> ssl.SSLContext:
 
 
 def _application() -> InboundApp:
-    def client() -> redis.Redis:
-        return redis.Redis.from_url(
-            settings.REDIS_URL, socket_timeout=0.25, socket_connect_timeout=0.25
-        )
-
-    allowance = Allowance(client, settings.INBOUND_RATE, settings.INBOUND_BURST)
+    allowance = Allowance(settings.REDIS_URL, settings.INBOUND_RATE, settings.INBOUND_BURST)
     return InboundApp(allowance, Held(settings.INBOUND_AT_ONCE, settings.INBOUND_HELD_MB * 2**20))
 
 
