@@ -142,6 +142,6 @@ class Held:
             del self._requests[peer], self._bytes[peer]
 
     def hold(self, peer: bytes, size: int) -> bool:
-        """Counts bytes that came; whether they are still within what one peer may take up."""
+        """Counts bytes that come; whether they are still within what one peer may take up."""
         self._bytes[peer] += size
         return self._bytes[peer] <= self.most_bytes

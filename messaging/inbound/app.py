@@ -54,7 +54,7 @@ class _TooMuch(Exception):
 @dataclass(slots=True)
 class _Caller:
     """Who asks: the DER of the certificate it shows, its fingerprint, and from where. `held` are
-    the bytes of its body that have come.
+    the bytes that its body has, or is said to have.
     """
 
     certificate: bytes
@@ -162,24 +162,27 @@ class InboundApp:
     async def _read(
         self, receive: Receive, headers: dict[str, str], limit: int, caller: _Caller
     ) -> bytes:
-        length = headers.get("content-length", "0")
-        if length.isdigit() and int(length) > limit:
-            raise _TooLong
-        parts = []
+        told = headers.get("content-length", "")
+        self._make_room(caller, int(told) if told.isdigit() else 0, limit)
+        parts, size = [], 0
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise ConnectionError
-            part = message.get("body", b"")
-            parts.append(part)
-            caller.held += len(part)
-            has_room = self._held.hold(caller.fingerprint, len(part))
-            if caller.held > limit:
-                raise _TooLong
-            if not has_room:
-                raise _TooMuch
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            self._make_room(caller, size, limit)
             if not message.get("more_body", False):
                 return b"".join(parts)
+
+    def _make_room(self, caller: _Caller, size: int, limit: int) -> None:
+        """For a body that has, or is said to have, so many bytes. Raises _TooLong, _TooMuch."""
+        if size > limit:
+            raise _TooLong
+        more = max(0, size - caller.held)
+        caller.held += more
+        if not self._held.hold(caller.fingerprint, more):
+            raise _TooMuch
 
     async def _on_thread(
         self, work: Callable[..., HttpAnswer | None], *details: Any
