@@ -8,7 +8,6 @@ one by one, whose answer is a connection or the error.
 from __future__ import annotations
 
 import asyncio
-import errno
 import socket
 import ssl
 from collections.abc import Callable
@@ -22,7 +21,6 @@ those who only hold connections open push each other out and nobody else.
 """
 
 RETRY_AFTER = 1.0
-_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 OnRefused = Callable[[str, str], None]
 """Told the reason, and the peer's address as `host:port`."""
@@ -69,21 +67,23 @@ class TlsListener:
         """Takes no more connections; those that are there go on."""
         for task in (*self._accepting, *self._shaking):
             task.cancel()
-        for listener in self.sockets:
-            listener.close()
 
     async def wait_closed(self) -> None:
         await asyncio.gather(*self._accepting, *self._shaking, return_exceptions=True)
+        for listener in self.sockets:
+            listener.close()
 
     async def _accept(self, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         while True:
             try:
                 connection, address = await loop.sock_accept(listener)
+            except ConnectionAbortedError:
+                continue
             except OSError as error:
-                if error.errno in _EXHAUSTED:
-                    _log.error("connections cannot be taken", error=str(error))
-                    await asyncio.sleep(RETRY_AFTER)
+                # Out of descriptors or memory, most likely: the next try would fail as well.
+                _log.error("connections cannot be taken", error=str(error))
+                await asyncio.sleep(RETRY_AFTER)
                 continue
             self._begin(connection, "{}:{}".format(*address))
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+import structlog
 import uvicorn
 from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import (
@@ -39,6 +40,8 @@ MOST_CONNECTIONS_EACH = 512
 """Connections under one certificate: nobody's may keep others from theirs."""
 
 BACKLOG = 1_024
+
+_log = structlog.get_logger(__name__)
 
 
 class CertificateProtocol(HttpToolsProtocol):
@@ -175,7 +178,9 @@ class InboundServer(uvicorn.Server):
             )
 
         listener = TlsListener(_context(), protocol, refusals.note)
-        listener.listen(*settings.INBOUND_LISTEN, BACKLOG)
+        host, port = settings.INBOUND_LISTEN
+        listener.listen(host, port, BACKLOG)
+        _log.info("inbound listens", host=host, port=port)
         self.servers = cast("list[asyncio.base_events.Server]", [listener])
         self.started = True
 

@@ -175,7 +175,8 @@ def test_what_comes_about_in_more_than_one_message_is_told_with_its_code(
 # Nothing is told of another tenant.
 
 FORMS = {
-    **dict.fromkeys(("MEL", "MIL", "MDO", "MDB"), "   1{now}   100{soon}   100"),
+    **dict.fromkeys(("MEL", "MDO"), "   1{now}   100{soon}   100"),
+    **dict.fromkeys(("MIL", "MDB"), "   1{now}  -100{soon}  -100"),
     **dict.fromkeys(("RURE", "RURI", "RDRE", "RDRI"), "   1.5{blank:24}"),
     **dict.fromkeys(("NDZ", "NTO", "NTB", "MZT", "MNZT", "SEL", "SIL", "MDV", "MDP"), "     7"),
     **dict.fromkeys(("ACCEPT", "REJECT"), " 999999999{blank:64}"),
