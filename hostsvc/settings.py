@@ -60,6 +60,13 @@ EDL_CLIENT_CA = _env.path("HOSTSVC_EDL_CLIENT_CA", VAR_DIR / "tls" / "ca.pem")
 INBOUND_CLIENT_CA = _env.path("HOSTSVC_INBOUND_CLIENT_CA", VAR_DIR / "tls" / "ca.pem")
 # Networks that are not public and yet may be connected to, as the simulator's is.
 ALLOWED_NETWORKS = _env.networks("HOSTSVC_ALLOWED_NETWORKS")
+
+# How much one client certificate may ask of the inbound application: requests a second, at once
+# after a rest, and under way at a time in one process; and megabytes of bodies it may have there.
+INBOUND_RATE = _env.number("HOSTSVC_INBOUND_RATE", 1_000, 1, 1_000_000)
+INBOUND_BURST = _env.number("HOSTSVC_INBOUND_BURST", 2_000, 1, 1_000_000)
+INBOUND_AT_ONCE = _env.number("HOSTSVC_INBOUND_AT_ONCE", 256, 1, 100_000)
+INBOUND_HELD_MB = _env.number("HOSTSVC_INBOUND_HELD_MB", 128, 64, 65_536)
 PROFILE_DIR = _env.path("HOSTSVC_PROFILES", VAR_DIR / "profiles")
 
 INSTALLED_APPS = [

@@ -103,9 +103,10 @@ class LinkConnection:
     def epoch(self) -> int:
         return self._hold.epoch if self._hold else 0
 
-    def is_greeting_of(self, fingerprint: bytes) -> bool:
-        """Whether it shows this certificate and is not ready yet."""
-        return self._hold is None and self._caller.fingerprint == fingerprint
+    @property
+    def fingerprint(self) -> bytes:
+        """Of the certificate it shows."""
+        return self._caller.fingerprint
 
     def wake(self) -> None:
         """Something may wait for this link."""
@@ -153,6 +154,7 @@ class LinkConnection:
         except TimeoutError:
             if self._hold is None:
                 self._reason = "no HELLO in time"
+                self._caller.note_refusal(self._reason)
                 return b""
             return None
 
@@ -186,7 +188,7 @@ class LinkConnection:
         control_point = self._caller.control_point
         if control_point is None or control_point.name != event.control_point:
             text = "not the control point of this certificate"
-            await self._run(self._caller.record_refusal, text, event.control_point)
+            self._caller.note_refusal(text, event.control_point)
             self._write(self._session.refuse_hello(RefusalCode.MALFORMED, text, now()))
             self._reason = text
             return
@@ -256,7 +258,7 @@ class LinkConnection:
         self._write(event.answer)
         self._reason = f"{event.code.value}: {event.text}"
         if self._hold is None:
-            await self._run(self._caller.record_refusal, event.text, "")
+            self._caller.note_refusal(event.text)
             return
         arrival = self._arrival(event.reference, "", 0, event.content)
         await self._run(

@@ -10,11 +10,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
 from django.db import Error as DatabaseError
 
+from messaging.edge import refusals
+from messaging.edge.allowance import Allowance, Held
 from messaging.inbound.exchange import (
     HttpAnswer,
     HttpQuestion,
@@ -23,6 +26,9 @@ from messaging.inbound.exchange import (
     respond,
     service_at,
 )
+from messaging.protocols.base import UnknownProfile
+from messaging.protocols.neso.wa.profile import Service
+from messaging.protocols.settings import BadSettings
 from tenants.certificates import CertificateMissing
 
 Scope = MutableMapping[str, Any]
@@ -33,7 +39,8 @@ THREADS = 16
 BODY_WITHIN = 20.0
 """Seconds a peer may take over a request's body."""
 
-RETRY_AFTER_S = 5
+UNAVAILABLE_RETRY_S = 5
+TOO_MANY_RETRY_S = 1
 
 _log = structlog.get_logger(__name__)
 
@@ -42,52 +49,140 @@ class _TooLong(Exception):
     """More bytes than the service takes."""
 
 
+class _TooMuch(Exception):
+    """More bytes than one peer may have us hold."""
+
+
+@dataclass(slots=True)
+class _Caller:
+    """Who asks: the DER of the certificate it shows, its fingerprint, and from where. `held` are
+    the bytes that its body has, or is said to have.
+    """
+
+    certificate: bytes
+    fingerprint: bytes
+    address: str
+    held: int = 0
+
+
 class InboundApp:
-    """One instance a process. `CLIENT_CERTIFICATE` in the scope is the DER that the TLS layer
-    verified.
+    """One instance a process. `CLIENT_CERTIFICATE` in the scope's state is the DER that the TLS
+    layer verified, `CLIENT_FINGERPRINT` its SHA-256.
     """
 
     CLIENT_CERTIFICATE = "hostsvc.client_certificate"
+    CLIENT_FINGERPRINT = "hostsvc.client_fingerprint"
 
-    def __init__(self) -> None:
+    def __init__(self, allowance: Allowance, held: Held) -> None:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="inbound")
+        self._allowance = allowance
+        self._held = held
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            await _send(send, await self._answer(scope, receive))
+        if scope["type"] != "http":
+            return
+        state, (host, port) = scope["state"], scope.get("client") or ("", 0)
+        certificate, fingerprint = state[self.CLIENT_CERTIFICATE], state[self.CLIENT_FINGERPRINT]
+        caller = _Caller(certificate, fingerprint, f"{host}:{port}")
+        if not self._held.enter(fingerprint):
+            await _send(send, _too_many(scope, caller, "Too many requests are under way."))
+            return
+        try:
+            answer = await self._answer(scope, receive, caller)
+        except ConnectionError:
+            return
+        finally:
+            self._held.leave(fingerprint, caller.held)
+        await _send(send, answer)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> HttpAnswer:
+    async def _answer(self, scope: Scope, receive: Receive, caller: _Caller) -> HttpAnswer:
+        """Raises ConnectionError when the peer went away, whom nobody can answer."""
         found = service_at(scope["path"])
         if found is None:
-            return problem(404, "not-found", "There is nothing at this address.")
+            return _refused(scope, caller, 404, "not-found", "There is nothing at this address.")
         environment, service = found
         if scope["method"] != service.method:
-            return problem(405, "method", f"This service takes {service.method}.")
+            title = f"This service takes {service.method}."
+            return _refused(scope, caller, 405, "method", title)
+        stopped = await self._admit(scope, environment, caller)
+        if stopped is not None:
+            return stopped
         headers = _headers(scope)
-        certificate = scope.get("state", {}).get(self.CLIENT_CERTIFICATE, b"")
-        address = (scope.get("client") or ("", 0))[0]
-        stranger = await self._on_thread(refuse_stranger, environment, certificate, address)
-        if stranger is not None:
-            return stranger
-        try:
-            body = await asyncio.wait_for(_body(receive, headers, service.max_bytes), BODY_WITHIN)
-        except _TooLong:
-            text = f"The body is over {service.max_bytes} bytes."
-            return problem(413, "too-large", text)
-        except (TimeoutError, ConnectionError):
-            return problem(408, "timeout", "The body did not come in time.")
+        body = await self._body(scope, receive, headers, service, caller)
+        if isinstance(body, HttpAnswer):
+            return body
         question = HttpQuestion(
             environment,
             service.name,
             scope["path"],
             headers,
             body,
-            certificate,
-            address,
+            caller.certificate,
+            caller.address,
         )
         answer = await self._on_thread(respond, question)
         assert answer is not None
         return answer
+
+    async def _admit(self, scope: Scope, environment: str, caller: _Caller) -> HttpAnswer | None:
+        """The answer to one who asks too often, or who is a stranger. One visit to a thread."""
+        waits = self._allowance.spend(caller.fingerprint)
+
+        def work() -> HttpAnswer | None:
+            rest = self._allowance.renew(caller.fingerprint) if waits is None else waits
+            if rest:
+                return _too_many(scope, caller, "Requests come too fast.", rest)
+            return refuse_stranger(environment, caller.fingerprint, caller.address)
+
+        return work() if waits else await self._on_thread(work)
+
+    async def _body(
+        self,
+        scope: Scope,
+        receive: Receive,
+        headers: dict[str, str],
+        service: Service,
+        caller: _Caller,
+    ) -> bytes | HttpAnswer:
+        """The whole body, or why it was not read to its end."""
+        try:
+            reading = self._read(receive, headers, service.max_bytes, caller)
+            return await asyncio.wait_for(reading, BODY_WITHIN)
+        except _TooLong:
+            title = f"The body is over {service.max_bytes} bytes."
+            return _refused(scope, caller, 413, "too-large", title)
+        except _TooMuch:
+            return _too_many(scope, caller, "Too many bytes are under way.")
+        except TimeoutError:
+            title = "The body did not come in time."
+            answer = _refused(scope, caller, 408, "timeout", title)
+            answer.headers["connection"] = "close"
+            return answer
+
+    async def _read(
+        self, receive: Receive, headers: dict[str, str], limit: int, caller: _Caller
+    ) -> bytes:
+        told = headers.get("content-length", "")
+        self._make_room(caller, int(told) if told.isdigit() else 0, limit)
+        parts, size = [], 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ConnectionError
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            self._make_room(caller, size, limit)
+            if not message.get("more_body", False):
+                return b"".join(parts)
+
+    def _make_room(self, caller: _Caller, size: int, limit: int) -> None:
+        """For a body that has, or is said to have, so many bytes. Raises _TooLong, _TooMuch."""
+        if size > limit:
+            raise _TooLong
+        more = max(0, size - caller.held)
+        caller.held += more
+        if not self._held.hold(caller.fingerprint, more):
+            raise _TooMuch
 
     async def _on_thread(
         self, work: Callable[..., HttpAnswer | None], *details: Any
@@ -95,15 +190,12 @@ class InboundApp:
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._threads, work, *details)
-        except CertificateMissing as error:
+        except (CertificateMissing, BadSettings, UnknownProfile) as error:
             _log.error("a tenant cannot sign its answers", error=str(error))
-            return problem(503, "unavailable", "The host cannot answer for this participant now.")
+            return _unavailable("The host cannot answer for this participant now.")
         except DatabaseError as error:
             _log.error("the database is out of reach", error=str(error))
-            title = "The host cannot store anything now."
-            answer = problem(503, "unavailable", title)
-            answer.headers["retry-after"] = str(RETRY_AFTER_S)
-            return answer
+            return _unavailable("The host cannot store anything now.")
 
 
 def _headers(scope: Scope) -> dict[str, str]:
@@ -115,21 +207,29 @@ def _headers(scope: Scope) -> dict[str, str]:
     return headers
 
 
-async def _body(receive: Receive, headers: dict[str, str], limit: int) -> bytes:
-    length = headers.get("content-length", "0")
-    if length.isdigit() and int(length) > limit:
-        raise _TooLong
-    parts, size = [], 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ConnectionError
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > limit:
-            raise _TooLong
-        if not message.get("more_body", False):
-            return b"".join(parts)
+def _refused(
+    scope: Scope, caller: _Caller, status: int, code: str, title: str, retry_after: float = 0.0
+) -> HttpAnswer:
+    """The answer, and its one entry."""
+    refusals.note(
+        title,
+        caller.address,
+        caller.fingerprint,
+        status=status,
+        method=scope["method"],
+        path=scope["path"],
+    )
+    return problem(status, code, title, retry_after)
+
+
+def _too_many(
+    scope: Scope, caller: _Caller, title: str, waits: float = TOO_MANY_RETRY_S
+) -> HttpAnswer:
+    return _refused(scope, caller, 429, "too-many", title, waits)
+
+
+def _unavailable(title: str) -> HttpAnswer:
+    return problem(503, "unavailable", title, UNAVAILABLE_RETRY_S)
 
 
 async def _send(send: Send, answer: HttpAnswer) -> None:
@@ -141,6 +241,3 @@ async def _send(send: Send, answer: HttpAnswer) -> None:
     encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": answer.status, "headers": encoded})
     await send({"type": "http.response.body", "body": answer.body})
-
-
-application = InboundApp()

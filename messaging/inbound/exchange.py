@@ -9,6 +9,7 @@ in the tenant's chain where a known client named one, else the house's.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -17,6 +18,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import IntegrityError
 
+from messaging.edge import refusals
 from messaging.protocols.neso.seals import find_seal_of
 from messaging.protocols.neso.seals.base import KeyDoesNotFit, Seal, Sealed, SealError, Target
 from messaging.protocols.neso.wa.profile import Service
@@ -92,22 +94,23 @@ def service_at(path: str) -> tuple[str, Service] | None:
     return (environment, service) if service else None
 
 
-def problem(status: int, code: str, title: str) -> HttpAnswer:
-    """An unsealed refusal: problem+json (RFC 9457)."""
+def problem(status: int, code: str, title: str, retry_after: float = 0.0) -> HttpAnswer:
+    """An unsealed refusal: problem+json (RFC 9457). `retry_after` is in seconds; 0 leaves it
+    out.
+    """
     body = {"type": f"about:blank#{code}", "title": title, "status": status, "code": code}
-    return HttpAnswer(status, json.dumps(body).encode(), PROBLEM_TYPE)
+    headers = {"retry-after": str(math.ceil(retry_after))} if retry_after else {}
+    return HttpAnswer(status, json.dumps(body).encode(), PROBLEM_TYPE, headers)
 
 
-def refuse_stranger(environment: str, certificate: bytes, address: str) -> HttpAnswer | None:
+def refuse_stranger(environment: str, fingerprint: bytes, address: str) -> HttpAnswer | None:
     """The answer to a TLS client that is no pinned one of the environment's, before its body is
     read; None for one that is.
     """
-    fingerprint = digest_of(certificate)
     if reconnecting(lambda: peers.is_known_client(fingerprint, environment)):
         return None
     reason = "The client certificate is not a known one."
-    detail = {"reason": reason, "address": address, "environment": environment}
-    ledger.record_for_house(Fact(Event.REFUSED, now(), digest=fingerprint, detail=detail))
+    refusals.note(reason, address, fingerprint, environment=environment)
     return problem(401, "unauthorized", reason)
 
 

@@ -143,9 +143,10 @@ def _refuse(inflow: Inflow, refused: Refused) -> Outcome:
         )
     )
     inflow.record_arrival(message_id)
-    for reason in refused.reasons:
-        detail = {"code": reason.code.value, "text": reason.text, "field": reason.field}
-        detail |= {"rule": reason.rule, "value": reason.value}
-        ledger.record(Fact(Event.REFUSED, inflow.at, message_id, detail=detail))
+    detail = {"code": first.code.value, "text": first.text, "field": first.field}
+    detail |= {"rule": first.rule, "value": first.value}
+    if further := refused.reasons[1:]:
+        detail["further"] = "; ".join(f"{r.code.value} {r.field}: {r.text}" for r in further)
+    ledger.record(Fact(Event.REFUSED, inflow.at, message_id, detail=detail))
     errors = tuple(ReceiptError(r.field, r.code.value, r.text) for r in refused.reasons)
     return Outcome(ReceiptOfMessage(ReceiptStatus.REJECTED, errors), message_id)

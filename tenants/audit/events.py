@@ -20,6 +20,8 @@ class Event(StrEnum):
     """Bytes came in; `digest` names them."""
     DECODED = "decoded"
     REFUSED = "refused"
+    SUPPRESSED = "suppressed"
+    """Refusals that were over the limit and have no entry of their own; `detail` says how many."""
     REPEATED = "repeated"
     """The same message came again and was answered again."""
     STORED = "stored"

@@ -10,10 +10,12 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
-from django.db import connection
+import structlog
+from django.db import DatabaseError, connection
 
-from tenants.audit.events import Fact, written
+from tenants.audit.events import Event, Fact, written
 from tenants.ids import HOUSE
 from tenants.scope import gather, in_tenant
 
@@ -21,6 +23,11 @@ HOUSE_LIMIT = 20
 """House entries a second and process: whoever is no tenant of ours must not be able to fill the
 log.
 """
+
+TOLD_WITHIN = 2.0
+"""Seconds after which what was suppressed is told of, if no further entry did."""
+
+_log = structlog.get_logger(__name__)
 
 
 def record(*facts: Fact) -> None:
@@ -30,15 +37,43 @@ def record(*facts: Fact) -> None:
     gather(facts, _append)
 
 
-def record_for_house(fact: Fact) -> None:
-    """Appends to the house's chain what can't be attributed to a tenant; over the limit it is
-    counted in the next entry.
+def record_for_house(*facts: Fact) -> None:
+    """Appends to the house's chain, in one transaction, what can't be attributed to a tenant.
+
+    What is over the limit, or can't be written, is counted; the next entry tells how many, and one
+    of its own does if none comes soon.
     """
-    suppressed = _house.admit(time.monotonic())
-    if suppressed is None:
+    admitted, untold = _house.admit(len(facts), time.monotonic())
+    if admitted:
+        first = replace(facts[0], detail={**facts[0].detail, "suppressed_before": untold})
+        try:
+            in_tenant(HOUSE, lambda: record(first, *facts[1:admitted]))
+        except BaseException:
+            count_for_house(untold + admitted)
+            raise
+    if admitted < len(facts):
+        _tell_soon()
+
+
+def count_for_house(refusals: int) -> None:
+    """Counts refusals that get no entry of their own."""
+    _house.suppress(refusals)
+    _tell_soon()
+
+
+def tell_suppressed() -> None:
+    """Writes down now what was counted and not told yet: for the end of a process, and for when no
+    further entry comes to tell of it.
+    """
+    untold = _house.take_untold()
+    if not untold:
         return
-    told = replace(fact, detail={**fact.detail, "suppressed_before": suppressed})
-    in_tenant(HOUSE, lambda: record(told))
+    fact = Fact(Event.SUPPRESSED, datetime.now(UTC), detail={"suppressed_before": untold})
+    try:
+        in_tenant(HOUSE, lambda: record(fact))
+    except BaseException:
+        count_for_house(untold)
+        raise
 
 
 @dataclass(slots=True)
@@ -46,24 +81,61 @@ class _Cap:
     second: int = -1
     admitted: int = 0
     suppressed: int = 0
+    will_tell: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def admit(self, now: float) -> int | None:
-        """How many were suppressed since the last admitted one, or None when this one is over the
-        limit.
+    def admit(self, wanted: int, now: float) -> tuple[int, int]:
+        """How many of these are within the limit, and how many were suppressed before them and are
+        told with them.
         """
         with self.lock:
             if int(now) != self.second:
                 self.second, self.admitted = int(now), 0
-            if self.admitted >= HOUSE_LIMIT:
-                self.suppressed += 1
-                return None
-            self.admitted += 1
-            suppressed, self.suppressed = self.suppressed, 0
-            return suppressed
+            admitted = min(wanted, HOUSE_LIMIT - self.admitted)
+            self.admitted += admitted
+            untold = self.suppressed if admitted else 0
+            self.suppressed += wanted - admitted - untold
+            return admitted, untold
+
+    def suppress(self, refusals: int) -> None:
+        with self.lock:
+            self.suppressed += refusals
+
+    def take_untold(self) -> int:
+        with self.lock:
+            untold, self.suppressed = self.suppressed, 0
+            return untold
+
+    def is_first_to_tell(self) -> bool:
+        """Whether nobody has promised to tell yet; now somebody has."""
+        with self.lock:
+            promised, self.will_tell = self.will_tell, True
+            return not promised
+
+    def told(self) -> None:
+        with self.lock:
+            self.will_tell = False
 
 
 _house = _Cap()
+
+
+def _tell_soon() -> None:
+    if _house.is_first_to_tell():
+        timer = threading.Timer(TOLD_WITHIN, _tell_now)
+        timer.daemon = True
+        timer.start()
+
+
+def _tell_now() -> None:
+    """On a thread of its own, which leaves no connection behind."""
+    _house.told()
+    try:
+        tell_suppressed()
+    except DatabaseError as error:
+        _log.warning("refusals cannot be told of yet", error=str(error))
+    finally:
+        connection.close()
 
 
 def _append(facts: list[Fact]) -> None:

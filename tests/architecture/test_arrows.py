@@ -55,6 +55,13 @@ NEVER: dict[str, tuple[str, ...]] = {
         "messaging.rehearsal",
         "messaging.simulator",
     ),
+    "messaging.edge": (
+        "messaging.gateway",
+        "messaging.inbound",
+        "messaging.relay",
+        "messaging.api",
+        "messaging.rehearsal",
+    ),
     "messaging.gateway": ("messaging.inbound", "messaging.api", "messaging.rehearsal"),
     "messaging.inbound": ("messaging.gateway", "messaging.api", "messaging.rehearsal"),
     "hostsvc.embedded": ("django", "messaging", "tenants", "hostsvc.settings"),

@@ -4,19 +4,24 @@ chain, and another tenant's traffic meanwhile. None of it uses the host's own co
 
 from __future__ import annotations
 
+import asyncio
+import json
 import socket
 import ssl
-from collections.abc import Iterator
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
 import psycopg
 
-from tests.e2e.rig import Rig, mel, run
+from messaging.domain.instructions import BidOfferAcceptance
+from tests.e2e.rig import Rig, mel
 
 VICTIM, VICTIM_POINT, VICTIM_UNIT = "alder", "ALDR2", "ALDR-F03"
 HOUSE = "00000000-0000-0000-0000-000000000000"
@@ -45,6 +50,7 @@ class RawLink:
     link: socket.socket
     name: str
     number: int = 0
+    line: bytes = b""
     _rest: bytes = b""
 
     def __enter__(self) -> Self:
@@ -77,8 +83,8 @@ class RawLink:
             if not piece:
                 raise ConnectionResetError("the host closed the link")
             self._rest += piece
-        line, _, self._rest = self._rest.partition(b"\n")
-        _, header, data, _ = line.decode("ascii").split("^")
+        self.line, _, self._rest = self._rest.partition(b"\n")
+        _, header, data, _ = self.line.decode("ascii").split("^")
         return Said(header[:6].strip(), int(header[6:14]), int(header[28:36]), data)
 
     def greet(self) -> Said:
@@ -107,10 +113,15 @@ def message(name: str, type_: str, data: str, number: int = 0, reply: int = 0) -
 
 
 def connect(
-    stack: Rig, context: ssl.SSLContext | None, name: str = "", wait: float = 20
+    stack: Rig,
+    context: ssl.SSLContext | None,
+    name: str = "",
+    wait: float = 20,
+    port: int | None = None,
 ) -> RawLink:
+    """To the stack's gateway, or another of its gateways."""
     edl = stack.service["edl"]
-    plain = socket.create_connection((edl["host"], edl["port"]), wait)
+    plain = socket.create_connection((edl["host"], port or edl["port"]), wait)
     link = context.wrap_socket(plain, server_hostname=edl["host"]) if context else plain
     return RawLink(link, name)
 
@@ -139,20 +150,63 @@ def tenant_id(stack: Rig, name: str) -> str:
     return str(stack.query("SELECT id FROM tenants_tenant WHERE name = %s", name)[0][0])
 
 
-def refusals(stack: Rig, chain: str) -> int:
-    """Entries of refusals in a tenant's chain, or in the house's."""
-    chain_id = HOUSE if chain == "house" else tenant_id(stack, chain)
-    statement = "SELECT count(*) FROM audit_entry WHERE event = 'refused' AND tenant_id = %s"
-    return int(stack.query(statement, chain_id)[0][0])
+def chain_id(stack: Rig, chain: str) -> str:
+    return HOUSE if chain == "house" else tenant_id(stack, chain)
+
+
+def refusals(stack: Rig) -> Counter[str]:
+    """Entries of refusals, by chain. What was only counted is not among them."""
+    statement = "SELECT tenant_id, count(*) FROM audit_entry WHERE event = 'refused' GROUP BY 1"
+    return Counter({str(chain): int(count) for chain, count in stack.query(statement)})
+
+
+def last_refusals(stack: Rig, chain: str, many: int = 1) -> list[dict[str, Any]]:
+    """What the last entries of refusals in a chain tell, the last one last."""
+    rows = stack.query(
+        "SELECT record FROM audit_entry WHERE event = 'refused' AND tenant_id = %s"
+        " ORDER BY seq DESC LIMIT %s",
+        chain_id(stack, chain),
+        many,
+    )
+    return [json.loads(bytes(record))["detail"] for (record,) in reversed(rows)]
+
+
+def suppressed(stack: Rig) -> int:
+    """How many refusals the house's chain tells of that have no entry of their own."""
+    rows = stack.query("SELECT record FROM audit_entry WHERE tenant_id = %s", HOUSE)
+    told = (json.loads(bytes(record))["detail"] for (record,) in rows)
+    return sum(detail.get("suppressed_before", 0) for detail in told)
 
 
 @contextmanager
-def refused_once(stack: Rig, chain: str) -> Iterator[None]:
-    """Exactly one refusal more is in the chain afterwards."""
-    before = refusals(stack, chain)
+def refused(stack: Rig, chain: str, entries: int = 1) -> Iterator[None]:
+    """So many refusals more are in the chain afterwards, and none in any other."""
+    with refused_in(stack, {chain: entries}):
+        yield
+
+
+@contextmanager
+def refused_in(stack: Rig, wanted: Mapping[str, int]) -> Iterator[None]:
+    """The same in several chains."""
+    before = refusals(stack)
+    more = +Counter({chain_id(stack, chain): entries for chain, entries in wanted.items()})
     yield
-    stack.until(lambda: refusals(stack, chain) > before, 10)
-    assert refusals(stack, chain) == before + 1
+    stack.until(lambda: (refusals(stack) - before).total() >= more.total(), 30)
+    assert refusals(stack) - before == more
+
+
+@contextmanager
+def refused_or_counted(stack: Rig, times: int) -> Iterator[None]:
+    """So many refusals nobody can be named for: each is an entry, or is told of in the count."""
+
+    def known() -> int:
+        return refusals(stack)[HOUSE] + suppressed(stack)
+
+    before, elsewhere = known(), refusals(stack)
+    yield
+    stack.until(lambda: known() >= before + times, 30)
+    assert known() == before + times
+    assert set(refusals(stack) - elsewhere) == {HOUSE}
 
 
 @contextmanager
@@ -176,30 +230,48 @@ def _resident(pid: int) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
 
 
-@dataclass(slots=True)
-class Traffic:
-    """Another tenant's redeclarations while a test goes on; `said` are the host's answers."""
-
-    said: list[str] = field(default_factory=list)
-
-
 @contextmanager
-def traffic_beside(stack: Rig) -> Iterator[Traffic]:
-    """A redeclaration of the victim's is taken and answered during the block, by another link."""
-    traffic = Traffic()
-
-    async def work() -> None:
-        async with stack.control_point(VICTIM) as point:
-            await point.wait_ready()
-            for level in range(5):
-                number = await point.redeclare(mel(VICTIM_POINT, VICTIM_UNIT, 40 + level))
-                traffic.said.append((await point.result(number, final=True)).verdict)
-
+def traffic_beside(stack: Rig, least: int = 5) -> Iterator[None]:
+    """Another tenant's messages go up and down for as long as the block lasts: all of them arrive,
+    once, in order and as they were sent, and each gets its exact answer.
+    """
+    ends = threading.Event()
     with ThreadPoolExecutor(1) as threads:
-        going = threads.submit(run, work)
-        yield traffic
-        going.result(60)
-    assert traffic.said == ["OK"] * 5
+        going = threads.submit(asyncio.run, _converse(stack, least, ends))
+        try:
+            yield
+        finally:
+            ends.set()
+        going.result(120)
+
+
+async def _converse(stack: Rig, least: int, ends: threading.Event) -> None:
+    levels: list[int] = []
+    numbers: list[int] = []
+    async with stack.control_point(VICTIM) as point:
+        await point.wait_ready()
+        while len(levels) < least or not ends.is_set():
+            levels.append(40 + len(levels))
+            number = await point.redeclare(mel(VICTIM_POINT, VICTIM_UNIT, levels[-1]))
+            assert (await point.answered(number)).code == "OK"
+            assert (await point.result(number, final=True)).verdict == "OK"
+            told = await asyncio.to_thread(
+                stack.dispatch, VICTIM_UNIT, VICTIM_POINT, wait=30, level=len(levels)
+            )
+            assert told["answer"]["payload"]["status"] == "RECEIVED", told
+            assert told["response"]["verdict"] == "ACCEPTED", told
+            numbers.append(told["acceptanceNumber"])
+        came = [a.message for a in point.received if isinstance(a.message, BidOfferAcceptance)]
+        sent = [(number, level + 1) for level, number in enumerate(numbers)]
+        assert [(boa.number, boa.levels[-1].level_to) for boa in came] == sent
+        assert point.links == 1, "its link was broken"
+        assert not point.refusals
+    told_so_far = stack.control("GET", "/messages?since=0")["messages"]
+    payloads = [row.get("payload") or {} for row in told_so_far]
+    ups = [
+        p for p in payloads if p.get("bmUnit") == VICTIM_UNIT and p.get("type") == "redeclaration"
+    ]
+    assert [up["levels"][0]["levelFrom"] for up in ups[-len(levels) :]] == levels
 
 
 @contextmanager

@@ -85,7 +85,8 @@ class Rig:
     def dispatch(self, unit: str, point: str, **more: Any) -> Any:
         """Has the simulator send a BOA; `wait` is in its answer's query."""
         wait = more.pop("wait", 5)
-        return self.control("POST", f"/dispatch?wait={wait}", {**boa(unit, point), **more})
+        payload = boa(unit, point, level=more.pop("level", 50))
+        return self.control("POST", f"/dispatch?wait={wait}", {**payload, **more})
 
     def query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """As the vendor's staff, who read across tenants."""
@@ -96,7 +97,7 @@ class Rig:
         return subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=ROOT,
-            env={**_clean_environment(), **self.environment},
+            env={**clean_environment(), **self.environment},
             capture_output=True,
             text=True,
             check=False,
@@ -141,7 +142,7 @@ def start(var: Path) -> Rig:
             cwd=ROOT,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env=_clean_environment(),
+            env=clean_environment(),
         )
     deadline = time.monotonic() + START_SECONDS
     while not (var / "ready").exists():
@@ -152,7 +153,7 @@ def start(var: Path) -> Rig:
     return Rig(var, process)
 
 
-def _clean_environment() -> dict[str, str]:
+def clean_environment() -> dict[str, str]:
     """What a person's shell would have: none of the tests' own settings."""
     ours = ("HOSTSVC_", "DATABASE_", "REDIS_", "DJANGO_")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 import uvicorn
 from django.conf import settings
 
+from messaging.edge.allowance import Allowance, Held
 from messaging.inbound.app import InboundApp
 from messaging.inbound.server import CertificateProtocol
 from messaging.relay.register import OPERATOR_PROTOCOL
@@ -227,7 +228,7 @@ def both_ends(
     install(person, servers, database, SIGNING=keys.tenant_signing, SO_CLIENT=keys.tenant_tls)
     inbound = uvicorn.Server(
         uvicorn.Config(
-            InboundApp(),
+            InboundApp(Allowance(servers.redis, 1000, 2000), Held(256, 128 * 2**20)),
             port=0,
             http=CertificateProtocol,
             lifespan="off",
