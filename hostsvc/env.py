@@ -12,6 +12,7 @@ import base64
 import binascii
 import os
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -52,6 +53,15 @@ class Environment:
 
     def names(self, name: str, default: str) -> list[str]:
         return [part.strip() for part in self.text(name, default).split(",") if part.strip()]
+
+    def networks(self, name: str) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Networks in CIDR notation; one with bits beyond its prefix is bad, for it is hardly what
+        was meant.
+        """
+        try:
+            return tuple(ip_network(text) for text in self.names(name, ""))
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{name}: {error}") from None
 
     def path(self, name: str, default: Path) -> Path:
         return BASE_DIR / self.text(name, str(default))

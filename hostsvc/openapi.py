@@ -49,10 +49,10 @@ _REFUSALS = {
 _ONLY_WITH = {"400": "query", "404": "path"}
 
 
-class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class CredentialScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """Either header will do."""
 
-    target_class = "tenants.api.authentication.ApiKeyAuthentication"
+    target_class = "tenants.api.authentication.CredentialAuthentication"
     name = ["bearer", "apiKey"]
 
     def get_security_requirement(self, auto_schema: AutoSchema) -> list[dict[str, list[Any]]]:

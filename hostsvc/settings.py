@@ -63,6 +63,16 @@ EDL_CLIENT_CA = _env.path("HOSTSVC_EDL_CLIENT_CA", VAR_DIR / "tls" / "ca.pem")
 INBOUND_CLIENT_CA = _env.path("HOSTSVC_INBOUND_CLIENT_CA", VAR_DIR / "tls" / "ca.pem")
 PROFILE_DIR = _env.path("HOSTSVC_PROFILES", VAR_DIR / "profiles")
 
+# Whose word on a client is taken: X-Forwarded-For for its address, X-SSL-Client-Cert for its
+# certificate. From anybody else the first is not read and the second is refused.
+TRUSTED_PROXIES = _env.networks("HOSTSVC_TRUSTED_PROXIES")
+
+# Requests a minute to the API: of a tenant, of one of its keys, and of failed ones from an address.
+# A tenant's own quotas, set by the vendor, go before these.
+TENANT_QUOTA = _env.number("HOSTSVC_TENANT_QUOTA", 6000, 1, 10_000_000)
+KEY_QUOTA = _env.number("HOSTSVC_KEY_QUOTA", 1200, 1, 10_000_000)
+FAILURE_QUOTA = _env.number("HOSTSVC_FAILURE_QUOTA", 30, 1, 10_000_000)
+
 INSTALLED_APPS = [
     "unfold",
     "unfold.contrib.filters",
@@ -122,7 +132,7 @@ STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["tenants.api.authentication.ApiKeyAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["tenants.api.authentication.CredentialAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],

@@ -108,7 +108,7 @@ def test_a_key_with_one_character_changed_is_no_key(
 def test_a_revoked_or_expired_key_is_no_key(alice: Person) -> None:
     for column in ("revoked_at", "expires_at"):
         with tenant_scope(alice.tenant_id):
-            key = api_keys.mint("to be withdrawn")
+            key = api_keys.mint("to be withdrawn").text
         asker = client(headers={"X-API-Key": key})
         assert asker.get("/api/v1/tenant").status_code == 200
         with tenant_scope(alice.tenant_id):
