@@ -155,6 +155,10 @@ SPECTACULAR_SETTINGS = {
         "TenantState": "tenants.models.Tenant.State",
         "EndpointState": "tenants.models.Endpoint.State",
         "DeliveryState": "messaging.states.DeliveryState",
+        "MemberState": "tenants.models.Member.State",
+        "CredentialState": "tenants.api.keys.CredentialState",
+        "Role": "tenants.permissions.Role",
+        "Permission": "tenants.permissions.Permission",
         "InstructionKind": "messaging.domain.instructions.InstructionKind",
     },
     "POSTPROCESSING_HOOKS": [

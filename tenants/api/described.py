@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import cleandoc
 from typing import Any, TypeVar
 
 from drf_spectacular.utils import extend_schema, extend_schema_view
@@ -24,7 +25,7 @@ def described(
         told = extend_schema(
             operation_id=name,
             summary=summary,
-            description=text or f"{summary}.",
+            description=cleandoc(text) if text else f"{summary}.",
             tags=[tag],
             **more,
         )

@@ -11,6 +11,7 @@ from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -35,9 +36,17 @@ from tenants.permissions import Permission, as_written
 
 USUAL_OVERLAP_HOURS = 24
 LONGEST_OVERLAP_HOURS = 24 * 14
-PERMISSIONS = [one.value for one in Permission]
+PERMISSIONS = [(one.value, one.name) for one in Permission]
 C = TypeVar("C", bound=Credential)
-STATES = ["IN_FORCE", "ROTATED", "EXPIRED", "REVOKED", "NOT_YET"]
+
+
+class CredentialState(StrEnum):
+    NOT_YET = "NOT_YET"
+    IN_FORCE = "IN_FORCE"
+    ROTATED = "ROTATED"
+    """Another is in its place, and it lives on beside that until it expires."""
+    EXPIRED = "EXPIRED"
+    REVOKED = "REVOKED"
 
 
 class CredentialSerializer(serializers.ModelSerializer[Any]):
@@ -60,20 +69,13 @@ class CredentialSerializer(serializers.ModelSerializer[Any]):
     def get_member_name(self, row: Credential) -> str | None:
         return row.member.name if row.member else None
 
-    @extend_schema_field({"type": "array", "items": {"type": "string", "enum": PERMISSIONS}})
+    @extend_schema_field(serializers.ListField(child=serializers.ChoiceField(PERMISSIONS)))
     def get_permissions(self, row: Credential) -> list[str]:
         return as_written(permissions_of(row, row.member))
 
-    @extend_schema_field({"type": "string", "enum": STATES})
+    @extend_schema_field(serializers.ChoiceField([state.value for state in CredentialState]))
     def get_state(self, row: Credential) -> str:
-        moment = now()
-        if row.revoked_at is not None:
-            return "REVOKED"
-        if row.expires_at is not None and row.expires_at <= moment:
-            return "EXPIRED"
-        if not is_in_force(row, moment):
-            return "NOT_YET"
-        return "ROTATED" if getattr(row, "replaced_by_id", None) else "IN_FORCE"
+        return _state(row).value
 
 
 class ApiKeySerializer(CredentialSerializer):
@@ -204,21 +206,21 @@ class ApiKeyList(TenantList[ApiKey]):
 class ApiKeyDetail(TenantView):
     needs = {"PATCH": Permission.PEOPLE, "DELETE": Permission.READ}
 
-    def get(self, request: Request, key_id: UUID) -> Response:
-        row = _get(_keys(), request, key_id)
+    def get(self, request: Request, api_key_id: UUID) -> Response:
+        row = _get(_keys(), request, api_key_id)
         return Response(ApiKeySerializer(row).data)
 
-    def patch(self, request: Request, key_id: UUID) -> Response:
-        wanted, row = KeyChangeSerializer.of(request), _get(_locked(_keys()), request, key_id)
+    def patch(self, request: Request, api_key_id: UUID) -> Response:
+        wanted, row = KeyChangeSerializer.of(request), _get(_locked(_keys()), request, api_key_id)
         label, networks = wanted.get("label", row.label), wanted.get("networks", row.networks)
         api_keys.change(row, label, networks, by=caller_of(request).shown.told)
         return Response(ApiKeySerializer(row).data)
 
-    def delete(self, request: Request, key_id: UUID) -> Response:
+    def delete(self, request: Request, api_key_id: UUID) -> Response:
         """At once and for good; a second time it changes nothing. One's own takes no more than
         `read`.
         """
-        row = _get(_locked(_keys()), request, key_id)
+        row = _get(_locked(_keys()), request, api_key_id)
         api_keys.revoke(row, by=caller_of(request).shown.told)
         return Response(status=204)
 
@@ -234,12 +236,12 @@ class ApiKeyDetail(TenantView):
 class ApiKeyRotation(TenantView):
     needs = {"POST": Permission.READ}
 
-    def post(self, request: Request, key_id: UUID) -> Response:
+    def post(self, request: Request, api_key_id: UUID) -> Response:
         """A key in its place that may do the same, for as long; the old one lives on for the
         overlap. One's own takes no more than `read`.
         """
         wanted, caller = RotationSerializer.of(request), caller_of(request)
-        row = _get(_locked(_keys()), request, key_id)
+        row = _get(_locked(_keys()), request, api_key_id)
         with _refusals(caller):
             overlap = timedelta(hours=wanted["overlap_hours"])
             minted = api_keys.rotate(row, overlap, **_by(caller))
@@ -289,15 +291,27 @@ class ApiCertificateList(TenantList[ApiCertificate]):
 class ApiCertificateDetail(TenantView):
     needs = {"DELETE": Permission.READ}
 
-    def get(self, request: Request, certificate_id: UUID) -> Response:
-        row = _get(_certificates(), request, certificate_id)
+    def get(self, request: Request, api_certificate_id: UUID) -> Response:
+        row = _get(_certificates(), request, api_certificate_id)
         return Response(ApiCertificateSerializer(row).data)
 
-    def delete(self, request: Request, certificate_id: UUID) -> Response:
+    def delete(self, request: Request, api_certificate_id: UUID) -> Response:
         """At once; it may be pinned anew. One's own takes no more than `read`."""
-        row = _get(_locked(_certificates()), request, certificate_id)
+        row = _get(_locked(_certificates()), request, api_certificate_id)
         api_certificates.revoke(row, by=caller_of(request).shown.told)
         return Response(status=204)
+
+
+def _state(row: Credential) -> CredentialState:
+    moment = now()
+    if row.revoked_at is not None:
+        return CredentialState.REVOKED
+    if row.expires_at is not None and row.expires_at <= moment:
+        return CredentialState.EXPIRED
+    if not is_in_force(row, moment):
+        return CredentialState.NOT_YET
+    rotated = getattr(row, "replaced_by_id", None) is not None
+    return CredentialState.ROTATED if rotated else CredentialState.IN_FORCE
 
 
 def _keys() -> QuerySet[ApiKey]:
@@ -343,13 +357,10 @@ def _given(wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 def _member(member_id: UUID | None) -> Member | None:
-    """Another tenant's member, one who has left and one there never was are told alike."""
+    """Raises Http404 for another tenant's, as for one who has left and one there never was."""
     if member_id is None:
         return None
-    row = Member.objects.filter(id=member_id, state=Member.State.ACTIVE).first()
-    if row is None:
-        raise serializers.ValidationError({"member_id": ["There is no such member."]})
-    return row
+    return get_object_or_404(Member, id=member_id, state=Member.State.ACTIVE)
 
 
 def _by(caller: Caller) -> dict[str, Any]:

@@ -64,7 +64,7 @@ class WhoAmISerializer(serializers.Serializer[dict[str, object]]):
     credential_id = serializers.UUIDField()
     label = serializers.CharField()  # type: ignore[assignment]
     permissions = serializers.ListField(
-        child=serializers.ChoiceField(choices=[one.value for one in Permission]),
+        child=serializers.ChoiceField(choices=[(one.value, one.name) for one in Permission]),
         help_text="What may be done now: the key's scopes within its member's role.",
     )
     expires_at = serializers.DateTimeField(allow_null=True)
