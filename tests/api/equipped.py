@@ -5,7 +5,7 @@ for the API.
 from __future__ import annotations
 
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from messaging.rehearsal.authority import Authority, Issued
 from tenants import api_certificates, api_keys, members
@@ -26,8 +26,4 @@ def equip(person: Person) -> Issued:
 
 
 def prove(issued: Issued, text: bytes) -> bytes:
-    key = issued.key
-    if isinstance(key, rsa.RSAPrivateKey):
-        return key.sign(text, padding.PKCS1v15(), hashes.SHA256())
-    assert isinstance(key, ec.EllipticCurvePrivateKey)
-    return key.sign(text, ec.ECDSA(hashes.SHA256()))
+    return issued.key.sign(text, ec.ECDSA(hashes.SHA256()))
