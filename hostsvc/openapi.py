@@ -56,10 +56,10 @@ _ONLY_WITH = {"400": {"query", "body"}, "404": {"path"}, "409": {"body", "delete
 
 
 class CredentialScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """Either header will do."""
+    """Any one will do."""
 
     target_class = "tenants.api.authentication.CredentialAuthentication"
-    name = ["bearer", "apiKey"]
+    name = ["bearer", "apiKey", "certificate"]
 
     def get_security_requirement(self, auto_schema: AutoSchema) -> list[dict[str, list[Any]]]:
         return [{name: []} for name in self.name]
@@ -68,6 +68,7 @@ class CredentialScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyp
         return [
             {"type": "http", "scheme": "bearer", "description": "An API key, `hsk_...`."},
             {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+            {"type": "mutualTLS", "description": "A client certificate that was pinned."},
         ]
 
 

@@ -61,6 +61,10 @@ TLS_CERTIFICATE = _env.path("HOSTSVC_TLS_CERTIFICATE", VAR_DIR / "tls" / "host.p
 TLS_KEY = _env.path("HOSTSVC_TLS_KEY", VAR_DIR / "tls" / "host.key")
 EDL_CLIENT_CA = _env.path("HOSTSVC_EDL_CLIENT_CA", VAR_DIR / "tls" / "ca.pem")
 INBOUND_CLIENT_CA = _env.path("HOSTSVC_INBOUND_CLIENT_CA", VAR_DIR / "tls" / "ca.pem")
+# Set, the API's process (hostsvc.web) ends TLS itself; clients' certificates chain to the bundle.
+WEB_TLS_CERTIFICATE = _env.text("HOSTSVC_WEB_TLS_CERTIFICATE", "")
+WEB_TLS_KEY = _env.path("HOSTSVC_WEB_TLS_KEY", VAR_DIR / "tls" / "host.key")
+WEB_CLIENT_CA = _env.path("HOSTSVC_WEB_CLIENT_CA", VAR_DIR / "tls" / "ca.pem")
 PROFILE_DIR = _env.path("HOSTSVC_PROFILES", VAR_DIR / "profiles")
 
 # Whose word on a client is taken: X-Forwarded-For for its address, X-SSL-Client-Cert for its

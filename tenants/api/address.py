@@ -8,6 +8,7 @@ the peer's address from a header (uvicorn: --no-proxy-headers), or anybody could
 from __future__ import annotations
 
 import ipaddress
+import re
 from urllib.parse import unquote_to_bytes
 
 from cryptography import x509
@@ -18,7 +19,10 @@ from tenants.credentials import Address
 
 CERTIFICATE_HEADER = "X-SSL-Client-Cert"
 FORWARDED_HEADER = "X-Forwarded-For"
+CERTIFICATE_STATE = "hostsvc.client_certificate"
 _LONGEST = 65_536
+# One and nothing else: of two, the first could be the client's own, which a proxy only added to.
+_ONE_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*")
 _MOST_HOPS = 32
 
 
@@ -51,19 +55,32 @@ def peer_address(request: HttpRequest) -> Address | None:
 
 
 def shown_certificate(request: HttpRequest) -> x509.Certificate | None:
-    """The certificate that the client proved to have in its TLS handshake with a proxy of ours.
+    """The certificate that the client proved to have in its TLS handshake with this process, or
+    with a proxy of ours.
 
     Raises ForgedHeader and UnreadableCertificate.
     """
     text = request.headers.get(CERTIFICATE_HEADER, "")
     if not text:
-        return None
+        return _of_the_connection(request)
     if not _is_trusted(peer_address(request)):
         raise ForgedHeader
+    pem = unquote_to_bytes(text[:_LONGEST])
+    if not _ONE_PEM.fullmatch(pem):
+        raise UnreadableCertificate
     try:
-        return x509.load_pem_x509_certificate(unquote_to_bytes(text[:_LONGEST]))
+        return x509.load_pem_x509_certificate(pem)
     except ValueError:
         raise UnreadableCertificate from None
+
+
+def _of_the_connection(request: HttpRequest) -> x509.Certificate | None:
+    """What a server that ends TLS itself has put into the state of the connection, where no client
+    can.
+    """
+    state: dict[str, object] = getattr(request, "scope", {}).get("state") or {}
+    der = state.get(CERTIFICATE_STATE)
+    return x509.load_der_x509_certificate(der) if isinstance(der, bytes) and der else None
 
 
 def _is_trusted(address: Address | None) -> bool:

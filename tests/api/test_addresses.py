@@ -181,6 +181,14 @@ def test_negative_control_were_the_stranger_a_proxy_the_header_would_let_them_in
     assert shown(robot, STRANGER).status_code == 200
 
 
+def test_of_two_certificates_in_one_header_neither_is_taken(alice: Person, asking: Ask) -> None:
+    """A proxy that adds to what the client sent would else speak with the client's voice."""
+    robot = issued(alice)
+    asking(alice).post(CERTIFICATES, pinning(robot, alice), format="json")
+    for text in (f"{quote(robot.pem)},{quote(robot.pem)}", quote(robot.pem + robot.pem)):
+        assert ask(PROXY, {"X-SSL-Client-Cert": text}).status_code == 401
+
+
 @pytest.mark.parametrize("text", ["nonsense", "%2D%2D", quote("-----BEGIN CERTIFICATE-----\nAA")])
 def test_what_is_no_certificate_is_refused(database: str, text: str) -> None:
     assert ask(PROXY, {"X-SSL-Client-Cert": text}).status_code == 401

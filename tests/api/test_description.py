@@ -82,8 +82,9 @@ def test_refusals_are_as_described(
 
 
 @pytest.mark.parametrize(("route", "method"), OPERATIONS)
-def test_either_header_will_do(route: str, method: str) -> None:
-    assert operation(route, method)["security"] == [{"bearer": []}, {"apiKey": []}]
+def test_a_key_in_either_header_or_a_certificate_will_do(route: str, method: str) -> None:
+    ways: list[dict[str, Any]] = [{"bearer": []}, {"apiKey": []}, {"certificate": []}]
+    assert operation(route, method)["security"] == ways
 
 
 def test_every_typed_message_is_described() -> None:
