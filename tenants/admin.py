@@ -60,10 +60,10 @@ class TenantAdmin(WalledAdmin):
 
     @admin.display(description="people")
     def owner(self, row: Tenant) -> str:
-        if first_owner.has_owner(row.id):
-            return "looked after by an owner of the tenant's own"
+        if first_owner.is_looked_after(row.id):
+            return "looked after by the tenant itself"
         address = reverse("admin:tenants_tenant_owner", args=(row.id,))
-        text = "there is no owner who has a key: mint one"
+        text = "nobody has a key to look after them with: mint one"
         return format_html('<a class="text-primary-600" href="{}">{}</a>', address, text)
 
     def get_urls(self) -> list[URLPattern]:
@@ -82,8 +82,8 @@ class TenantAdmin(WalledAdmin):
         by = request.user.get_username()
         try:
             key = first_owner.mint_owner_key(row.id, **form.cleaned_data, by=by)
-        except first_owner.HasOwner:
-            form.add_error(None, "The tenant has an owner who can do this.")
+        except first_owner.LookedAfter:
+            form.add_error(None, "The tenant has somebody who can do this.")
         except EmailTaken:
             form.add_error("email", "A member who is no owner has this address.")
         else:

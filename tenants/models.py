@@ -7,6 +7,7 @@ it.
 
 from __future__ import annotations
 
+from django.core.validators import MinValueValidator
 from django.db import models
 
 from tenants.ids import new_id
@@ -38,10 +39,16 @@ class Tenant(models.Model):
     state = models.TextField(choices=State, default=State.ACTIVE)
     created_at = models.DateTimeField(auto_now_add=True)
     requests_per_minute = models.PositiveIntegerField(
-        null=True, blank=True, help_text="Of the API, by all its keys together; else the setting."
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Of the API, by all its keys together; else the setting.",
     )
     key_requests_per_minute = models.PositiveIntegerField(
-        null=True, blank=True, help_text="Of the API, by any one of its keys; else the setting."
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Of the API, by any one of its keys; else the setting.",
     )
 
     objects = WalledManager()

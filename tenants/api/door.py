@@ -57,6 +57,8 @@ class TenantView(APIView):
     """
 
     metadata_class = None
+    opens_scope = True
+    """A view that speaks to others over the network says no, and opens scopes around that."""
     needs: Mapping[str, Permission] = {}
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -66,6 +68,7 @@ class TenantView(APIView):
         handler = getattr(self, name, None)
         if handler is not None:
             require(caller, self.needed(name.upper()))
+        if handler is not None and self.opens_scope:
             setattr(self, name, _within(caller, handler))
 
     def finalize_response(

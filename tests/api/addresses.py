@@ -16,7 +16,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from messaging.models import Message
 from tenants.api.door import TenantList, TenantView
-from tenants.models import ApiCertificate, ApiKey, Member
+from tenants.models import ApiCertificate, ApiKey, Certificate, Endpoint, Member
 from tenants.scope import tenant_scope
 from tests.people import Person
 
@@ -30,6 +30,8 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 # What an address's parameter names: some row of the tenant whose scope is open.
 ROWS: Mapping[str, Callable[[], UUID]] = {
     "message_id": lambda: Message.objects.order_by("id")[0].id,
+    "endpoint_id": lambda: Endpoint.objects.order_by("id")[0].id,
+    "certificate_id": lambda: Certificate.objects.order_by("id")[0].id,
     "member_id": lambda: Member.objects.filter(role="OBSERVER").latest("id").id,
     "api_key_id": lambda: ApiKey.objects.filter(label="spare").latest("id").id,
     "api_certificate_id": lambda: ApiCertificate.objects.latest("id").id,
@@ -43,8 +45,14 @@ BODIES: Mapping[tuple[str, str], dict[str, Any]] = {
 }
 
 
+# Addresses of the process beside the API's: whether it is alive and well, which tells of no tenant.
+BESIDE = {"/healthz", "/readyz"}
+
+
 def routes() -> dict[str, Any]:
-    """Every address of the API as the urlconf has it, with its view's class."""
+    """Every address of the web process as the urlconf has it, with its view's class; those of the
+    API without their prefix.
+    """
 
     def below(patterns: list[Any], prefix: str) -> Iterator[tuple[str, Any]]:
         for pattern in patterns:
@@ -55,7 +63,7 @@ def routes() -> dict[str, Any]:
                 yield route, getattr(pattern.callback, "cls", None)
 
     found = below(get_resolver("hostsvc.urls").url_patterns, "/")
-    return {route.removeprefix(PREFIX): view for route, view in found if route.startswith(PREFIX)}
+    return {route.removeprefix(PREFIX): view for route, view in found}
 
 
 def offered(route: str) -> tuple[str, ...]:
@@ -79,7 +87,7 @@ def address(route: str, person: Person) -> str:
 
 
 ROUTES = routes()
-WALLED = sorted(route for route in ROUTES if route not in PUBLIC)
+WALLED = sorted(ROUTES.keys() - PUBLIC - BESIDE)
 READ = [route for route in WALLED if "GET" in offered(route)]
 LISTS = [route for route in READ if issubclass(ROUTES[route], TenantList)]
 BY_ID = [route for route in WALLED if parameters(route)]
