@@ -1,10 +1,13 @@
 """Django's entry for the wiring: makes our Celery application the one that tasks are sent
-through.
+through, and the staff's groups once the database is migrated.
 """
 
 from __future__ import annotations
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
+from django.db.models.signals import post_migrate
+
+from hostsvc.staff_groups import make_groups
 
 
 class HostsvcConfig(AppConfig):
@@ -15,3 +18,5 @@ class HostsvcConfig(AppConfig):
         from hostsvc.celery import app
 
         app.set_default()
+        # The last of the applications: by then every permission there is has been made.
+        post_migrate.connect(make_groups, sender=list(apps.get_app_configs())[-1])

@@ -29,6 +29,7 @@ _PROBLEM = {
         "status": {"type": "integer"},
         "code": {"type": "string"},
         "detail": {"type": "string"},
+        "permissions": {"type": "array", "items": {"type": "string"}},
         "errors": {
             "type": "array",
             "items": {
@@ -41,19 +42,24 @@ _PROBLEM = {
     "required": ["type", "title", "status", "code"],
 }
 _REFUSALS = {
-    "400": "A parameter or field is bad, unknown or given twice: `invalid`.",
-    "401": "No key, or one that is not in force: `not-authenticated`, `authentication-failed`.",
+    "400": "A parameter or member is bad, unknown or given twice: `invalid`, `parse-error`.",
+    "401": "No key or certificate, or one that is not in force: `not-authenticated`, "
+    "`authentication-failed`.",
+    "403": "The caller may not do this: `permission-needed`, with `permissions`.",
     "404": "No such row of this tenant: `not-found`.",
+    "409": "What there is stands against it; `code` says what.",
+    "429": "A quota is spent, or too many were shown that are not in force: `too-many-requests`, "
+    "with Retry-After. Quotas are told by RateLimit-Policy and RateLimit in every answer.",
     "503": "The database is away, or the question took too long: `unavailable`, `took-too-long`.",
 }
-_ONLY_WITH = {"400": {"query", "body"}, "404": {"path"}}
+_ONLY_WITH = {"400": {"query", "body"}, "404": {"path"}, "409": {"body", "delete"}}
 
 
-class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """Either header will do."""
+class CredentialScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """Any one will do."""
 
-    target_class = "tenants.api.authentication.ApiKeyAuthentication"
-    name = ["bearer", "apiKey"]
+    target_class = "tenants.api.authentication.CredentialAuthentication"
+    name = ["bearer", "apiKey", "certificate"]
 
     def get_security_requirement(self, auto_schema: AutoSchema) -> list[dict[str, list[Any]]]:
         return [{name: []} for name in self.name]
@@ -62,6 +68,7 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
         return [
             {"type": "http", "scheme": "bearer", "description": "An API key, `hsk_...`."},
             {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+            {"type": "mutualTLS", "description": "A client certificate that was pinned."},
         ]
 
 
@@ -69,8 +76,8 @@ def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """Adds the typed messages' schemas, and to each operation the refusals it can answer with."""
     result["components"]["schemas"] |= {**schemas(), "Problem": _PROBLEM}
     for operations in result["paths"].values():
-        for operation in operations.values():
-            places = {parameter["in"] for parameter in operation.get("parameters", ())}
+        for method, operation in operations.items():
+            places = {method, *(parameter["in"] for parameter in operation.get("parameters", ()))}
             places |= {"body"} if "requestBody" in operation else set()
             statuses = [s for s in _REFUSALS if s not in _ONLY_WITH or _ONLY_WITH[s] & places]
             operation["responses"] |= {status: _refusal(_REFUSALS[status]) for status in statuses}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from http import HTTPStatus
 from typing import Any
 
@@ -39,7 +40,7 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
     set_rollback()
     response = _of(error)
     if (wait := getattr(error, "wait", None)) is not None:
-        response["Retry-After"] = str(int(wait) + 1)
+        response["Retry-After"] = str(math.ceil(wait))
     if scheme := getattr(error, "auth_header", None):
         response["WWW-Authenticate"] = scheme
     return response
@@ -80,7 +81,9 @@ def _of(error: exceptions.APIException) -> Response:
     if isinstance(error, exceptions.ValidationError):
         return problem(400, "invalid", errors=_items(error.detail))
     code = str(error.default_code).replace("_", "-")
-    return problem(error.status_code, code, detail=str(error.detail))
+    response = problem(error.status_code, code, detail=str(error.detail))
+    response.data |= getattr(error, "members", {})
+    return response
 
 
 def _without_database(error: Exception) -> Response:

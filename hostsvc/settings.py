@@ -67,7 +67,21 @@ INBOUND_RATE = _env.number("HOSTSVC_INBOUND_RATE", 1_000, 1, 1_000_000)
 INBOUND_BURST = _env.number("HOSTSVC_INBOUND_BURST", 2_000, 1, 1_000_000)
 INBOUND_AT_ONCE = _env.number("HOSTSVC_INBOUND_AT_ONCE", 256, 1, 100_000)
 INBOUND_HELD_MB = _env.number("HOSTSVC_INBOUND_HELD_MB", 128, 64, 65_536)
+# Set, the API's process (hostsvc.web) ends TLS itself; clients' certificates chain to the bundle.
+WEB_TLS_CERTIFICATE = _env.text("HOSTSVC_WEB_TLS_CERTIFICATE", "")
+WEB_TLS_KEY = _env.path("HOSTSVC_WEB_TLS_KEY", VAR_DIR / "tls" / "host.key")
+WEB_CLIENT_CA = _env.path("HOSTSVC_WEB_CLIENT_CA", VAR_DIR / "tls" / "ca.pem")
 PROFILE_DIR = _env.path("HOSTSVC_PROFILES", VAR_DIR / "profiles")
+
+# Whose word on a client is taken: X-Forwarded-For for its address, X-SSL-Client-Cert for its
+# certificate. From anybody else the first is not read and the second is refused.
+TRUSTED_PROXIES = _env.networks("HOSTSVC_TRUSTED_PROXIES")
+
+# Requests a minute to the API: of a tenant, of one of its keys, and of failed ones from an address.
+# A tenant's own quotas, set by the vendor, go before these.
+TENANT_QUOTA = _env.number("HOSTSVC_TENANT_QUOTA", 6000, 1, 10_000_000)
+KEY_QUOTA = _env.number("HOSTSVC_KEY_QUOTA", 1200, 1, 10_000_000)
+FAILURE_QUOTA = _env.number("HOSTSVC_FAILURE_QUOTA", 30, 1, 10_000_000)
 
 INSTALLED_APPS = [
     "unfold",
@@ -128,7 +142,7 @@ STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["tenants.api.authentication.ApiKeyAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["tenants.api.authentication.CredentialAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
@@ -151,6 +165,10 @@ SPECTACULAR_SETTINGS = {
         "TenantState": "tenants.models.Tenant.State",
         "EndpointState": "tenants.models.Endpoint.State",
         "DeliveryState": "messaging.states.DeliveryState",
+        "MemberState": "tenants.models.Member.State",
+        "CredentialState": "tenants.api.keys.CredentialState",
+        "Role": "tenants.permissions.Role",
+        "Permission": "tenants.permissions.Permission",
         "InstructionKind": "messaging.domain.instructions.InstructionKind",
     },
     "POSTPROCESSING_HOOKS": [

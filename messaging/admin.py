@@ -1,10 +1,11 @@
 """The vendor's pages on what was carried: messages, deliveries and attempts, to be looked at only.
-Bodies are not shown.
+A body is shown to whoever gives a reason, which the tenant's audit log then holds.
 """
 
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -22,8 +24,9 @@ from unfold.decorators import action
 
 from messaging.models import Attempt, Delivery, Due, Message
 from messaging.probing.run import NoSuchEndpoint, TestUnderWay, last_report, run
-from tenants import directory
+from tenants import asking, directory
 from tenants.admin import EndpointAdmin
+from tenants.audit import viewing
 from tenants.audit.models import Entry
 from tenants.models import ConnectionTest, Endpoint
 from tenants.staff import TENANT_FILTER, CarriedAdmin, WithinFilter, moment, table, written
@@ -31,6 +34,9 @@ from tenants.staff import TENANT_FILTER, CarriedAdmin, WithinFilter, moment, tab
 _SPOTS = {"green": "#16a34a", "yellow": "#ca8a04", "red": "#dc2626", "grey": "#9ca3af"}
 SHOWN = 200
 """Rows of a table within a page."""
+BODY_SHOWN = 65_536
+CONTROLS = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n"}
+"""Control characters as the pictures of them."""
 
 
 class DeliveryInline(TabularInline):  # type: ignore[misc]
@@ -59,8 +65,40 @@ class MessageAdmin(CarriedAdmin):
     inlines = (DeliveryInline,)
     fields = (
         *("id", "tenant", "received", "kind", "bm_unit", "origin", "endpoint", "reference"),
-        *("answers_link", "digest", "refusal_code", "refusal_text", "timeline"),
+        *("answers_link", "digest", "body", "refusal_code", "refusal_text", "timeline"),
     )
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.body_view)
+        own = [path("<uuid:message_id>/body/", view, name="messaging_message_body")]
+        return [*own, *super().get_urls()]
+
+    def body_view(self, request: HttpRequest, message_id: UUID) -> HttpResponse:
+        """Tells digest and length, asks for a reason, and then shows the bytes."""
+        asking.require(request, "audit.view_body")
+        row = get_object_or_404(Message, id=message_id)
+        kept = viewing.Kept(row.tenant_id, row.id, bytes(row.body_digest), row.received_at)
+        length, form = viewing.find_length(kept), asking.ReasonForm(request.POST or None)
+        shown = partial(
+            asking.page,
+            request,
+            f"Body of {row}",
+            reverse("admin:messaging_message_change", args=(row.id,)),
+            facts=(("Tenant", row.tenant), ("SHA-256", kept.digest.hex()), ("Bytes", length)),
+        )
+        if length is None:
+            return shown(shown=[("The body", "has been deleted.")])
+        if request.method != "POST" or not form.is_valid():
+            return shown(form=form, verb="Show the body")
+        reason, by = form.cleaned_data["reason"], request.user.get_username()
+        return shown(shown=written_out(viewing.view(kept, by=by, reason=reason)))
+
+    @admin.display(description="body")
+    def body(self, row: Message) -> SafeString:
+        address = reverse("admin:messaging_message_body", args=(row.id,))
+        return format_html(
+            '<a class="text-primary-600" href="{}">give a reason to see it</a>', address
+        )
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Message], search_term: str
@@ -188,6 +226,17 @@ class AttemptAdmin(CarriedAdmin):
     @admin.display(description="delivery")
     def delivery_link(self, row: Attempt) -> str:
         return _link("delivery", row.delivery_id)
+
+
+def written_out(content: bytes) -> list[tuple[str, object]]:
+    """As text where it is text, and in hexadecimal, sixteen bytes a line; no more than a page
+    bears.
+    """
+    start = content[:BODY_SHOWN]
+    lines = (start[at : at + 16].hex(" ") for at in range(0, len(start), 16))
+    more = "" if len(start) == len(content) else f" (the first {len(start)} bytes)"
+    text = start.decode("utf-8", errors="replace").translate(CONTROLS)
+    return [(f"As text{more}", text), (f"In hexadecimal{more}", "\n".join(lines))]
 
 
 def _detail(entry: Entry) -> str:

@@ -12,14 +12,23 @@ from cryptography import x509
 from django import forms
 from django.contrib import admin
 from django.db.models import Model, Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 
-from tenants import directory
+from tenants import (
+    admin_people,  # noqa: F401  (registers its pages)
+    asking,
+    directory,
+    first_owner,
+)
 from tenants.audit.events import Event
 from tenants.certificates import fingerprint_of
 from tenants.directory import Known
 from tenants.endpoints import Draft, clash_of, faults_of
 from tenants.ids import HOUSE
+from tenants.members import EmailTaken
 from tenants.models import BmUnit, Certificate, Endpoint, Peer, PeerCertificate, Tenant
 from tenants.staff import TENANT_FILTER, ReadOnlyAdmin, WalledAdmin
 
@@ -34,9 +43,12 @@ class TenantAdmin(WalledAdmin):
     list_filter = ("state",)
     search_fields = ("name", "participant_id", "trading_agent")
     ordering = ("name",)
-    fields = ("id", "name", "participant_id", "trading_agent", "state", "created_at")
-    readonly_fields = ("id", "name", "participant_id", "trading_agent", "created_at")
-    told = ("state",)
+    fields = (
+        *("id", "name", "participant_id", "trading_agent", "state", "created_at"),
+        *("requests_per_minute", "key_requests_per_minute", "owner"),
+    )
+    readonly_fields = ("id", "name", "participant_id", "trading_agent", "created_at", "owner")
+    told = ("state", "requests_per_minute", "key_requests_per_minute")
 
     def tenant_of(self, row: Any) -> UUID:
         tenant_id: UUID = row.id
@@ -48,6 +60,39 @@ class TenantAdmin(WalledAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
+    @admin.display(description="people")
+    def owner(self, row: Tenant) -> str:
+        if first_owner.is_looked_after(row.id):
+            return "looked after by the tenant itself"
+        address = reverse("admin:tenants_tenant_owner", args=(row.id,))
+        text = "nobody has a key to look after them with: mint one"
+        return format_html('<a class="text-primary-600" href="{}">{}</a>', address, text)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.owner_view)
+        own = [path("<uuid:tenant_id>/owner/", view, name="tenants_tenant_owner")]
+        return [*own, *super().get_urls()]
+
+    def owner_view(self, request: HttpRequest, tenant_id: UUID) -> HttpResponse:
+        """Asks who is to be the owner, and shows their key once."""
+        asking.require(request, "tenants.add_apikey")
+        row = get_object_or_404(Tenant, id=tenant_id)
+        title, back = f"An owner for {row}", reverse("admin:tenants_tenant_change", args=(row.id,))
+        form = asking.OwnerForm(request.POST or None)
+        if request.method != "POST" or not form.is_valid():
+            return asking.page(request, title, back, form=form, verb="Mint the key")
+        by = request.user.get_username()
+        try:
+            key = first_owner.mint_owner_key(row.id, **form.cleaned_data, by=by)
+        except first_owner.LookedAfter:
+            form.add_error(None, "The tenant has somebody who can do this.")
+        except EmailTaken:
+            form.add_error("email", "A member who is no owner has this address.")
+        else:
+            shown = [("The key, which is never shown again", key)]
+            return asking.page(request, title, back, shown=shown)
+        return asking.page(request, title, back, form=form, verb="Mint the key")
+
 
 # The forms name no model: the admin does when it makes a page. Named here, they would ask the
 # walled managers for rows as soon as this module is read, also by processes that are not the
@@ -58,7 +103,8 @@ _EMPTY = Draft("", "", "", "")
 class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name in ("peer", "settings"):
+        # On the page of somebody who only looks there are no fields.
+        for name in self.fields.keys() & {"peer", "settings"}:
             self.fields[name].required = False
 
     def clean_settings(self) -> dict[str, Any]:
@@ -108,6 +154,11 @@ class EndpointAdmin(WalledAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return () if obj is None else ("tenant", "name", "protocol", "transport", "environment")
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """Settings may hold a secret: they are for those who write them."""
+        hidden = () if self.has_change_permission(request, obj) else ("settings",)
+        return [name for name in self.fields if name not in hidden]
+
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
@@ -115,7 +166,8 @@ class EndpointAdmin(WalledAdmin):
 class BmUnitForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["generation_capacity_mw"].required = False
+        for name in self.fields.keys() & {"generation_capacity_mw"}:
+            self.fields[name].required = False
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]

@@ -23,6 +23,7 @@ class Known(StrEnum):
     CONTROL_POINT_CERTIFICATE = "control point certificate"
     PARTICIPANT = "participant"
     API_KEY = "api key"
+    API_CERTIFICATE = "api certificate"
     BM_UNIT = "bm unit"
     TENANT_NAME = "tenant name"
 

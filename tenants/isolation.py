@@ -152,6 +152,67 @@ NOTE_CHANGE = migrations.RunSQL(
 )
 
 
+# The parent's policies hold for whoever comes through the parent. These hold for the owner, who
+# alone can name a partition.
+WALLED_PARTITIONS = migrations.RunSQL(
+    """
+    CREATE FUNCTION wall_partition(p_name text) RETURNS void
+    LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+    DECLARE
+        own_rows text :=
+            $own$tenant_id = NULLIF(current_setting('app.tenant_id', true), '')::uuid$own$;
+    BEGIN
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', p_name);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', p_name);
+        EXECUTE format('CREATE POLICY tenant_wall ON %I USING (%s) WITH CHECK (%s)',
+                       p_name, own_rows, own_rows);
+    END $$;
+    REVOKE ALL ON FUNCTION wall_partition(text) FROM PUBLIC;
+
+    CREATE OR REPLACE FUNCTION ensure_partitions(p_until date) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    DECLARE
+        parent text;
+        month date;
+        child text;
+        made integer := 0;
+    BEGIN
+        PERFORM pg_advisory_xact_lock(hashtext('ensure_partitions'));
+        FOR parent IN SELECT name FROM partitioned_table LOOP
+            month := date_trunc('month', current_date - interval '1 month');
+            WHILE month <= least(p_until, (current_date + interval '24 months')::date) LOOP
+                child := parent || to_char(month, '_YYYY_MM');
+                IF to_regclass(child) IS NULL THEN
+                    EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L)',
+                                   child, parent, month, (month + interval '1 month')::date);
+                    EXECUTE format('CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON %I'
+                                   ' FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()', child);
+                    PERFORM wall_partition(child);
+                    made := made + 1;
+                END IF;
+                month := (month + interval '1 month')::date;
+            END LOOP;
+        END LOOP;
+        RETURN made;
+    END $$;
+
+    DO $$
+    DECLARE
+        child text;
+    BEGIN
+        FOR child IN
+            SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+            JOIN pg_class p ON p.oid = i.inhparent
+            WHERE p.relname IN (SELECT name FROM partitioned_table) AND c.relkind = 'r'
+        LOOP
+            PERFORM wall_partition(child);
+        END LOOP;
+    END $$;
+    """,
+    migrations.RunSQL.noop,
+)
+
+
 def _grants(table: str, app: str, staff: str) -> tuple[str, ...]:
     return (
         f"GRANT {app} ON {table} TO hostsvc_app",

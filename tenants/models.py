@@ -1,5 +1,5 @@
-"""The tables of who we act for: tenants, their BM units, endpoints, certificates and keys; and the
-vendor's register of peers.
+"""The tables of who we act for: tenants, their people, BM units, endpoints, certificates and keys;
+and the vendor's register of peers.
 
 Thin: what the columns promise is in constraints, what is done with them in the modules named for
 it.
@@ -7,9 +7,11 @@ it.
 
 from __future__ import annotations
 
+from django.core.validators import MinValueValidator
 from django.db import models
 
 from tenants.ids import new_id
+from tenants.permissions import Role
 from tenants.rows import TenantRow, WalledManager
 
 
@@ -36,6 +38,18 @@ class Tenant(models.Model):
     trading_agent = models.CharField(max_length=9, blank=True)
     state = models.TextField(choices=State, default=State.ACTIVE)
     created_at = models.DateTimeField(auto_now_add=True)
+    requests_per_minute = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Of the API, by all its keys together; else the setting.",
+    )
+    key_requests_per_minute = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Of the API, by any one of its keys; else the setting.",
+    )
 
     objects = WalledManager()
 
@@ -231,21 +245,110 @@ class DataKey(TenantRow):
         return f"data key of {self.tenant_id}"
 
 
-class ApiKey(TenantRow):
+class Member(TenantRow):
+    """A person of the tenant's. One who has left stays as a row, for the audit log names them."""
+
+    class State(models.TextChoices):
+        ACTIVE = "ACTIVE"
+        REMOVED = "REMOVED"
+
+    name = models.TextField()
+    email = models.TextField(help_text="In lower case.")
+    role = models.TextField(choices=[(role.value, role.value) for role in Role])
+    state = models.TextField(choices=State, default=State.ACTIVE)
+    created_at = models.DateTimeField(auto_now_add=True)
+    removed_at = models.DateTimeField(null=True)
+    last_seen_at = models.DateTimeField(null=True, help_text="To the minute.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "email"],
+                condition=models.Q(state="ACTIVE"),
+                name="member_email_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Credential(TenantRow):
+    """What a caller of the API shows. It acts for a member, and then within the member's role, or
+    for the tenant itself.
+    """
+
+    member = models.ForeignKey(
+        Member, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+    )
+    label = models.TextField(blank=True)
+    scopes = models.JSONField(default=list, help_text="Permissions by name.")
+    networks = models.JSONField(
+        default=list, help_text="CIDRs it may be shown from; none means anywhere."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+    last_used_at = models.DateTimeField(null=True, help_text="To the minute.")
+
+    class Meta:
+        abstract = True
+
+
+class ApiKey(Credential):
     """A key for the REST API: the prefix finds it, only a keyed hash of the rest is stored."""
 
     prefix = models.CharField(max_length=12)
     hash = models.BinaryField(max_length=32)
-    label = models.TextField(blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-    expires_at = models.DateTimeField(null=True)
-    revoked_at = models.DateTimeField(null=True)
+    replaced_by = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
+        help_text="The key it was rotated to; it expires when the overlap ends.",
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant", "prefix"], name="api_key_prefix")]
 
     def __str__(self) -> str:
         return self.prefix
+
+
+class ApiCertificate(Credential):
+    """A client certificate for the REST API, pinned by its fingerprint. It expires when the
+    certificate does.
+    """
+
+    fingerprint = models.BinaryField(max_length=32, help_text="SHA-256 of the leaf's DER.")
+    pem = models.TextField()
+    not_before = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "API certificate"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "fingerprint"],
+                condition=models.Q(revoked_at__isnull=True),
+                name="api_certificate_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return bytes(self.fingerprint).hex()[:12]
+
+
+class Pepper(TenantRow):
+    """The secret that the tenant's API keys are hashed under, sealed by the vault."""
+
+    sealed = models.BinaryField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant"], name="one_pepper_per_tenant")]
+
+    def __str__(self) -> str:
+        return f"pepper of {self.tenant_id}"
 
 
 class DirectoryEntry(models.Model):

@@ -2,8 +2,8 @@
 nothing, and the one way in which staff write a tenant's rows.
 
 The admin runs under the database role `hostsvc_staff`: it reads across tenants, and the database
-lets it write a tenant's row in that tenant's scope only. Bodies of messages are not shown by any
-page.
+lets it write a tenant's row in that tenant's scope only. Bodies of messages are masked (see
+audit.viewing).
 """
 
 from __future__ import annotations

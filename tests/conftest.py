@@ -27,6 +27,10 @@ os.environ |= {
     "DATABASE_OWNER_URL": _PLACEHOLDER,
     "DATABASE_STAFF_URL": _PLACEHOLDER,
     "REDIS_URL": "redis://127.0.0.1:1/0",
+    # Tests ask quickly, and all from one address; those of the quotas set their own.
+    "HOSTSVC_TENANT_QUOTA": "10000000",
+    "HOSTSVC_KEY_QUOTA": "10000000",
+    "HOSTSVC_FAILURE_QUOTA": "10000000",
     **SECRETS,
 }
 

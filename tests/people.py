@@ -9,7 +9,7 @@ from uuid import UUID
 
 from messaging.rehearsal.authority import Authority, Issued
 from messaging.relay.register import LEGACY_PROTOCOL, OPERATOR_PROTOCOL
-from tenants import api_keys, peers
+from tenants import api_keys, members, peers
 from tenants.models import Environment, Peer, PeerCertificate
 from tenants.onboarding.enrol import (
     ControlPointPlan,
@@ -18,6 +18,7 @@ from tenants.onboarding.enrol import (
     TenantPlan,
     enrol,
 )
+from tenants.permissions import Role
 from tenants.scope import tenant_scope
 
 NOWHERE = "https://127.0.0.1:9"
@@ -99,7 +100,8 @@ def _enrol(name: str, peer: Peer, operator_address: str) -> Person:
     )
     tenant_id = enrol(plan)
     with tenant_scope(tenant_id):
-        api_key = api_keys.mint("test")
+        owner = members.add(f"{name} the owner", f"owner@{name}.example", Role.OWNER)
+        api_key = api_keys.mint("test", member=owner).text
     return Person(
         name, tenant_id, plan.participant_id, api_key, points, units, signing, client, links
     )

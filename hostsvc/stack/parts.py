@@ -87,7 +87,8 @@ def _web(layout: Layout, environment: dict[str, str], name: str, role: str) -> C
         layout,
         {**environment, "HOSTSVC_DATABASE_ROLE": role},
         name,
-        [*argv, "--lifespan=off", "--no-access-log", "--log-level=warning"],
+        # Whose word on a client's address is taken, the application decides itself.
+        [*argv, "--lifespan=off", "--no-proxy-headers", "--no-access-log", "--log-level=warning"],
         port=port,
     )
 

@@ -24,8 +24,8 @@ from messaging.rehearsal.cast import CAST, CastControlPoint, CastTenant
 from messaging.rehearsal.market.trust import admit_replays
 from messaging.relay.register import LEGACY_PROTOCOL, OPERATOR_PROTOCOL
 from messaging.relay.signing import OPERATOR
-from tenants import api_keys, directory, peers
-from tenants.models import Environment, Peer, PeerCertificate
+from tenants import api_keys, directory, members, peers
+from tenants.models import Environment, Member, Peer, PeerCertificate
 from tenants.onboarding.enrol import (
     ControlPointPlan,
     KeyPairPlan,
@@ -35,6 +35,7 @@ from tenants.onboarding.enrol import (
     point_operator,
     renew,
 )
+from tenants.permissions import Role
 from tenants.scope import tenant_scope
 
 ENVIRONMENT = Environment.SIMULATOR
@@ -132,8 +133,13 @@ def _make_tenant(
     else:
         renew(tenant_id, plan)
     with tenant_scope(tenant_id):
-        api_key = api_keys.mint("demonstration")
+        api_key = api_keys.mint("demonstration", member=_owner(cast)).text
     return {"apiKey": api_key, "smpPassword": secrets.token_urlsafe(12)}
+
+
+def _owner(cast: CastTenant) -> Member:
+    found = Member.objects.filter(role=Role.OWNER, state=Member.State.ACTIVE).first()
+    return found or members.add(f"Owner of {cast.name}", "owner@demonstration.example", Role.OWNER)
 
 
 def _make_administrator() -> dict[str, Any]:

@@ -26,7 +26,7 @@ from rest_framework.response import Response
 
 from tenants import endpoints
 from tenants.api.authentication import caller_of
-from tenants.api.door import TenantList, TenantView
+from tenants.api.door import TenantList, TenantView, require
 from tenants.api.pages import ByName
 from tenants.endpoints import BadEndpoint, Draft, EndpointInUse
 from tenants.models import Endpoint, Environment, Peer
@@ -151,7 +151,8 @@ class EndpointList(TenantList[Endpoint]):
     patch=extend_schema(
         operation_id="change_endpoint",
         summary="Change, hold or release an endpoint",
-        description="All that is asked, or, where a field is wrong, none of it.",
+        description="All that is asked, or, where a field is wrong, none of it. To hold and to "
+        "release takes `operate`; all else takes `set up` as well.",
         tags=["register"],
         request=EndpointChangeSerializer,
         responses=EndpointSerializer,
@@ -181,6 +182,8 @@ class EndpointDetail(TenantView):
         row = _row(endpoint_id, locked=True)
         asked = EndpointChangeSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
+        if asked.validated_data.keys() - {"state"}:
+            require(caller_of(request), Permission.SET_UP)
         try:
             changed = endpoints.change(row, **asked.validated_data)
         except BadEndpoint as error:

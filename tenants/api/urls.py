@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from django.urls import path
 
-from tenants.api import audit, endpoints, register
+from tenants.api import audit, endpoints, keys, people, register
 
 urlpatterns = [
+    path("me", people.Me.as_view()),
+    path("members", people.MemberList.as_view()),
+    path("members/<uuid:member_id>", people.MemberDetail.as_view()),
+    path("api-keys", keys.ApiKeyList.as_view()),
+    path("api-keys/<uuid:api_key_id>", keys.ApiKeyDetail.as_view()),
+    path("api-keys/<uuid:api_key_id>/rotate", keys.ApiKeyRotation.as_view()),
+    path("api-certificates", keys.ApiCertificateList.as_view()),
+    path("api-certificates/<uuid:api_certificate_id>", keys.ApiCertificateDetail.as_view()),
     path("tenant", register.TenantDetail.as_view()),
     path("bm-units", register.BmUnitList.as_view()),
     path("endpoints", endpoints.EndpointList.as_view()),

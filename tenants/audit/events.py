@@ -47,6 +47,21 @@ class Event(StrEnum):
     """The vendor's staff changed a tenant, a BM unit or, in the house's chain, whom the host
     trusts.
     """
+    MEMBER_ADDED = "member added"
+    MEMBER_CHANGED = "member changed"
+    MEMBER_REMOVED = "member removed"
+    API_KEY_MINTED = "API key minted"
+    API_KEY_ROTATED = "API key rotated"
+    API_KEY_CHANGED = "API key changed"
+    API_KEY_REVOKED = "API key revoked"
+    API_CERTIFICATE_PINNED = "API certificate pinned"
+    API_CERTIFICATE_REVOKED = "API certificate revoked"
+    CREDENTIAL_REFUSED = "credential refused"
+    """A key or certificate that is in force was shown from a network it is not meant for."""
+    FORGED_HEADER = "forged header"
+    """A client certificate was named by somebody who is no proxy of ours."""
+    BODY_VIEWED = "body viewed"
+    """The vendor's staff were shown the bytes that `digest` names, for the reason in the detail."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from uuid import UUID
 
 import pytest
+from django.contrib import admin
 from django.contrib.auth.models import User
 from django.test import Client, override_settings
 
@@ -13,6 +15,9 @@ from tests.api.clients import HOST
 from tests.people import Person
 from tests.roles import as_role
 from tests.servers import TestServers
+
+Ids = Mapping[str, UUID]
+"""A row of alice's for each page that has one, by the name of its table in addresses."""
 
 
 @pytest.fixture(scope="module")
@@ -40,3 +45,14 @@ def staff(admin_process: None) -> Client:
 @pytest.fixture(scope="module")
 def stranger(admin_process: None) -> Client:
     return Client(SERVER_NAME=HOST)
+
+
+@pytest.fixture(scope="module")
+def ids(alice: Person, carried: Carried, admin_process: None) -> Ids:
+    pages = {model._meta.model_name: model for model in admin.site._registry}
+    found: dict[str, UUID] = {"tenant": alice.tenant_id}
+    for name, model in pages.items():
+        if name and any(field.name == "tenant" for field in model._meta.fields):
+            row = model._default_manager.filter(tenant_id=alice.tenant_id).first()
+            found |= {name: row.pk} if row is not None else {}
+    return found

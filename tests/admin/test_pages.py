@@ -14,13 +14,13 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from messaging.models import Attempt, Delivery, Message
-from tenants.models import ApiKey, Certificate, DataKey, DirectoryEntry, Tenant
+from tenants.models import ApiKey, Certificate, DataKey, DirectoryEntry, Pepper, Tenant
 from tests.api.carried import Carried
 from tests.people import Person
 
 PAGES = sorted(admin.site._registry, key=lambda model: model.__name__)
 CARRIED = [Message, Delivery, Attempt]
-SECRET = [ApiKey, DataKey, DirectoryEntry]
+SECRET = [DataKey, DirectoryEntry, Pepper]
 
 
 def address(model: type[Model], page: str, *args: object) -> str:
@@ -135,6 +135,19 @@ def test_no_page_reads_or_shows_a_private_key(
         assert "PRIVATE KEY" not in page
         assert bytes(row.private_key).hex() not in page
         assert not [q for q in asked if re.search(r'"private_key"(?! IS NOT NULL)', q["sql"])]
+
+
+def test_no_page_reads_or_shows_the_hash_of_an_api_key(
+    carried: Carried, alice: Person, staff: Client
+) -> None:
+    row = ApiKey.objects.filter(tenant_id=alice.tenant_id).latest("id")
+    for place in (address(ApiKey, "changelist"), address(ApiKey, "change", row.pk)):
+        with CaptureQueriesContext(connection) as asked:
+            page = staff.get(place).content.decode()
+        assert row.prefix in page
+        assert bytes(row.hash).hex() not in page
+        assert alice.api_key.split("_", 2)[2] not in page
+        assert not [q for q in asked if '"hash"' in q["sql"]]
 
 
 def test_pages_take_every_file_from_this_host_and_get_it(staff: Client) -> None:

@@ -11,6 +11,7 @@ from rest_framework.test import APIClient
 
 from tests.api.carried import Carried, carry
 from tests.api.clients import client
+from tests.api.equipped import equip
 from tests.people import Person
 
 Ask = Callable[[Person], APIClient]
@@ -25,9 +26,11 @@ def asking() -> Ask:
 
 @pytest.fixture(scope="module")
 def of_alice(alice: Person) -> Carried:
+    equip(alice)
     return carry(alice)
 
 
 @pytest.fixture(scope="module")
 def of_bob(bob: Person) -> Carried:
+    equip(bob)
     return carry(bob)

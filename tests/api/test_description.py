@@ -17,18 +17,18 @@ from hostsvc import openapi
 from messaging.api.content import as_json, schemas
 from messaging.domain.messages import BmMessage
 from messaging.protocols.registry import PROTOCOLS
+from tests.api.addresses import OPERATIONS, PREFIX, READ, address, named, parameters
 from tests.api.carried import Carried
 from tests.api.clients import client
 from tests.api.conftest import Ask
-from tests.api.test_wall import DEEDS, PREFIX, WALLED, WRITABLE, address
 from tests.people import Person
 
 DESCRIBED: dict[str, Any] = yaml.safe_load(openapi.described())
 
 
-def operation(route: str, method: str = "get") -> dict[str, Any]:
+def operation(route: str, method: str = "GET") -> dict[str, Any]:
     path = PREFIX + re.sub(r"<\w+:(\w+)>", r"{\1}", route)
-    found: dict[str, Any] = DESCRIBED["paths"][path][method]
+    found: dict[str, Any] = DESCRIBED["paths"][path][method.lower()]
     return found
 
 
@@ -38,8 +38,8 @@ def fits(value: Any, schema: dict[str, Any]) -> None:
     jsonschema.Draft202012Validator(whole, format_checker=checker).validate(value)
 
 
-def answered(route: str, status: str) -> dict[str, Any]:
-    (content,) = operation(route)["responses"][status]["content"].values()
+def answered(route: str, status: str, method: str = "GET") -> dict[str, Any]:
+    (content,) = operation(route, method)["responses"][status]["content"].values()
     schema: dict[str, Any] = content["schema"]
     return schema
 
@@ -53,33 +53,38 @@ def test_it_is_valid_openapi_3_1() -> None:
     validate(DESCRIBED)
 
 
-def test_it_describes_every_address_and_no_other() -> None:
-    assert len(DESCRIBED["paths"]) == len(WALLED) + len(DEEDS)
-    asked = [*((route, "get") for route in WALLED), *WRITABLE, *DEEDS.items()]
-    names = [operation(route, method)["operationId"] for route, method in asked]
+def test_it_describes_every_address_and_method_and_no_other() -> None:
+    described = sum(len(methods) for methods in DESCRIBED["paths"].values())
+    assert described == len(OPERATIONS)
+    names = [operation(route, method)["operationId"] for route, method in OPERATIONS]
     assert len(set(names)) == len(names)
 
 
-@pytest.mark.parametrize("route", WALLED)
+@pytest.mark.parametrize("route", READ)
 def test_answers_are_as_described(
     alice: Person, of_alice: Carried, asking: Ask, route: str
 ) -> None:
-    for message_id in of_alice.messages:
-        of = message_id if "message_id" in route else of_alice
-        told = asking(alice).get(address(route, of))
+    places = [address(route, alice)]
+    if parameters(route) == ["message_id"]:
+        places = [named(route, message_id=message_id) for message_id in of_alice.messages]
+    for place in places:
+        told = asking(alice).get(place)
         assert told.status_code == 200
         fits(told.json(), answered(route, "200"))
 
 
-@pytest.mark.parametrize("route", WALLED)
-def test_refusals_are_as_described(of_alice: Carried, route: str) -> None:
-    told = client().get(address(route, of_alice))
-    fits(told.json(), answered(route, "401"))
+@pytest.mark.parametrize(("route", "method"), OPERATIONS)
+def test_refusals_are_as_described(
+    alice: Person, of_alice: Carried, route: str, method: str
+) -> None:
+    told = client().generic(method, address(route, alice))
+    fits(told.json(), answered(route, "401", method))
 
 
-@pytest.mark.parametrize("route", WALLED)
-def test_either_header_will_do(route: str) -> None:
-    assert operation(route)["security"] == [{"bearer": []}, {"apiKey": []}]
+@pytest.mark.parametrize(("route", "method"), OPERATIONS)
+def test_a_key_in_either_header_or_a_certificate_will_do(route: str, method: str) -> None:
+    ways: list[dict[str, Any]] = [{"bearer": []}, {"apiKey": []}, {"certificate": []}]
+    assert operation(route, method)["security"] == ways
 
 
 def test_every_typed_message_is_described() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.test import override_settings
 
-from tenants import endpoints
+from tenants import api_keys, endpoints, members
 from tenants.api.endpoints import EndpointDetail, EndpointList
 from tenants.audit.models import Entry
 from tenants.audit.verify import verify
@@ -22,9 +22,10 @@ from tenants.onboarding.enrol import (
     _add_control_point,
     _add_operator,
 )
-from tenants.permissions import Permission
+from tenants.permissions import Permission, Role
 from tenants.scope import tenant_scope
 from tests.api.carried import Carried
+from tests.api.clients import client
 from tests.api.conftest import Ask
 from tests.people import Person
 
@@ -326,3 +327,17 @@ def test_negative_control_without_the_check_a_wrong_endpoint_is_written(
     answer = asking(alice).patch(place, {"address": "http://10.0.0.1/"}, format="json")
     assert (answer.status_code, answer.json()["address"]) == (200, "http://10.0.0.1/")
     asking(alice).patch(place, {"address": before}, format="json")
+
+
+def test_an_operator_may_hold_and_release_and_change_nothing_else(
+    alice: Person, of_alice: Carried
+) -> None:
+    with tenant_scope(alice.tenant_id):
+        who = members.add("Olga", "olga@alice.example", Role.OPERATOR)
+        key = api_keys.mint("of an operator", member=who).text
+    asker = client({"X-API-Key": key})
+    place = f"/api/v1/endpoints/{of_alice.endpoint}"
+    for state in ("HELD", "ACTIVE"):
+        assert asker.patch(place, {"state": state}, format="json").status_code == 200
+    refused = asker.patch(place, {"settings": {}}, format="json")
+    assert (refused.status_code, refused.json()["permissions"]) == (403, ["set up"])

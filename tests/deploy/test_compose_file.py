@@ -45,6 +45,14 @@ def test_a_misspelt_key_would_not_fit() -> None:
         jsonschema.Draft202012Validator(schema).validate(wrong)
 
 
+def test_no_server_puts_a_headers_word_in_the_place_of_the_peers_address() -> None:
+    """Else anybody could say that they are a proxy of ours."""
+    layout = Layout(Path("var"), dict.fromkeys(("web", "admin"), 1), "", "")
+    ours = [parts._web(layout, {}, name, "app").argv for name in ("web", "admin")]
+    for argv in (*ours, *(COMPOSE.services[name]["command"] for name in ("web", "admin"))):
+        assert "--no-proxy-headers" in argv
+
+
 @pytest.mark.parametrize("name", sorted(VARIABLES))
 def test_what_has_no_default_is_demanded(name: str) -> None:
     with pytest.raises(compose.Unset, match=name):

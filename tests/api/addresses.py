@@ -1,0 +1,97 @@
+"""Every address of the API as the urlconf has it, and what is put into an address to name a row of
+somebody's.
+
+Nothing here lists addresses: one that is added is asked about by every test that goes over them.
+One whose parameter is not known here fails them, until it is told what row that names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+from uuid import UUID
+
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from messaging.models import Message
+from tenants.api.door import TenantList, TenantView
+from tenants.models import ApiCertificate, ApiKey, Certificate, Endpoint, Member
+from tenants.scope import tenant_scope
+from tests.people import Person
+
+PREFIX = "/api/v1/"
+
+# Addresses that are the same for everybody, and tell of no tenant.
+PUBLIC = {"openapi", "docs"}
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+# What an address's parameter names: some row of the tenant whose scope is open.
+ROWS: Mapping[str, Callable[[], UUID]] = {
+    "message_id": lambda: Message.objects.order_by("id")[0].id,
+    "endpoint_id": lambda: Endpoint.objects.order_by("id")[0].id,
+    "certificate_id": lambda: Certificate.objects.order_by("id")[0].id,
+    "member_id": lambda: Member.objects.filter(role="OBSERVER").latest("id").id,
+    "api_key_id": lambda: ApiKey.objects.filter(label="spare").latest("id").id,
+    "api_certificate_id": lambda: ApiCertificate.objects.latest("id").id,
+}
+# A body that the method would take, where it takes one at all.
+BODIES: Mapping[tuple[str, str], dict[str, Any]] = {
+    ("members", "POST"): {"name": "New", "email": "new@tenant.example", "role": "OBSERVER"},
+    ("members/<uuid:member_id>", "PATCH"): {"name": "Changed"},
+    ("api-keys", "POST"): {"label": "new"},
+    ("api-keys/<uuid:api_key_id>", "PATCH"): {"label": "spare"},
+}
+
+
+# Addresses of the process beside the API's: whether it is alive and well, which tells of no tenant.
+BESIDE = {"/healthz", "/readyz"}
+
+
+def routes() -> dict[str, Any]:
+    """Every address of the web process as the urlconf has it, with its view's class; those of the
+    API without their prefix.
+    """
+
+    def below(patterns: list[Any], prefix: str) -> Iterator[tuple[str, Any]]:
+        for pattern in patterns:
+            route = prefix + str(pattern.pattern)
+            if isinstance(pattern, URLResolver):
+                yield from below(pattern.url_patterns, route)
+            elif isinstance(pattern, URLPattern):
+                yield route, getattr(pattern.callback, "cls", None)
+
+    found = below(get_resolver("hostsvc.urls").url_patterns, "/")
+    return {route.removeprefix(PREFIX): view for route, view in found}
+
+
+def offered(route: str) -> tuple[str, ...]:
+    return tuple(method for method in METHODS if hasattr(ROUTES[route], method.lower()))
+
+
+def parameters(route: str) -> list[str]:
+    return re.findall(r"<\w+:(\w+)>", route)
+
+
+def named(route: str, **ids: UUID) -> str:
+    for name, row_id in ids.items():
+        route = re.sub(rf"<\w+:{name}>", str(row_id), route)
+    return PREFIX + route
+
+
+def address(route: str, person: Person) -> str:
+    """That of a row of the person's."""
+    with tenant_scope(person.tenant_id):
+        return named(route, **{name: ROWS[name]() for name in parameters(route)})
+
+
+ROUTES = routes()
+WALLED = sorted(ROUTES.keys() - PUBLIC - BESIDE)
+READ = [route for route in WALLED if "GET" in offered(route)]
+LISTS = [route for route in READ if issubclass(ROUTES[route], TenantList)]
+BY_ID = [route for route in WALLED if parameters(route)]
+SINGLE = [route for route in READ if route not in LISTS and route not in BY_ID]
+OPERATIONS = [(route, method) for route in WALLED for method in offered(route)]
+OPERATIONS_BY_ID = [(route, method) for route, method in OPERATIONS if route in BY_ID]
+VIEWS: dict[str, type[TenantView]] = {route: ROUTES[route] for route in WALLED}
