@@ -16,6 +16,7 @@ LONGEST_FIRST = (
     "tests/rehearsal/test_demo.py",
     "tests/rehearsal/test_replay_market_day.py",
     "tests/deploy/test_bring_up.py",
+    "tests/platform/test_full_disk.py",
 )
 """Units that take a minute or so each. Begun last, one of them would keep a worker busy while the
 others have nothing left.
