@@ -19,13 +19,14 @@ SCRIPT = 'mount -t tmpfs -o size="$1" tmpfs "$2" && shift 2 && exec "$@"'
 
 
 def play(scenario: str, tmp_path: Path, size: str) -> None:
-    small = tmp_path / "small"
+    small, said = tmp_path / "small", tmp_path / "said"
     small.mkdir()
-    if subprocess.run([*MOUNT, "sh", "-c", SCRIPT, "sh", size, small, "true"]).returncode != 0:
+    mounted = [*MOUNT, "sh", "-c", SCRIPT, "sh", size, str(small)]
+    if subprocess.run([*mounted, "true"], check=False).returncode != 0:
         pytest.skip("this machine lets nobody mount a file system: there is no small disk")
-    played = [sys.executable, "-m", "tests.platform.full_disk", scenario, small, tmp_path / "said"]
+    played = [sys.executable, "-m", "tests.platform.full_disk", scenario, str(small), str(said)]
     done = subprocess.run(
-        [*MOUNT, "sh", "-c", SCRIPT, "sh", size, small, *played],
+        [*mounted, *played],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
