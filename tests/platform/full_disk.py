@@ -26,11 +26,11 @@ STOP_SECONDS = 60
 
 def database(folder: Path, output: Path) -> None:
     """A cluster that has no room to be made or to start, and then has."""
-    for size in ("20m", "40m"):
-        resize(folder, size)
+    for megabytes in (20, 40):
+        fill(folder / "filling", leaving=megabytes)
         with pytest.raises(EmbeddedError, match="No space left on device"):
             EmbeddedPostgres(folder / "postgres").start()
-    resize(folder, "300m")
+    (folder / "filling").unlink()
     with (
         EmbeddedPostgres(folder / "postgres") as postgres,
         psycopg.connect(postgres.url("app")) as connection,
@@ -105,12 +105,8 @@ class Stack:
         assert "alder: " in done.stdout
 
 
-def resize(folder: Path, size: str) -> None:
-    subprocess.run(["mount", "-o", f"remount,size={size}", folder], check=True)
-
-
-def fill(path: Path) -> None:
-    """To the last byte."""
+def fill(path: Path, *, leaving: int = 0) -> None:
+    """The disk to its last byte, or but for so many megabytes."""
     with path.open("wb", buffering=0) as filling:
         for size in (2**20, 2**12, 1):
             try:
@@ -118,6 +114,7 @@ def fill(path: Path) -> None:
                     pass
             except OSError:
                 continue
+        filling.truncate(filling.tell() - leaving * 2**20)
 
 
 def use_up_the_log(var: Path) -> None:

@@ -37,7 +37,7 @@ def play(scenario: str, tmp_path: Path, size: str) -> None:
 
 
 def test_a_database_without_room_says_so_and_starts_cleanly_with_it(tmp_path: Path) -> None:
-    play("database", tmp_path, "20m")
+    play("database", tmp_path, "300m")
 
 
 def test_a_stack_whose_disk_fills_says_so_and_keeps_its_chains(tmp_path: Path) -> None:
