@@ -20,6 +20,8 @@ from pathlib import Path
 LOCK_FILE = "requirements-dev.txt"
 MINIMUM = (3, 11)
 NEEDED_MEGABYTES = 700
+# A disk of the caches or of temporary files with less than this may be the one that is full.
+TIGHT_MEGABYTES = 400
 # These would send an installation elsewhere, or make every later start slow.
 UNWANTED = {
     "PYTHONDONTWRITEBYTECODE",
@@ -140,6 +142,8 @@ def install(root: Path, lock: int) -> None:
     reusable = is_reusable(root)
     (venv / ".installed").unlink(missing_ok=True)
     if not reusable:
+        # First, for what an interrupted call has left takes the room that this one needs.
+        remove(venv)
         check_space(root)
         make_venv(root, lock)
     install_packages(root, lock)
@@ -169,7 +173,6 @@ def check_space(root: Path) -> None:
 def make_venv(root: Path, lock: int) -> None:
     venv = root / ".venv"
     say(f"making .venv with Python {sys.version.split()[0]}")
-    remove(venv)
     # Inside an activated .venv, sys.executable is the one just removed.
     python = getattr(sys, "_base_executable", None) or sys.executable
     result = run([python, "-I", "-m", "venv", str(venv)], lock)
@@ -280,7 +283,11 @@ def run(argv: list[str], lock: int) -> subprocess.CompletedProcess[str]:
 
 
 def on_two_disks() -> bool:
-    cache = Path(os.environ.get("UV_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or Path.home())
+    cache = Path(
+        os.environ.get("UV_CACHE_DIR")
+        or os.environ.get("XDG_CACHE_HOME")
+        or os.path.expanduser("~")
+    )
     try:
         return cache.stat().st_dev != Path(__file__).stat().st_dev
     except OSError:
@@ -304,7 +311,7 @@ def is_full(output: str) -> bool:
 def why(output: str) -> str:
     text = output.lower()
     if is_full(output):
-        return "the disk is full; make room and call again"
+        return f"the disk is full{tight_places()}; make room and call again"
     if any(sign in text for sign in NO_NETWORK):
         return (
             "the package index cannot be reached; connect and call again (later calls work offline)"
@@ -312,6 +319,21 @@ def why(output: str) -> str:
     if "permission denied" in text:
         return "a file or folder may not be written by this user"
     return ""
+
+
+def tight_places() -> str:
+    """Which of the disks that an installation writes on have little room, as an insertion."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path(os.path.expanduser("~"), ".cache"))
+    named = [os.environ.get(name) for name in ("UV_CACHE_DIR", "PIP_CACHE_DIR", "TMPDIR")]
+    root = Path(__file__).resolve().parent.parent
+    tight: dict[int, str] = {}
+    for place in (root, *(Path(name) for name in named if name), home, Path("/tmp")):  # noqa: S108
+        with contextlib.suppress(OSError, StopIteration):
+            there = next(folder for folder in (place, *place.parents) if folder.exists())
+            free = shutil.disk_usage(there).free // 2**20
+            if free < TIGHT_MEGABYTES:
+                tight.setdefault(there.stat().st_dev, f"{free} MB are free under {there}")
+    return f" ({', '.join(tight.values())})" if tight else ""
 
 
 def last_line(output: str) -> str:

@@ -8,7 +8,10 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from xdist.remote import Producer
 
+from tests.os_tool_fixture import os_tool  # noqa: F401 - a fixture for every test
+from tests.scheduling import ByFile
 from tests.servers import (
     SECRETS,
     TestServers,
@@ -40,6 +43,11 @@ django.setup()
 
 from tests.people import Cast, Person, enrol_cast  # noqa: E402
 from tests.roles import as_role, let_go, point_django_at  # noqa: E402
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile | None:
+    """`--dist loadfile` is ours."""
+    return ByFile(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")

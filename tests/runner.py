@@ -7,12 +7,20 @@ is wrong.
 from __future__ import annotations
 
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from types import FrameType
 
+from hostsvc.embedded import EmbeddedError
+from tests import os_tools
 from tests.servers import ROOT, SECRETS, running_servers, share
+
+NEEDED_MEGABYTES = 1000
+"""Under the folder for temporary files: the servers of the tests, and what each test makes."""
 
 _NOWHERE = "postgresql://nobody@127.0.0.1:1/none"
 _SETTINGS = {
@@ -29,11 +37,57 @@ _CHECKS: tuple[tuple[str, list[str]], ...] = (
 )
 
 
+class CannotRun(Exception):
+    """What keeps the tests from being run at all."""
+
+
 def main(arguments: list[str]) -> int:
     """Arguments go to pytest; with any, the other checks are left out."""
     os.chdir(ROOT)
-    if not arguments and not all(_passes(name, command) for name, command in _CHECKS):
+    try:
+        _check_space()
+        if not arguments and not (may_go_on(is_root=os.geteuid() == 0) and _hold()):
+            return 1
+        return _test(arguments)
+    except (CannotRun, EmbeddedError, OSError, subprocess.CalledProcessError) as error:
+        print(f"hostsvc: the tests cannot be run: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("\nhostsvc: stopped; not all was checked", file=sys.stderr)
+        return 130
+
+
+def _check_space() -> None:
+    folder = tempfile.gettempdir()
+    free = shutil.disk_usage(folder).free // 2**20
+    if free < NEEDED_MEGABYTES:
+        raise CannotRun(
+            f"not enough disk space under {folder}: {free} MB are free, {NEEDED_MEGABYTES} MB are"
+            " needed; make room, or name another folder in TMPDIR"
+        )
+
+
+def may_go_on(*, is_root: bool) -> bool:
+    """Whether the machine has the tools that tests need. Under CI there is no going on without;
+    elsewhere those tests fail, and all others can run.
+    """
+    lacking = os_tools.provide(is_root=is_root)
+    if lacking:
+        print(os_tools.remedy(lacking), file=sys.stderr, flush=True)
+    return not (lacking and os_tools.is_ci())
+
+
+def _hold() -> bool:
+    return all(_passes(name, command) for name, command in _CHECKS)
+
+
+def _passes(name: str, command: list[str]) -> bool:
+    print(f"checking {name} ...", flush=True)
+    result = subprocess.run([sys.executable, *command], env=os.environ | _SETTINGS, check=False)
+    return result.returncode == 0
+
+
+def _test(arguments: list[str]) -> int:
     with (
         tempfile.TemporaryDirectory(prefix="hostsvc-test-") as folder,
         running_servers(Path(folder)) as servers,
@@ -44,12 +98,6 @@ def main(arguments: list[str]) -> int:
         return _pytest(arguments)
 
 
-def _passes(name: str, command: list[str]) -> bool:
-    print(f"checking {name} ...", flush=True)
-    result = subprocess.run([sys.executable, *command], env=os.environ | _SETTINGS, check=False)
-    return result.returncode == 0
-
-
 def _migrations_are_written() -> bool:
     return _passes(
         "migrations", ["-W", "ignore", "manage.py", "makemigrations", "--check", "--dry-run"]
@@ -57,9 +105,19 @@ def _migrations_are_written() -> bool:
 
 
 def _pytest(arguments: list[str]) -> int:
-    workers = ["-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadgroup"]
+    """Asked to stop, it stops what its tests have started; so it is asked, and waited for."""
+    workers = ["-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadfile"]
     command = [sys.executable, "-m", "pytest", *(arguments or workers)]
-    return subprocess.run(command, check=False).returncode
+    with subprocess.Popen(command) as pytest:
+
+        def ask(number: int, frame: FrameType | None) -> None:
+            # Ctrl-C has reached it already, as it reaches all programs of a terminal.
+            if number != signal.SIGINT:
+                pytest.send_signal(signal.SIGINT)
+
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, ask)
+        return pytest.wait()
 
 
 if __name__ == "__main__":

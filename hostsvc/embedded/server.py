@@ -17,8 +17,9 @@ from hostsvc.embedded.errors import EmbeddedError
 from hostsvc.supervisor.child import Child
 from hostsvc.supervisor.kin import end, leaders, send, working_in
 from hostsvc.supervisor.lock import Lock, LockHeld, LockUnusable
-from hostsvc.supervisor.ports import free_ports, is_free
-from hostsvc.supervisor.spawn import spawn, tail
+from hostsvc.supervisor.ports import free_ports, is_free, loopback_answers
+from hostsvc.supervisor.spawn import spawn
+from hostsvc.supervisor.words import size, tail
 
 READY_SECONDS = 60.0
 LOG_LIMIT = 8 * 2**20
@@ -45,6 +46,7 @@ class EmbeddedServer(ABC):
         self.port = 0
         self.running: subprocess.Popen[bytes] | None = None
         self.lock = Lock(self.directory / "lock")
+        self._log_from = 0
 
     @abstractmethod
     def arrange(self) -> None:
@@ -87,6 +89,11 @@ class EmbeddedServer(ABC):
             raise
 
     def _prepare(self) -> None:
+        if not loopback_answers():
+            raise EmbeddedError(
+                f"{self.name} cannot be reached: nothing answers at 127.0.0.1, so this machine's"
+                " loopback interface is down (on Linux, as root: ip link set lo up)"
+            )
         self.end_orphans()
         try:
             self._shorten_log()
@@ -106,6 +113,7 @@ class EmbeddedServer(ABC):
 
     def _start(self) -> None:
         for _ in range(5):
+            self._log_from = size(self.log)
             self.running = spawn(
                 self.argv(),
                 log=self.log,
@@ -115,11 +123,11 @@ class EmbeddedServer(ABC):
             )
             if self._await_ready(self.running):
                 return
-            if self.wanted_port is not None or PORT_TAKEN not in tail(self.log):
+            if self.wanted_port is not None or PORT_TAKEN not in self._last_words():
                 break
             self.port = self._choose_port(again=True)
             self.arrange()
-        raise EmbeddedError(f"{self.name} did not start; the end of its log:\n{tail(self.log)}")
+        raise EmbeddedError(f"{self.name} did not start; the end of its log:\n{self._last_words()}")
 
     def _await_ready(self, running: subprocess.Popen[bytes]) -> bool:
         """True when it answers, False when it ended; raises when it does neither in time."""
@@ -130,10 +138,13 @@ class EmbeddedServer(ABC):
             if time.monotonic() > deadline:
                 raise EmbeddedError(
                     f"{self.name} was not ready within {READY_SECONDS:.0f} s;"
-                    f" the end of its log:\n{tail(self.log)}"
+                    f" the end of its log:\n{self._last_words()}"
                 )
             time.sleep(0.01)
         return False
+
+    def _last_words(self) -> str:
+        return tail(self.log, since=self._log_from)
 
     def child(self) -> Child:
         """For a supervisor, after prepare(): it starts, watches, restarts and stops it."""

@@ -8,24 +8,33 @@ import base64
 import json
 import os
 import secrets
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hostsvc.supervisor import free_ports
+from hostsvc.supervisor.ports import recall
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 _PORTS = ("web", "admin", "edl", "inbound", "simulator_wa", "simulator_smp", "simulator_control")
 
 
+class DamagedFile(Exception):
+    """What the stack keeps in its folder cannot be read; the text says which file and what now."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """One stack: its folder `var`, its ports on 127.0.0.1, and its secrets."""
+    """One stack: its folder `var`, its ports on 127.0.0.1, and its secrets. `moved` are the ports
+    of the last start that another program has taken meanwhile.
+    """
 
     var: Path
     ports: dict[str, int]
     secret_key: str
     master_key: str
+    moved: Mapping[str, int] = field(default_factory=dict)
 
     def address(self, part: str) -> str:
         return f"127.0.0.1:{self.ports[part]}"
@@ -54,12 +63,17 @@ class Layout:
 
 
 def lay_out(var: Path) -> Layout:
-    """Makes what is missing; ports stay the same from start to start while they are free."""
+    """Makes what is missing; ports stay the same from start to start while they are free. Raises
+    DamagedFile where what is kept there cannot be read.
+    """
     for folder in (var, var / "log", var / "tls"):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    ports = free_ports(len(_PORTS), remember=var / "ports.json")
+    before = dict(zip(_PORTS, recall(var / "ports.json"), strict=False))
+    free = free_ports(len(_PORTS), remember=var / "ports.json")
+    ports = dict(zip(_PORTS, free, strict=True))
+    moved = {part: port for part, port in before.items() if ports[part] != port}
     kept = _kept_secrets(var / "secrets.json")
-    return Layout(var, dict(zip(_PORTS, ports, strict=True)), kept["secret"], kept["master"])
+    return Layout(var, ports, kept["secret"], kept["master"], moved)
 
 
 def write_environment(layout: Layout, environment: dict[str, str]) -> None:
@@ -83,5 +97,11 @@ def _kept_secrets(path: Path) -> dict[str, str]:
             "master": base64.b64encode(secrets.token_bytes(32)).decode(),
         }
         write_private(path, json.dumps(made))
-    kept: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
-    return kept
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        return {"secret": str(kept["secret"]), "master": str(kept["master"])}
+    except (ValueError, KeyError, TypeError):
+        raise DamagedFile(
+            f"{path} is damaged: put it back, for what the database keeps sealed cannot be read"
+            f" without it, or remove {path.parent} to start afresh"
+        ) from None

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from hostsvc.embedded import EmbeddedError
 from hostsvc.stack import parts
-from hostsvc.stack.layout import ROOT, Layout, lay_out, write_environment
+from hostsvc.stack.disk import DiskWatch, too_little_to_start
+from hostsvc.stack.layout import ROOT, DamagedFile, Layout, lay_out, write_environment
 from hostsvc.stack.servers import BadServer, find_servers
 from hostsvc.stack.terminal import PlainTerminal, RichTerminal, Terminal
 from hostsvc.stack.traffic import Traffic
@@ -43,6 +44,7 @@ class Stack:
         self._var = var
         self._demo = demo
         self._traffic: Traffic | None = None
+        self._disk = DiskWatch(var)
         self.terminal: Terminal = RichTerminal() if RichTerminal.is_possible() else PlainTerminal()
         self.supervisor = Supervisor(
             self._children,
@@ -67,12 +69,20 @@ class Stack:
         return ended if ended >= 0 else 1
 
     def _children(self) -> list[Child]:
+        if words := too_little_to_start(self._var):
+            raise StartError(words)
+        try:
+            return self._prepared()
+        except (EmbeddedError, BadServer, DamagedFile) as error:
+            raise StartError(str(error)) from None
+        except OSError as error:
+            text = f"{error.filename or self._var} cannot be used: {error.strerror or error}"
+            raise StartError(text) from None
+
+    def _prepared(self) -> list[Child]:
         layout = lay_out(self._var)
         self.terminal.begin(layout, demo=self._demo)
-        try:
-            servers = find_servers(self._var)
-        except (EmbeddedError, BadServer) as error:
-            raise StartError(str(error)) from None
+        servers = find_servers(self._var)
         environment = {
             **layout.environment(servers.urls),
             "HOSTSVC_ENV_FILE": str(self._var / "hostsvc.env"),
@@ -88,6 +98,8 @@ class Stack:
         self.terminal.is_ready(self._var / "service.json")
 
     def _tick(self) -> None:
+        if news := self._disk.news():
+            self.terminal.warn(news)
         self.terminal.draw(self.supervisor.states(), self._traffic)
         ended = self._rehearsal_end()
         if ended is not None:

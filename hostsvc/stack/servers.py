@@ -95,8 +95,11 @@ def _make_roles(connection: psycopg.Connection, passwords: dict[str, str]) -> No
 def _kept_passwords(path: Path) -> dict[str, str]:
     if not path.exists():
         write_private(path, json.dumps({role: secrets.token_urlsafe(24) for role in ROLES}))
-    kept: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
-    return kept
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        return {role: str(kept[role]) for role in ROLES}
+    except (ValueError, KeyError, TypeError):
+        raise BadServer(f"{path} is damaged: remove it, and new passwords are set") from None
 
 
 def _as_role(url: str, user: str, password: str) -> str:

@@ -45,6 +45,9 @@ class Terminal(Protocol):
     def tell(self, event: Event) -> None:
         """Something happened to a program."""
 
+    def warn(self, text: str) -> None:
+        """Something around the programs is not as it should be."""
+
     def is_ready(self, service_file: Path) -> None:
         """Everything runs."""
 
@@ -68,11 +71,16 @@ class PlainTerminal:
 
     def begin(self, layout: Layout, *, demo: bool) -> None:
         say(f"starting; logs are in {shown(layout.var)}/log")
+        for line in moved_lines(layout):
+            say(line)
         self._follower = Follower(layout.log(REHEARSAL)) if demo else None
 
     def tell(self, event: Event) -> None:
         if is_news(event):
             say(words_of(event))
+
+    def warn(self, text: str) -> None:
+        say(text)
 
     def is_ready(self, service_file: Path) -> None:
         service = _find_service(service_file)
@@ -125,11 +133,16 @@ class RichTerminal:
             console=self._console, auto_refresh=False, transient=demo, vertical_overflow="crop"
         )
         self._attempt(self._live.start)
+        for line in moved_lines(layout):
+            self.warn(line)
         self._show(panels.starting((), 0.0))
 
     def tell(self, event: Event) -> None:
         if is_news(event) and event.kind is not EventKind.READY:
             self._print(Text(words_of(event), style="yellow"))
+
+    def warn(self, text: str) -> None:
+        self._print(Text(text, style="yellow"))
 
     def is_ready(self, service_file: Path) -> None:
         self._is_ready = True
@@ -196,6 +209,14 @@ def is_news(event: Event) -> bool:
 
 def words_of(event: Event) -> str:
     return f"{event.child} {event.kind}{f': {event.detail}' if event.detail else ''}"
+
+
+def moved_lines(layout: Layout) -> list[str]:
+    """For whoever has written down where it was."""
+    return [
+        f"port {port} of {part} is taken by another program; it is {layout.ports[part]} from now on"
+        for part, port in layout.moved.items()
+    ]
 
 
 def shown(path: Path) -> str:

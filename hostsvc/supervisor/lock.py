@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import time
@@ -48,10 +49,11 @@ class Lock:
         self.name(os.getpid())
 
     def name(self, pid: int) -> None:
-        """Write whose it is, for whoever is refused."""
+        """Write whose it is, for whoever is refused; on a full disk it is held all the same."""
         if self.descriptor is not None:
-            os.truncate(self.descriptor, 0)
-            os.pwrite(self.descriptor, f"{pid}\n".encode(), 0)
+            with contextlib.suppress(OSError):
+                os.truncate(self.descriptor, 0)
+                os.pwrite(self.descriptor, f"{pid}\n".encode(), 0)
 
     def release(self) -> None:
         """Give it back; the file stays, since removing it would let two hold it."""

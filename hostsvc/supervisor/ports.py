@@ -48,6 +48,19 @@ def is_free(port: int) -> bool:
     return True
 
 
+def loopback_answers() -> bool:
+    """Whether a server at 127.0.0.1 can be reached: in a new network namespace it cannot, although
+    one may listen there.
+    """
+    with (
+        contextlib.suppress(OSError),
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname(), timeout=5),
+    ):
+        return True
+    return False
+
+
 def recall(path: Path | None) -> list[int]:
     try:
         found = json.loads(path.read_text(encoding="ascii")) if path else []

@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 from hostsvc.supervisor.child import Child, ChildState, Event, EventKind, Status
 from hostsvc.supervisor.kin import MARK, kill_family, send
-from hostsvc.supervisor.spawn import spawn, tail
+from hostsvc.supervisor.spawn import spawn
+from hostsvc.supervisor.words import cause, size, tail
 
 FIRST_DELAY, LONGEST_DELAY = 0.2, 5.0
 # Having lived this long, a child that ends is tried again as if for the first time.
@@ -37,6 +38,7 @@ class Ward:
         self._next_start = 0.0
         self._slow = False
         self._trouble = ""
+        self._log_from = 0
         self._stop_at: float | None = None
 
     @property
@@ -61,6 +63,7 @@ class Ward:
     def _spawn(self) -> subprocess.Popen[bytes]:
         child = self.child
         child.log.parent.mkdir(parents=True, exist_ok=True)
+        self._log_from = size(child.log)
         return spawn(
             child.argv,
             log=child.log,
@@ -151,10 +154,14 @@ class Ward:
         if self._trouble:
             return self._trouble
         code = self.exit_code or 0
-        return f"by {signal.Signals(-code).name}" if code < 0 else f"with code {code}"
+        if code < 0:
+            return f"by {signal.Signals(-code).name}"
+        why = cause(self.last_words(lines=40))
+        return f"with code {code} ({why})" if why else f"with code {code}"
 
-    def last_words(self) -> str:
-        return tail(self.child.log)
+    def last_words(self, lines: int = 12) -> str:
+        """The end of what it has written since its last start."""
+        return tail(self.child.log, lines, since=self._log_from)
 
     def _become(self, status: Status) -> None:
         self.status = status

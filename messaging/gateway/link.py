@@ -382,7 +382,9 @@ class LinkConnection:
             self._pump.cancel()
         self._gateway.down(self)
         with suppress(ConnectionError, TimeoutError, OSError):
-            self._writer.close()
+            # Closed twice, a TLS transport of Python 3.11.2 (Debian 12's) cannot be aborted.
+            if not self._writer.is_closing():
+                self._writer.close()
             await asyncio.wait_for(self._writer.wait_closed(), 5)
         # Else a peer that goes on sending is read from until TLS gives up waiting for its goodbye.
         self._writer.transport.abort()

@@ -77,7 +77,7 @@ class Link(asyncio.Protocol):
     async def close(self) -> None:
         """Ends the connection when what was written has left, within a second."""
         if self._transport:
-            self._transport.close()
+            self._close()
             await asyncio.wait({self.lost}, timeout=1.0)
 
     def abort(self) -> None:
@@ -85,13 +85,20 @@ class Link(asyncio.Protocol):
         if self._transport:
             self._transport.abort()
 
+    def _close(self) -> None:
+        """Once: closed twice, a TLS transport of Python 3.11.2 can be neither aborted nor written
+        to.
+        """
+        if self._transport and not self._transport.is_closing():
+            self._transport.close()
+
     def _draw(self, at: datetime, moment: float) -> None:
         for event in self.session.events():
             if isinstance(event, Broken):
                 self.write(event.answer)
             self._hear(event, at, moment)
-        if self.session.state is State.CLOSED and self._transport:
-            self._transport.close()
+        if self.session.state is State.CLOSED:
+            self._close()
         self._wind()
 
     def _tick(self) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,12 +14,26 @@ from tests.e2e import rig as rigs
 from tests.e2e.rig import Rig
 from tests.servers import ROOT
 
+PREFIX = "test-"
+ABANDONED_SECONDS = 6 * 3600
+"""No run takes as long."""
+
+
+def remove_abandoned(folder: Path) -> None:
+    """What killed runs have left of their stacks."""
+    for left in folder.glob(f"{PREFIX}*"):
+        if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)
+
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    """Under the project's `var`, as paths in service.json are relative to the project."""
-    var = ROOT / "var" / f"test-{tmp_path_factory.mktemp('stack').parent.name}"
-    var.mkdir(parents=True, exist_ok=True)
+def stack() -> Iterator[Rig]:
+    """Under the project's `var`, as paths in service.json are relative to the project; by a name
+    of its own, as two runs may be on at once.
+    """
+    (ROOT / "var").mkdir(exist_ok=True)
+    remove_abandoned(ROOT / "var")
+    var = Path(tempfile.mkdtemp(prefix=PREFIX, dir=ROOT / "var"))
     rig = rigs.start(var)
     try:
         yield rig

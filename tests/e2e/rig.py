@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 import psycopg
 
+from hostsvc.supervisor.spawn import launched
 from messaging.domain.profile import Segment
 from messaging.domain.redeclarations import LevelParameter, LevelRedeclaration
 from messaging.rehearsal.control_point import Answering, ControlPoint, accept
@@ -135,10 +136,12 @@ class Rig:
 
 
 def start(var: Path) -> Rig:
-    """Starts a stack and waits until all of it is ready."""
+    """Starts a stack, which ends with us however we end, and waits until all of it is ready."""
     with (var / "stack.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.e2e.stack", str(var)],
+            launched(
+                [sys.executable, "-m", "tests.e2e.stack", str(var)], death_signal=signal.SIGTERM
+            ),
             cwd=ROOT,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -40,8 +40,6 @@ from tests.e2e.processes import Beside, beside
 from tests.e2e.rig import Rig
 from tests.servers import ROOT
 
-pytestmark = pytest.mark.xdist_group("stack")
-
 TENANT, POINT = "birch", "BRCH2"
 CASES = tomllib.loads((ROOT / "tests" / "e2e" / "bad_edl.toml").read_text())
 CONNECTIONS = 3_000

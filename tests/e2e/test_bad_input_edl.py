@@ -15,8 +15,6 @@ from tests.e2e.bad_input import RawLink, Said, changed_row, link_of, refused
 from tests.e2e.rig import Rig, minute, stamp
 from tests.servers import ROOT
 
-pytestmark = pytest.mark.xdist_group("stack")
-
 TENANT, POINT, UNIT = "birch", "BRCH2", "BRCH-F01"
 ANOTHERS, NOBODYS = "ALDR-F01", "NONE-XX1"
 CASES = tomllib.loads((ROOT / "tests" / "e2e" / "bad_edl.toml").read_text())

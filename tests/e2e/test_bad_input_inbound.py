@@ -33,8 +33,6 @@ from tests.e2e.bad_operator import (
 from tests.e2e.rig import Rig, stamp
 from tests.servers import ROOT
 
-pytestmark = pytest.mark.xdist_group("stack")
-
 CASES = tomllib.loads((ROOT / "tests" / "e2e" / "bad_inbound.toml").read_text())
 
 

@@ -45,8 +45,6 @@ from tests.e2e.processes import Beside, beside
 from tests.e2e.rig import Rig
 from tests.servers import ROOT
 
-pytestmark = pytest.mark.xdist_group("stack")
-
 CASES = tomllib.loads((ROOT / "tests" / "e2e" / "bad_inbound.toml").read_text())
 MEGABYTE = 2**20
 AT_ONCE, RATE, BURST, HELD_MB = 4, 5, 40, 64

@@ -26,8 +26,6 @@ from messaging.domain.units import RefusalCode
 from messaging.rehearsal.control_point import ControlPoint
 from tests.e2e.rig import Rig, boa, mel, run
 
-pytestmark = pytest.mark.xdist_group("stack")
-
 POINT, UNIT, OTHER = "ALDR2", "ALDR-F01", "ALDR-F02"
 
 

@@ -87,6 +87,11 @@ class Stage:
         code = "print('the disk is made of cheese'); sys.exit(3)\n"
         return [self.child("first", "", ready_at=1), self.child("broken", code, ready_at=9)]
 
+    def complaining(self) -> list[Child]:
+        """It starts twice in vain: each time it writes the same."""
+        code = "sys.exit('OSError: [Errno 28] No space left on device')\n"
+        return [self.child("complaining", code, ready_at=9)]
+
     def late(self) -> list[Child]:
         late = self.child(
             "late", "print('still thinking', flush=True)\n", ready_at=9, ready_seconds=0.5

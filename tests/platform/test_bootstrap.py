@@ -1,4 +1,4 @@
-"""The installation: killed in the middle, called twice at once, called again."""
+"""The installation: killed in the middle, called twice at once, called again, without room."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from hostsvc import bootstrap
 from tests.platform.waiting import BOUND_SECONDS, eventually
 
 BOOTSTRAP = Path(__file__).parent.parent.parent / "hostsvc" / "bootstrap.py"
@@ -77,6 +78,47 @@ def test_a_missing_lock_is_one_sentence(clone: Clone) -> None:
     (clone.root / "requirements-dev.txt").unlink()
     sentence = f"hostsvc: requirements-dev.txt is missing from {clone.root}\n"
     assert end(clone.call()) == (1, sentence)
+
+
+def test_without_room_the_half_of_an_earlier_call_is_cleared_away_first(clone: Clone) -> None:
+    half = clone.root / ".venv" / "lib"
+    half.mkdir(parents=True)
+    script = clone.root / "hostsvc" / "bootstrap.py"
+    code = script.read_text(encoding="utf-8")
+    never = code.replace("NEEDED_MEGABYTES = 700", "NEEDED_MEGABYTES = 10**12")
+    script.write_text(never, encoding="utf-8")
+    status, output = end(clone.call())
+    assert status == 1
+    assert output.startswith(f"hostsvc: not enough disk space under {clone.root}: ")
+    assert output.count("\n") == 1
+    assert not half.exists()
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        ("error: write failed\n  Caused by: No space left on device (os error 28)", "disk is full"),
+        ("OSError: [Errno 122] Disk quota exceeded", "disk is full"),
+        ("error: dns error: failed to lookup address information", "cannot be reached"),
+        ("NewConnectionError: Failed to establish a new connection", "cannot be reached"),
+        ("PermissionError: [Errno 13] Permission denied: '/x'", "may not be written"),
+        ("error: no solution was found", ""),
+    ],
+)
+def test_what_an_installer_says_is_put_in_a_sentence(output: str, words: str) -> None:
+    said = bootstrap.why(output)
+    assert words in said
+    assert bool(said) == bool(words)
+
+
+def test_of_several_disks_those_with_little_room_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "not" / "yet"))
+    monkeypatch.setattr(bootstrap, "TIGHT_MEGABYTES", 0)
+    assert bootstrap.why("No space left on device") == "the disk is full; make room and call again"
+    monkeypatch.setattr(bootstrap, "TIGHT_MEGABYTES", 10**12)
+    assert " MB are free under " in bootstrap.why("No space left on device")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

@@ -24,9 +24,6 @@ from tests.platform.waiting import BOUND_SECONDS, eventually
 ROOT = Path(__file__).parent.parent.parent
 ROLES: list[Role] = ["owner", "app", "staff"]
 
-# One cluster for all of them, so one worker for all of them.
-pytestmark = pytest.mark.xdist_group("embedded-postgres")
-
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:

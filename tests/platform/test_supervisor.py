@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from hostsvc.supervisor import Child, Event, EventKind, Supervisor
+from hostsvc.supervisor import Child, Event, EventKind, Lock, LockHeld, Supervisor
 from hostsvc.supervisor.kin import exists
 from tests.platform.waiting import BOUND_SECONDS, eventually
 
@@ -206,6 +206,36 @@ def test_a_failed_start_shows_the_end_of_the_log_and_stops_the_others(
         assert staged.has_said(text), staged.lines
     assert not staged.has_said("after started")
     assert folder.running() == []
+
+
+def test_why_it_ended_is_told_from_this_starts_part_of_its_log(folder: Folder) -> None:
+    (folder.path / "complaining.log").write_text("from long ago\n", encoding="ascii")
+    staged = folder.stage("complaining")
+    assert staged.code() == 1
+    why = "with code 1 (OSError: [Errno 28] No space left on device)"
+    assert staged.has_said(f"complaining ended {why}; starting again in 0.2 s")
+    assert staged.has_said(f"stage: complaining ended: {why}; the end of")
+    assert not staged.has_said("from long ago")
+
+
+def test_a_lock_that_cannot_be_named_for_want_of_room_is_held(tmp_path: Path) -> None:
+    """A limit on the size of files stands in for the full disk."""
+    code = (
+        "import pathlib, resource, sys; from hostsvc.supervisor import Lock;"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0));"
+        "Lock(pathlib.Path(sys.argv[1])).acquire(); print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "lock")],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(LockHeld, match="by pid unknown"):
+            Lock(tmp_path / "lock").acquire()
+        holder.communicate()
 
 
 def test_what_cannot_be_started_is_explained(

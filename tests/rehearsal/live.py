@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from hostsvc.supervisor.spawn import launched
 from tests.servers import ROOT
 
 START_SECONDS = 180
@@ -50,7 +52,10 @@ class LiveStack:
         self._terminal, inner = pty.openpty()
         os.set_blocking(self._terminal, True)
         self._program = subprocess.Popen(
-            [sys.executable, "-m", "hostsvc.stack", "--var", str(var)],
+            launched(
+                [sys.executable, "-m", "hostsvc.stack", "--var", str(var)],
+                death_signal=signal.SIGTERM,
+            ),
             cwd=ROOT,
             env=clean_environment(
                 {"TERM": "xterm-256color", "COLUMNS": str(_COLUMNS), "LINES": str(_LINES)}

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from hostsvc.supervisor.spawn import launched
 from tests.rehearsal.live import clean_environment, left_over
 from tests.servers import ROOT
 
 SECONDS = 300
-
-pytestmark = pytest.mark.xdist_group("demo")
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +26,10 @@ def var(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def started(var: Path, output: Path) -> subprocess.Popen[bytes]:
     with output.open("wb") as out:
         return subprocess.Popen(
-            [sys.executable, "-m", "hostsvc.stack", "--demo", "--var", str(var)],
+            launched(
+                [sys.executable, "-m", "hostsvc.stack", "--demo", "--var", str(var)],
+                death_signal=signal.SIGTERM,
+            ),
             cwd=ROOT,
             env=clean_environment(),
             stdin=subprocess.DEVNULL,

@@ -18,9 +18,6 @@ from tests.servers import ROOT
 MARKET_DATA = Path(os.environ.get("HOSTSVC_MARKET_DATA", ROOT.parent / "shared" / "data"))
 WHOLE_DAY = "2022-01-01"
 
-# One stack for all of it, so all of it in one worker.
-pytestmark = pytest.mark.xdist_group("replay")
-
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]:

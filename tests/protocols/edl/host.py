@@ -94,7 +94,8 @@ class Host:
                 async with self._changed:
                     self._changed.notify_all()
             await writer.drain()
-        writer.close()
+        if not writer.is_closing():
+            writer.close()
 
     def _react(self, session: Session, event: ev.Event) -> bytes:
         self.heard.append(event)

@@ -6,6 +6,7 @@ import asyncio
 import signal
 import ssl
 import sys
+from asyncio import sslproto
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from functools import wraps
@@ -462,6 +463,22 @@ def context(purpose: ssl.Purpose, own: Path, trusted: Path) -> ssl.SSLContext:
     return made
 
 
+@pytest.fixture
+def oldest_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A TLS transport that was closed twice cannot be aborted: so it is in Python 3.11.2, which
+    Debian 12 has.
+    """
+    transport: Any = sslproto._SSLProtocolTransport
+    abort_now = transport.abort
+
+    def abort(self: Any) -> None:
+        assert self._ssl_protocol is not None, "closed twice before"
+        abort_now(self)
+
+    monkeypatch.setattr(transport, "abort", abort)
+
+
+@pytest.mark.usefixtures("oldest_python")
 @in_a_loop
 async def test_it_speaks_over_tls_with_its_certificate(tmp_path: Path) -> None:
     ours, theirs = certificate(tmp_path, "cpalfa"), certificate(tmp_path, "host.test")

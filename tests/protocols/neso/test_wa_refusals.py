@@ -170,6 +170,11 @@ def test_a_rate_that_is_not_kept_exactly_is_out_of_range(raw: str) -> None:
     assert refused(RATES, "/rates/0/rate", raw) == ("R003", "/rates/0/rate")
 
 
+@pytest.mark.parametrize("raw", ["1E-9", "-0.00001", "0.000099999"])
+def test_a_rate_too_near_to_nothing_to_be_sent_on_is_out_of_range(raw: str) -> None:
+    assert refused(RATES, "/rates/0/rate", raw) == ("R003", "/rates/0/rate")
+
+
 @pytest.mark.parametrize("raw", ["0", "1", '"true"', '"Y"', "0.0"])
 @pytest.mark.parametrize("flag", ["emergencyFlag", "soFlag", "storFlag", "rrFlag"])
 def test_only_true_and_false_are_flags(flag: str, raw: str) -> None:

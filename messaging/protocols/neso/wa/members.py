@@ -199,6 +199,9 @@ def _read_number(member: Member, value: object) -> Decimal:
         return Decimal(value)
     if not isinstance(value, Decimal):
         raise Unreadable("not a number")
+    if 0 < abs(value) < _PLAIN_FROM:
+        # What could not be sent on must not come in.
+        raise Unreadable(f"nearer to 0 than {_PLAIN_FROM}", RefusalCode.OUT_OF_RANGE)
     return value
 
 
