@@ -16,6 +16,7 @@ from django.db import Error as DatabaseError
 from messaging.gateway import wakeups
 from messaging.gateway.identity import Caller, identify
 from messaging.gateway.link import Gateway, LinkConnection
+from messaging.protocols.base import UnknownProfile
 from messaging.relay import ownership
 from messaging.relay.codecs import legacy_codec
 from messaging.relay.wake import wake_link
@@ -88,7 +89,12 @@ class GatewayServer:
             writer.transport.abort()
             return
         settings_of = caller.control_point.settings if caller.control_point else {}
-        profile = legacy_codec(settings_of).profile
+        try:
+            profile = legacy_codec(settings_of).profile
+        except UnknownProfile as error:
+            _log.error("connection not taken: its endpoint's profile", error=str(error))
+            writer.transport.abort()
+            return
         link = LinkConnection(self._gateway, reader, writer, caller, profile)
         self._all[link] = asyncio.current_task()
         try:

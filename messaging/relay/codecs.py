@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, cast
 
+from django.conf import settings as configured
+
 from messaging.domain.messages import BmMessage
 from messaging.models import Message
 from messaging.protocols.base import Codec, Envelope, Parcel
@@ -20,8 +22,10 @@ DEFAULT_PROFILE = "host-1"
 
 @lru_cache(maxsize=256)
 def get_codec(protocol: str, profile: str) -> Codec:
-    """Raises UnknownProfile or KeyError."""
-    return get_protocol(protocol).codec(profile)
+    """With a profile of ours or of the vendor's folder, found once: a new one takes a restart.
+    Raises UnknownProfile or UnknownProtocol.
+    """
+    return get_protocol(protocol, configured.PROFILE_DIR).codec(profile)
 
 
 def operator_codec(settings: dict[str, Any]) -> WaCodec:
