@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Callable
 from typing import Final
 
 _BLANK: Final = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*")
 _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
-_BARE_VALUE: Final = re.compile(r"[^,\]}#\n]*")
+_BARE_VALUE: Final = re.compile(r"[^,\]}#\n]+")
 _STRINGS: Final = tuple(
     re.compile(pattern, re.DOTALL)
     for pattern in (
@@ -24,7 +25,8 @@ _STRINGS: Final = tuple(
 
 def line_index(text: str) -> dict[str, int]:
     """Places to lines, counted from 1, of a document that is known to be TOML. A place is keys with
-    dots between them and list indices in brackets: `layouts.nack.fields[1].size`.
+    dots between them and list indices in brackets: `layouts.nack.fields[1].size`. ValueError where
+    it is no TOML after all.
     """
     return _Scan(text).run()
 
@@ -61,7 +63,7 @@ class _Scan:
         self._at += brackets
         place = ""
         for part in outer:
-            place = self._within(place, part)
+            place = self._note(self._within(place, part), start)
         if not is_list:
             return self._note(self._within(place, name), start)
         place = _joined(place, name)
@@ -104,10 +106,9 @@ class _Scan:
         elif self._sees("{"):
             self._items("}", lambda _: self._pair(place))
         elif not self._string():
-            self._take(_BARE_VALUE, empty=True)
+            self._take(_BARE_VALUE)
 
-    def _items(self, end: str, read: object) -> None:
-        assert callable(read)
+    def _items(self, end: str, read: Callable[[int], object]) -> None:
         self._at += 1
         self._skip()
         index = 0
@@ -131,9 +132,9 @@ class _Scan:
                 return found[0]
         return ""
 
-    def _take(self, pattern: re.Pattern[str], *, empty: bool = False) -> str:
+    def _take(self, pattern: re.Pattern[str]) -> str:
         found = pattern.match(self._text, self._at)
-        if found is None or not (found[0] or empty):
+        if found is None:
             raise ValueError(f"not TOML at {self._at}")
         self._at = found.end()
         return found[0]

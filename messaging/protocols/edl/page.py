@@ -37,13 +37,15 @@ def _framing(profile: EdlProfile) -> Section:
     if framing.style is StyleName.FIXED:
         text = (
             f"A message is prefix, header and data, each ended by {code(framing.mark)}, then "
-            f"{code(framing.message_end)}. Fields stand at fixed positions, counted from 1."
+            f"{code(framing.message_end)}. Fields stand at fixed positions, counted from 1 in "
+            "each part."
         )
     else:
         text = (
             "A message is the fields of prefix, header and data one after the other, each as long "
             f"as it is and ended by {code(framing.mark)}, then the checksum, then "
-            f"{code(framing.message_end)}. A number has no zeros or blanks before it."
+            f"{code(framing.message_end)}. A number has no zeros or blanks before "
+            "it. Places count from 1 in each part."
         )
     rows = [("style", framing.style.value)]
     if framing.checksum:
