@@ -50,9 +50,14 @@ def profile_of(settings: dict[str, Any]) -> str:
 
 
 def read_message(row: Message) -> BmMessage:
-    """The typed message, decoded again from the bytes it came as: they are the truth."""
+    """The typed message, or the first of several."""
+    return read_messages(row)[0]
+
+
+def read_messages(row: Message) -> tuple[BmMessage, ...]:
+    """The typed messages, decoded again from the bytes they came as: those are the truth."""
     content = bodies.read(bytes(row.body_digest), row.received_at)
-    return read_content(row.endpoint.protocol, row.endpoint.settings, content).messages[0]
+    return read_content(row.endpoint.protocol, row.endpoint.settings, content).messages
 
 
 def read_content(protocol: str, settings: dict[str, Any], content: bytes) -> Envelope:

@@ -15,6 +15,7 @@ from messaging.models import Message
 from messaging.relay import deadlines, due, route
 from messaging.relay.load import LoadedDelivery, LoadedEndpoint
 from messaging.relay.moves import NO_MORE, move
+from messaging.relay.parts import unit_for
 from messaging.relay.register import ControlPoint
 from messaging.relay.rows import NewDelivery
 from messaging.states import OPEN, DeliveryState, Lane
@@ -157,7 +158,7 @@ def _result(
     if message.origin != Message.Origin.CONTROL_POINT:
         return ()
     control_point = _control_point(message.endpoint)
-    result = Result(control_point.name, verdict, code.value, text)
+    result = Result(control_point.name, verdict, code.value, text, unit_for(row))
     return route.tell_result(control_point, result, at, message.id, message.reference)
 
 
