@@ -141,3 +141,19 @@ def test_a_control_point_that_speaks_the_other_profile_is_not_understood(delimit
                 await asyncio.wait_for(point.wait_ready(), 2)
 
     run(work)
+
+
+def test_a_profile_that_is_not_installed_closes_its_own_links_alone(delimited: Rig) -> None:
+    speak(delimited, "no-such")
+
+    async def work() -> None:
+        async with delimited.control_point(TENANT, profile=PROFILE) as point:
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(point.wait_ready(), 2)
+        async with delimited.control_point("birch") as neighbour:
+            await neighbour.wait_ready()
+
+    try:
+        run(work)
+    finally:
+        speak(delimited, PROFILE)
