@@ -10,6 +10,7 @@ class MessagingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from messaging import checks  # noqa: F401 - importing it registers it
         from messaging.endpoint_kinds import kinds
         from tenants.endpoints import register
 

@@ -9,9 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
+from django.conf import settings as configured
+
 from messaging.protocols.base import Protocol
 from messaging.protocols.neso.settings import SmpSettings
-from messaging.protocols.registry import PROTOCOLS
+from messaging.protocols.registry import PROTOCOLS, get_protocol
 from messaging.protocols.settings import BadSettings
 from tenants.endpoints import AddressRule, EndpointKind
 
@@ -51,7 +53,9 @@ def faults_by_name(
     return {}
 
 
-def _kind_of(protocol: Protocol) -> EndpointKind:
+def _kind_of(built_in: Protocol) -> EndpointKind:
+    """With the profiles of the vendor's folder as well."""
+    protocol = get_protocol(built_in.name, configured.PROFILE_DIR)
     leads_out = protocol.name in LEADS_TO_THE_OPERATOR
     defaults: Any = protocol.settings({})
     return EndpointKind(

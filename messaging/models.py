@@ -90,7 +90,9 @@ class Delivery(TenantRow):
     class Meta:
         verbose_name_plural = "deliveries"
         constraints = [
-            models.UniqueConstraint(fields=["tenant", "message", "endpoint"], name="delivery_once")
+            models.UniqueConstraint(
+                fields=["tenant", "message", "endpoint", "queue"], name="delivery_once"
+            )
         ]
         indexes = [
             models.Index(

@@ -112,6 +112,9 @@ class TimelineSerializer(serializers.Serializer[Timeline]):
 
     message = MessageSerializer()
     content = ContentField(allow_null=True, help_text="The typed message, read from the bytes.")
+    further_content = serializers.ListField(
+        child=ContentField(), help_text="What the same message says of further BM units."
+    )
     content_fault = serializers.CharField(help_text="Why there is no content, or empty.")
     body_base64 = Base64Field(source="body", allow_null=True, help_text="The bytes as carried.")
     answered_by = serializers.ListField(child=serializers.UUIDField())

@@ -14,7 +14,7 @@ from messaging.api.content import as_json
 from messaging.models import Attempt, Delivery, Message
 from messaging.protocols.base import RemoteProtocolError, UnknownProfile
 from messaging.protocols.registry import UnknownProtocol
-from messaging.relay.codecs import read_message
+from messaging.relay.codecs import read_messages
 from tenants.audit import bodies
 from tenants.audit.models import Entry
 
@@ -27,11 +27,13 @@ are in the audit log's list.
 @dataclass(frozen=True, slots=True)
 class Timeline:
     """`content` is None where the bytes can't be read, or are gone as retention allows;
-    `content_fault` then says which.
+    `content_fault` then says which. `further_content` is what the same bytes say of further BM
+    units.
     """
 
     message: Message
     content: Any
+    further_content: Sequence[Any]
     content_fault: str
     body: bytes | None
     answered_by: Sequence[UUID]
@@ -46,10 +48,11 @@ def timeline_of(message: Message) -> Timeline:
     deliveries = list(Delivery.objects.filter(message=message).order_by("position"))
     attempts = _attempts(deliveries)
     entries = list(Entry.objects.filter(message_id=message.id).order_by("seq")[: LIMIT + 1])
-    content, fault = _content(message)
+    contents, fault = _contents(message)
     return Timeline(
         message=message,
-        content=content,
+        content=contents[0] if contents else None,
+        further_content=contents[1:],
         content_fault=fault,
         body=_body(message),
         answered_by=_answers(message),
@@ -77,15 +80,15 @@ def _answers(message: Message) -> list[UUID]:
     return list(found.values_list("id", flat=True))
 
 
-def _content(message: Message) -> tuple[Any, str]:
+def _contents(message: Message) -> tuple[Sequence[Any], str]:
     try:
-        return as_json(read_message(message)), ""
+        return [as_json(one) for one in read_messages(message)], ""
     except RemoteProtocolError as error:
-        return None, f"{error.code} {error.text}"
+        return (), f"{error.code} {error.text}"
     except bodies.BodyGone:
-        return None, "the bytes have been deleted"
+        return (), "the bytes have been deleted"
     except (UnknownProtocol, UnknownProfile):
-        return None, "its protocol or profile is no longer installed"
+        return (), "its protocol or profile is no longer installed"
 
 
 def _body(message: Message) -> bytes | None:

@@ -42,12 +42,17 @@ class ResultVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What the system operator said of a control point's message, carried to it after the fact."""
+    """What the system operator said of a control point's message, carried to it after the fact.
+
+    `bm_unit` tells the results of one message apart where it redeclared several BM units; it is
+    empty where the protocol does not carry it.
+    """
 
     control_point: str
     verdict: ResultVerdict
     code: str
     text: str
+    bm_unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)

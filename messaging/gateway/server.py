@@ -19,6 +19,7 @@ from messaging.edge.listener import TlsListener
 from messaging.gateway import wakeups
 from messaging.gateway.identity import Caller, identify
 from messaging.gateway.link import Gateway, LinkConnection
+from messaging.protocols.base import UnknownProfile
 from messaging.relay import ownership
 from messaging.relay.codecs import legacy_codec
 from messaging.relay.rows import Numbered
@@ -117,7 +118,12 @@ class GatewayServer:
     ) -> bool:
         """Until the link ends; whether it ever was ready."""
         if caller.control_point is not None:
-            profile = legacy_codec(caller.control_point.settings).profile
+            try:
+                profile = legacy_codec(caller.control_point.settings).profile
+            except UnknownProfile as error:
+                _log.error("connection not taken: its endpoint's profile", error=str(error))
+                writer.transport.abort()
+                return False
         elif self._strangers < STRANGERS_LIMIT:
             profile = legacy_codec({}).profile
         else:

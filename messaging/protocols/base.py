@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol as Shape
 
 from messaging.domain.messages import BmMessage
 from messaging.domain.units import RefusalCode
+from messaging.protocols.pages import Page
 from messaging.protocols.settings import Settings
 
 
@@ -92,13 +94,41 @@ class Codec(Shape):
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """A profile file as its protocol understands it: a codec, envelopes that it can write, and what
+    it says as a page.
+    """
+
+    name: str
+    title: str
+    codec: Codec
+    examples: tuple[Envelope, ...]
+    page: Page
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """The profile files of a protocol.
+
+    `own` is the folder of those that come along. `read` gives what one file says, and raises an
+    UnknownProfile that tells its faults. `beside` is the same protocol with the profiles of a
+    vendor's folder as well.
+    """
+
+    own: Path
+    read: Callable[[Path], Reading]
+    beside: Callable[[Path], Protocol]
+
+
+@dataclass(frozen=True, slots=True)
 class Protocol:
     """One folder's entry in the registry.
 
     `codec(profile)` builds the codec of a profile by name and raises UnknownProfile;
     `examples(profile)` yields envelopes the contract test writes, reads back and mangles;
     `transports` names what may carry it; `settings` reads those of an endpoint of this protocol,
-    with defaults for what is not given, and raises BadSettings.
+    with defaults for what is not given, and raises BadSettings; `shelf` leads to the files of its
+    profiles.
     """
 
     name: str
@@ -108,6 +138,7 @@ class Protocol:
     examples: Callable[[str], tuple[Envelope, ...]]
     transports: tuple[str, ...]
     settings: Callable[[Mapping[str, object]], Settings]
+    shelf: Shelf | None = None
 
 
 class UnknownProfile(Exception):

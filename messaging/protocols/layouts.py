@@ -1,5 +1,5 @@
-"""Fixed-position layouts, read and written by their description: what a field is, and how it
-becomes a value and text again.
+"""Layouts, read and written by their description: what a field is, how it becomes a value and text
+again, and how fields of fixed positions are told apart.
 
 Which fields a message has, and what they mean, is a profile's; nothing here knows a protocol.
 """
@@ -9,20 +9,22 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from messaging.protocols.base import LocalProtocolError, RemoteProtocolError
+from messaging.protocols.times import STAMPS, TIMES, NotInFormat, TimeFormat
 
 Values = Mapping[str, Any]
 """Field names to values; a group's field holds a tuple of Values."""
 
 
 class Kind(StrEnum):
-    """How a field is written. A `series` is a count and that many groups; it stands last."""
+    """How a field is written. A `series` is a count and that many groups; where positions are
+    fixed, it stands last.
+    """
 
     TEXT = "text"
     NUMBER = "number"
@@ -52,10 +54,11 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field: `start` counts from 1, `size` is in characters (of the count, for a series).
+    """One field: `start` counts from 1, in characters or, where positions are not fixed, in fields;
+    `size` is in characters, at most (of the count, for a series).
 
     `required` fields are never blank; a blank one reads as None, a blank text as "". `source` says
-    where we know it from.
+    where we know it from. Without a `format` a time is written in digits only.
     """
 
     name: str
@@ -69,6 +72,7 @@ class Field:
     words: Words | None = None
     least: int = 1
     group: Layout | None = None
+    format: TimeFormat | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,43 +127,52 @@ def _read_fields(layout: Layout, text: str, offset: int, place: str) -> dict[str
             if field.kind is Kind.SERIES:
                 values[field.name] = _read_series(field, raw, text[start + field.size :])
             else:
-                values[field.name] = _read_field(field, raw)
-        except _Unreadable as fault:
-            raise RemoteProtocolError(
-                f"{place}{field.name}: {fault}", field=f"{place}{field.name}"
-            ) from None
+                values[field.name] = read_field(field, raw)
+        except Unreadable as fault:
+            raise fault.told(f"{place}{field.name}") from None
     return values
 
 
-def _read_field(field: Field, raw: str) -> object:
+def read_field(field: Field, raw: str) -> object:
+    """The value of one field's text, any kind but a series; raises Unreadable."""
     if not raw.strip(" "):
         if field.required:
-            raise _Unreadable("blank")
+            raise Unreadable("blank")
         return "" if field.kind is Kind.TEXT else None
     return _READERS[field.kind](field, raw)
 
 
-def _read_series(field: Field, raw: str, rest: str) -> tuple[dict[str, Any], ...]:
-    group = _group_of(field)
-    count, width = _read_number(field, raw), group.size
+def read_count(field: Field, raw: str) -> int:
+    """How many groups a series says it has; raises Unreadable."""
+    count = _read_number(field, raw)
     if count < field.least:
-        raise _Unreadable(f"a count of {count}, at least {field.least}")
+        raise Unreadable(f"a count of {count}, at least {field.least}")
+    return count
+
+
+def _read_series(field: Field, raw: str, rest: str) -> tuple[dict[str, Any], ...]:
+    group = group_of(field)
+    count, width = read_count(field, raw), group.size
     if len(rest) != count * width:
-        raise _Unreadable(f"{len(rest)} characters do not make {count} groups of {width}")
+        raise Unreadable(f"{len(rest)} characters do not make {count} groups of {width}")
     return tuple(
         _read_fields(group, rest, index * width, f"{field.name}[{index}].")
         for index in range(count)
     )
 
 
-def _group_of(field: Field) -> Layout:
+def group_of(field: Field) -> Layout:
+    """What a series holds."""
     if field.group is None:
         raise LocalProtocolError(f"{field.name} is a series of nothing: the layout is wrong")
     return field.group
 
 
-class _Unreadable(Exception):
+class Unreadable(Exception):
     """What is wrong with one field's text, in few words."""
+
+    def told(self, field: str) -> RemoteProtocolError:
+        return RemoteProtocolError(f"{field}: {self}", field=field)
 
 
 _WHOLE = re.compile(r"([+-]?[0-9]+)(?:\.0+)?")
@@ -169,36 +182,36 @@ _POINTED = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)")
 def _read_text(field: Field, raw: str) -> str:
     text = raw.rstrip(" ")
     if field.alphabet and not set(text) <= set(field.alphabet):
-        raise _Unreadable("a character that is not allowed")
+        raise Unreadable("a character that is not allowed")
     words = field.words
     if words is None:
         return text
     if text not in words.meant and not words.open:
-        raise _Unreadable("not one of the words it may hold")
+        raise Unreadable("not one of the words it may hold")
     return words.meant.get(text, text)
 
 
 def _read_number(field: Field, raw: str) -> int:
     found = _WHOLE.fullmatch(raw.strip(" "))
     if found is None:
-        raise _Unreadable("not a whole number")
+        raise Unreadable("not a whole number")
     return int(found[1])
 
 
 def _read_decimal(field: Field, raw: str) -> Decimal:
     text = raw.strip(" ")
     if _POINTED.fullmatch(text) is None:
-        raise _Unreadable("not a number")
+        raise Unreadable("not a number")
     value = Decimal(text)
     rounded = round(value, field.places)
     if rounded != value:
-        raise _Unreadable(f"more than {field.places} decimal places")
+        raise Unreadable(f"more than {field.places} decimal places")
     return rounded
 
 
 def _read_digits(field: Field, raw: str) -> int:
     if not (raw.isascii() and raw.isdigit()):
-        raise _Unreadable(f"not {field.size} digits")
+        raise Unreadable(f"not {field.size} digits")
     return int(raw)
 
 
@@ -207,23 +220,17 @@ def _read_flag(field: Field, raw: str) -> bool:
 
 
 def _read_time(field: Field, raw: str) -> datetime:
-    return _moment(raw, 12)
-
-
-def _read_stamp(field: Field, raw: str) -> datetime:
-    return _moment(raw, 14)
-
-
-@lru_cache(maxsize=8192)
-def _moment(raw: str, size: int) -> datetime:
-    """Cached, since in a series each time stands twice."""
-    if len(raw) != size or not (raw.isascii() and raw.isdigit()):
-        raise _Unreadable(f"not a time of {size} digits")
-    parts = [int(raw[:4]), *(int(raw[at : at + 2]) for at in range(4, size, 2))]
     try:
-        return datetime(*parts, tzinfo=UTC)  # type: ignore[arg-type,misc]
-    except ValueError:
-        raise _Unreadable("no such time") from None
+        return _format_of(field).read(raw)
+    except NotInFormat as error:
+        raise Unreadable(str(error)) from None
+
+
+_PLAIN_FORMATS: Final = {Kind.TIME: TIMES["YYYYMMDDHHMM"], Kind.STAMP: STAMPS["YYYYMMDDHHMMSS"]}
+
+
+def _format_of(field: Field) -> TimeFormat:
+    return field.format or _PLAIN_FORMATS[field.kind]
 
 
 _READERS: dict[Kind, Callable[[Field, str], object]] = {
@@ -233,22 +240,52 @@ _READERS: dict[Kind, Callable[[Field, str], object]] = {
     Kind.DIGITS: _read_digits,
     Kind.FLAG: _read_flag,
     Kind.TIME: _read_time,
-    Kind.STAMP: _read_stamp,
+    Kind.STAMP: _read_time,
 }
 
 
+_TO_THE_RIGHT: Final = frozenset({Kind.NUMBER, Kind.DECIMAL, Kind.SERIES})
+
+
 def _write_field(field: Field, value: object) -> str:
+    if field.kind is Kind.SERIES:
+        count, groups = series_of(field, value)
+        return _padded(field, count) + "".join(write_layout(group_of(field), one) for one in groups)
+    return _padded(field, write_field(field, value))
+
+
+def _padded(field: Field, text: str) -> str:
+    if field.kind in _TO_THE_RIGHT:
+        return text.rjust(field.size)
+    if field.kind is Kind.DIGITS and text:
+        return text.zfill(field.size)
+    return text.ljust(field.size)
+
+
+def write_field(field: Field, value: object) -> str:
+    """One field's value as text, any kind but a series, without padding; LocalProtocolError where
+    the field cannot hold it.
+    """
     if value is None or (isinstance(value, str) and not value.strip(" ")):
         if field.required:
             raise LocalProtocolError(f"{field.name} is required")
-        return " " * field.size
-    return _WRITERS[field.kind](field, value)
+        return ""
+    return _fit(field, _WRITERS[field.kind](field, value))
 
 
-def _fit(field: Field, text: str, *, right: bool = False) -> str:
+def series_of(field: Field, value: object) -> tuple[str, tuple[Values, ...]]:
+    """The count of a series as text, and its groups; LocalProtocolError where there are too few or
+    too many.
+    """
+    if not isinstance(value, tuple) or len(value) < field.least:
+        raise LocalProtocolError(f"{field.name} takes {field.least} groups or more")
+    return _fit(field, str(len(value))), value
+
+
+def _fit(field: Field, text: str) -> str:
     if len(text) > field.size:
         raise LocalProtocolError(f"{field.name} holds {field.size} characters, not {len(text)}")
-    return text.rjust(field.size) if right else text.ljust(field.size)
+    return text
 
 
 def _write_text(field: Field, value: object) -> str:
@@ -259,13 +296,13 @@ def _write_text(field: Field, value: object) -> str:
         text = field.words.written.get(text, text)
     if field.alphabet and not set(text) <= set(field.alphabet):
         raise LocalProtocolError(f"{field.name} cannot hold {text!r}")
-    return _fit(field, text)
+    return text
 
 
 def _write_number(field: Field, value: object) -> str:
     if not isinstance(value, int) or isinstance(value, bool):
         raise LocalProtocolError(f"{field.name} is not a whole number: {value!r}")
-    return _fit(field, str(value), right=True)
+    return str(value)
 
 
 def _write_decimal(field: Field, value: object) -> str:
@@ -274,13 +311,13 @@ def _write_decimal(field: Field, value: object) -> str:
     rounded = round(value, field.places)
     if rounded != value:
         raise LocalProtocolError(f"{field.name} has at most {field.places} decimal places")
-    return _fit(field, f"{rounded:f}", right=True)
+    return f"{rounded:f}"
 
 
 def _write_digits(field: Field, value: object) -> str:
     if not isinstance(value, int) or value < 0:
         raise LocalProtocolError(f"{field.name} is not a number of digits: {value!r}")
-    return _fit(field, f"{value:0{field.size}d}")
+    return str(value)
 
 
 def _write_flag(field: Field, value: object) -> str:
@@ -291,30 +328,17 @@ def _write_time(field: Field, value: object) -> str:
     moment = _as_utc(field, value)
     if moment.second or moment.microsecond:
         raise LocalProtocolError(f"{field.name} is not a whole minute: {value!r}")
-    return _digits_of(moment)
+    return _format_of(field).write(moment)
 
 
 def _write_stamp(field: Field, value: object) -> str:
-    moment = _as_utc(field, value)
-    return f"{_digits_of(moment)}{moment.second:02d}"
+    return _format_of(field).write(_as_utc(field, value))
 
 
 def _as_utc(field: Field, value: object) -> datetime:
     if not isinstance(value, datetime) or value.utcoffset() != timedelta(0):
         raise LocalProtocolError(f"{field.name} is not a time in UTC: {value!r}")
     return value
-
-
-def _digits_of(moment: datetime) -> str:
-    day = f"{moment.year:04d}{moment.month:02d}{moment.day:02d}"
-    return f"{day}{moment.hour:02d}{moment.minute:02d}"
-
-
-def _write_series(field: Field, value: object) -> str:
-    group = _group_of(field)
-    if not isinstance(value, tuple) or len(value) < field.least:
-        raise LocalProtocolError(f"{field.name} takes {field.least} groups or more")
-    return _write_number(field, len(value)) + "".join(write_layout(group, one) for one in value)
 
 
 _WRITERS: dict[Kind, Callable[[Field, object], str]] = {
@@ -325,5 +349,4 @@ _WRITERS: dict[Kind, Callable[[Field, object], str]] = {
     Kind.FLAG: _write_flag,
     Kind.TIME: _write_time,
     Kind.STAMP: _write_stamp,
-    Kind.SERIES: _write_series,
 }

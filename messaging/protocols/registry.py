@@ -4,6 +4,7 @@ them.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 from messaging.protocols import edl, neso
@@ -21,12 +22,18 @@ class UnknownProtocol(Exception):
     """No protocol of that name is registered."""
 
 
-def find_protocol(name: str) -> Protocol | None:
-    return PROTOCOLS.get(name)
+def find_protocol(name: str, profiles: Path | None = None) -> Protocol | None:
+    """With `profiles`, a vendor's folder, what stands in its folder of the protocol's name counts
+    as well.
+    """
+    protocol = PROTOCOLS.get(name)
+    if protocol is None or protocol.shelf is None or profiles is None:
+        return protocol
+    return protocol.shelf.beside(profiles / name)
 
 
-def get_protocol(name: str) -> Protocol:
-    protocol = find_protocol(name)
+def get_protocol(name: str, profiles: Path | None = None) -> Protocol:
+    protocol = find_protocol(name, profiles)
     if protocol is None:
         raise UnknownProtocol(name)
     return protocol

@@ -140,21 +140,23 @@ class ControlPoint:
 
     # What it says.
 
-    async def redeclare(self, message: Redeclaration) -> int:
+    async def redeclare(self, *messages: Redeclaration) -> int:
         """Keeps a redeclaration, sends it when the link is up, and gives back its log number.
 
-        Lapsed where it is a series that ran out meanwhile. Where the host has it sent again under
-        another number, the first one still finds its answer and its results.
+        Several travel in one message, where the profile has messages of several BM units. Lapsed
+        where it is a series that ran out meanwhile. Where the host has it sent again under another
+        number, the first one still finds its answer and its results.
         """
-        return await self._send(message)
+        envelope = Envelope(Stamp("", self._clock()), messages)
+        return await self._send((self._codec.encode(envelope).content,))
 
     async def tell(self, text: str) -> int:
         """Sends free text; gives back the log number of the first message of it."""
-        return await self._send(FreeText(self.name, text))
+        return await self._send(self._encoded(FreeText(self.name, text), 0))
 
     async def respond(self, instruction_number: int, answer: InstructionAnswer) -> int:
         """Answers, late or again, the instruction that came under a log number (0: lost)."""
-        return await self._send(answer, instruction_number)
+        return await self._send(self._encoded(answer, instruction_number))
 
     async def answered(self, number: int) -> Answer:
         """The host's ACK or NACK to our message; LookupError where nothing has that number."""
@@ -246,11 +248,8 @@ class ControlPoint:
             raise RuntimeError("there is no link")
         return self._link
 
-    async def _send(self, message: BmMessage, in_reply_to: int = 0) -> int:
-        entries = [
-            self._outbox.add(self._logbook.keep(content), content)
-            for content in self._encoded(message, in_reply_to)
-        ]
+    async def _send(self, contents: tuple[bytes, ...]) -> int:
+        entries = [self._outbox.add(self._logbook.keep(content), content) for content in contents]
         self._pump()
         return await asyncio.shield(entries[0].numbered)
 

@@ -174,5 +174,7 @@ class Outbox:
 
     def _is_expired(self, entry: Entry, now: datetime) -> bool:
         """A series that has run out is of no use; everything else is declared for good."""
-        message = self._codec.decode(Parcel(entry.content)).messages[0]
-        return isinstance(message, LevelRedeclaration) and message.levels[-1].time_to <= now
+        return all(
+            isinstance(message, LevelRedeclaration) and message.levels[-1].time_to <= now
+            for message in self._codec.decode(Parcel(entry.content)).messages
+        )

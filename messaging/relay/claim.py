@@ -26,6 +26,7 @@ from messaging.relay import deadlines, due, signing, verdicts
 from messaging.relay.codecs import operator_codec, read_content
 from messaging.relay.load import LoadedDelivery, LoadedEndpoint
 from messaging.relay.moves import AS_BEFORE, move
+from messaging.relay.parts import part_for
 from messaging.relay.rows import NewDelivery
 from messaging.relay.settings import operator_settings
 from messaging.states import DeliveryState
@@ -203,7 +204,8 @@ def _completed(row: LoadedDelivery) -> BmMessage:
     when: the relay knows both.
     """
     source = row.message.endpoint
-    message = read_content(source.protocol, source.settings, row.message.content).messages[0]
+    envelope = read_content(source.protocol, source.settings, row.message.content)
+    message = part_for(row, envelope.messages)
     if not isinstance(message, InstructionAnswer):
         return message
     answered = row.message.answers_id

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, cast
 
+from django.conf import settings as configured
+
 from messaging.domain.messages import BmMessage
 from messaging.models import Message
 from messaging.protocols.base import Codec, Envelope, Parcel
@@ -21,8 +23,10 @@ DEFAULT_PROFILE = WaSettings().profile
 
 @lru_cache(maxsize=256)
 def get_codec(protocol: str, profile: str) -> Codec:
-    """Raises UnknownProfile or KeyError."""
-    return get_protocol(protocol).codec(profile)
+    """With a profile of ours or of the vendor's folder, found once: a new one takes a restart.
+    Raises UnknownProfile or UnknownProtocol.
+    """
+    return get_protocol(protocol, configured.PROFILE_DIR).codec(profile)
 
 
 def operator_codec(settings: dict[str, Any]) -> WaCodec:
@@ -47,9 +51,14 @@ def profile_of(settings: dict[str, Any]) -> str:
 
 
 def read_message(row: Message) -> BmMessage:
-    """The typed message, decoded again from the bytes it came as: they are the truth."""
+    """The typed message, or the first of several."""
+    return read_messages(row)[0]
+
+
+def read_messages(row: Message) -> tuple[BmMessage, ...]:
+    """The typed messages, decoded again from the bytes they came as: those are the truth."""
     content = bodies.read(bytes(row.body_digest), row.received_at)
-    return read_content(row.endpoint.protocol, row.endpoint.settings, content).messages[0]
+    return read_content(row.endpoint.protocol, row.endpoint.settings, content).messages
 
 
 def read_content(protocol: str, settings: dict[str, Any], content: bytes) -> Envelope:

@@ -106,9 +106,14 @@ def _read(hold: Hold, arrival: Arrival) -> tuple[BmMessage, ...] | Refusal:
         for found in violations(message, arrival.at, hold.warn_only):
             if not found.warning:
                 field = "/".join(str(step) for step in found.path)
-                text = f"{field} {found.value}: {found.text}"
+                text = f"{_which(message, envelope.messages)}{field} {found.value}: {found.text}"
                 return Refusal(found.code, text, field, found.rule, found.value)
     return envelope.messages
+
+
+def _which(message: BmMessage, messages: tuple[BmMessage, ...]) -> str:
+    """Before what is told of one of several: a message is refused whole, whichever is at fault."""
+    return f"{unit_of(message)} " if len(messages) > 1 else ""
 
 
 def _take(
@@ -116,14 +121,14 @@ def _take(
 ) -> Answer:
     _advance(hold, arrival.number, previous)
     messages = () if isinstance(reading, Refusal) else reading
-    standing = _standing(hold, messages)
+    standings = _standings(hold, messages)
     try:
-        if standing.suspended:
+        if standings[0].suspended:
             raise Refused(Refusal(RefusalCode.SUSPENDED, "the tenant is suspended"))
         if isinstance(reading, Refusal):
             raise Refused(reading)
-        _check_units(messages, standing)
-        answer, message_id = _store(hold, arrival, messages, standing)
+        _check_units(messages, standings)
+        answer, message_id = _store(hold, arrival, messages, standings[0])
     except Refused as error:
         message_id = _store_refused(hold, arrival, messages, error.reasons[0])
         answer = _refusal_answer(hold, arrival, error.reasons[0], message_id)
@@ -138,37 +143,46 @@ def _advance(hold: Hold, number: int, previous: int) -> None:
             raise LinkReplaced(hold.control_point.name)
 
 
-def _standing(hold: Hold, messages: tuple[BmMessage, ...]) -> Standing:
-    unit = unit_of(messages[0]) if messages else ""
-    return standing_of(hold.endpoint_id, hold.control_point.environment, unit)
+def _standings(hold: Hold, messages: tuple[BmMessage, ...]) -> list[Standing]:
+    """One for each message, and one at least: they differ in the BM unit alone."""
+    units = [unit_of(message) for message in messages] or [""]
+    environment = hold.control_point.environment
+    return [standing_of(hold.endpoint_id, environment, unit) for unit in units]
 
 
-def _check_units(messages: tuple[BmMessage, ...], standing: Standing) -> None:
+def _check_units(messages: tuple[BmMessage, ...], standings: list[Standing]) -> None:
     """A BM unit must be this control point's; another tenant's is answered exactly as one that does
     not exist.
     """
-    if any(unit_of(message) for message in messages) and not standing.knows_unit:
-        raise Refused(Refusal(RefusalCode.UNKNOWN_UNIT, "unknown BM unit", "bm_unit"))
+    for message, standing in zip(messages, standings, strict=True):
+        if unit_of(message) and not standing.knows_unit:
+            text = f"{_which(message, messages)}unknown BM unit"
+            raise Refused(Refusal(RefusalCode.UNKNOWN_UNIT, text, "bm_unit"))
 
 
 def _store(
     hold: Hold, arrival: Arrival, messages: tuple[BmMessage, ...], standing: Standing
 ) -> tuple[Answer, UUID]:
-    (message,) = messages
-    matched = None
-    if isinstance(message, InstructionAnswer):
-        matched = _match(hold, arrival, message)
+    """One stored message, and a delivery for each of those that it carries."""
+    first = messages[0]
+    matched = _match(hold, arrival, first) if isinstance(first, InstructionAnswer) else None
     answers = matched.message_id if matched else None
-    message_id = insert_message(_row(hold, arrival, message, answers=answers))
+    message_id = insert_message(_row(hold, arrival, messages, answers=answers))
     _record_arrival(arrival, message_id)
-    ledger.record(Fact(Event.DECODED, arrival.at, message_id, detail={"kind": kind_of(message)}))
+    detail: dict[str, object] = {"kind": kind_of(first)}
+    if len(messages) > 1:
+        detail["bm_units"] = " ".join(map(unit_of, messages))
+    ledger.record(Fact(Event.DECODED, arrival.at, message_id, detail=detail))
     deliveries: tuple[NewDelivery, ...] = ()
     if matched is not None and matched.is_repeat:
         ledger.record(Fact(Event.REPEATED, arrival.at, message_id))
     else:
         if matched is not None:
             correlate.settle_instruction(matched, message_id, arrival.at)
-        deliveries = route.to_operator(hold, message, message_id, arrival.at, standing, matched)
+        for message in messages:
+            deliveries += route.to_operator(
+                hold, message, message_id, arrival.at, standing, matched
+            )
     ledger.record(
         Fact(Event.STORED, arrival.at, message_id, detail={"deliveries": len(deliveries)})
     )
@@ -185,8 +199,7 @@ def _match(hold: Hold, arrival: Arrival, answer: InstructionAnswer) -> correlate
 def _store_refused(
     hold: Hold, arrival: Arrival, messages: tuple[BmMessage, ...], refusal: Refusal
 ) -> UUID:
-    message = messages[0] if messages else None
-    message_id = insert_message(_row(hold, arrival, message, refusal=refusal))
+    message_id = insert_message(_row(hold, arrival, messages, refusal=refusal))
     _record_arrival(arrival, message_id)
     detail = {
         "code": refusal.code.value,
@@ -247,16 +260,17 @@ def _record_arrival(arrival: Arrival, message_id: UUID) -> None:
 def _row(
     hold: Hold,
     arrival: Arrival,
-    message: BmMessage | None,
+    messages: tuple[BmMessage, ...],
     *,
     answers: UUID | None = None,
     refusal: Refusal | None = None,
 ) -> NewMessage:
+    """Of several BM units it names none: its deliveries do."""
     return NewMessage(
         endpoint_id=hold.endpoint_id,
         origin=Message.Origin.CONTROL_POINT,
-        kind=kind_of(message) if message else arrival.type,
-        bm_unit=unit_of(message) if message else "",
+        kind=kind_of(messages[0]) if messages else arrival.type,
+        bm_unit=unit_of(messages[0]) if len(messages) == 1 else "",
         reference=arrival.reference,
         content=arrival.content,
         received_at=arrival.at,

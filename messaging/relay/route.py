@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from messaging.domain.acknowledgements import FreeText, Result
-from messaging.domain.instructions import Instruction, InstructionAnswer
+from messaging.domain.instructions import Instruction
 from messaging.domain.messages import BmMessage, kind_of, unit_of
 from messaging.models import Message
 from messaging.protocols.base import Envelope, LocalProtocolError, Stamp
@@ -15,6 +15,7 @@ from messaging.relay.codecs import legacy_codec
 from messaging.relay.correlate import Matched
 from messaging.relay.hold import Hold
 from messaging.relay.numbering import Outgoing, record_sending
+from messaging.relay.parts import queue_of
 from messaging.relay.register import ControlPoint, Standing
 from messaging.relay.rows import (
     NewDelivery,
@@ -53,20 +54,12 @@ def to_operator(
         message_id,
         standing.operator,
         Lane.OPERATOR,
-        _queue_of(message),
+        queue_of(message),
         at=at,
         due_at=at + _WORKER_GRACE,
         deadline=deadline,
     )
     return (new,)
-
-
-def _queue_of(message: BmMessage) -> str:
-    """A BM unit's redeclarations go in order, and so do its answers. An answer has two minutes,
-    and must not wait for a redeclaration that the operator won't take.
-    """
-    unit = unit_of(message)
-    return f"{unit} answers" if isinstance(message, InstructionAnswer) else unit
 
 
 def to_control_point(

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, Final, cast
 
+from django.conf import settings as configured
+
 from messaging.protocols.edl.settings import EdlSettings
 from messaging.protocols.neso.settings import WaSettings
 from messaging.protocols.registry import get_protocol
@@ -40,4 +42,4 @@ def _settings(protocol: str, stored: Mapping[str, Any]) -> Settings:
 
 def _parse(protocol: str, stored: Mapping[str, Any]) -> Settings:
     known = {name: value for name, value in stored.items() if name in _KNOWN[protocol]}
-    return get_protocol(protocol).settings(known)
+    return get_protocol(protocol, configured.PROFILE_DIR).settings(known)

@@ -15,6 +15,7 @@ from messaging.models import Message
 from messaging.relay import due, route
 from messaging.relay.load import LoadedDelivery, LoadedEndpoint
 from messaging.relay.moves import NO_MORE, move
+from messaging.relay.parts import unit_for
 from messaging.relay.register import ControlPoint
 from messaging.relay.rows import NewDelivery
 from messaging.relay.settings import operator_settings
@@ -159,7 +160,7 @@ def _result(
     if message.origin != Message.Origin.CONTROL_POINT:
         return ()
     control_point = _control_point(message.endpoint)
-    result = Result(control_point.name, verdict, code.value, text)
+    result = Result(control_point.name, verdict, code.value, text, unit_for(row))
     return route.tell_result(control_point, result, at, message.id, message.reference)
 
 

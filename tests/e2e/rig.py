@@ -55,14 +55,21 @@ class Rig:
         return next(t for t in self.service["tenants"] if t["name"] == name)
 
     def control_point(
-        self, tenant: str, index: int = 1, *, answer: Answering = accept, state: Path | None = None
+        self,
+        tenant: str,
+        index: int = 1,
+        *,
+        answer: Answering = accept,
+        state: Path | None = None,
+        profile: str = "host-1",
     ) -> ControlPoint:
         """A control point of the demonstration's, to be used as an asynchronous context manager."""
         point = self.tenant(tenant)["controlPoints"][index]
         context = ssl.create_default_context(cafile=self.path(point["ca"]))
         context.load_cert_chain(self.path(point["certificate"]), self.path(point["key"]))
         edl = self.service["edl"]
-        return ControlPoint(point["name"], edl["host"], edl["port"], context, state, answer)
+        address = edl["host"], edl["port"]
+        return ControlPoint(point["name"], *address, context, state, answer, profile)
 
     def units(self, tenant: str, index: int = 1) -> list[str]:
         units: list[str] = self.tenant(tenant)["controlPoints"][index]["bmUnits"]

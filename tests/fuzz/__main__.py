@@ -43,7 +43,7 @@ def _report(name: str, outcome: Outcome, seconds: float) -> int:
     slow, number = outcome.slowest
     found = f"{len(outcome.crashes)} crashes" if outcome.crashes else "no crash"
     print(
-        f"{name:12} {outcome.inputs:>9,} inputs {rate:>10}"
+        f"{name:21} {outcome.inputs:>9,} inputs {rate:>10}"
         f"   slowest {slow * 1000:.1f} ms (number {number})   {found}",
         flush=True,
     )

@@ -5,6 +5,7 @@ error, with words that can be told to a peer.
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -41,11 +42,15 @@ from tests.fuzz.mutators import ANYWHERE, IN_JSON, Mutator, mutated
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 GOLDEN = Path(__file__).resolve().parent.parent / "protocols" / "golden"
 EDL_SEEDS = tuple(path.read_bytes() for path in sorted((GOLDEN / "edl").glob("*.edl")))
+DELIMITED_SEEDS = tuple(
+    path.read_bytes() for path in sorted((GOLDEN / "edl" / "delimited-1").glob("*.edl"))
+)
 WA_SEEDS = tuple(path.read_bytes().strip() for path in sorted((GOLDEN / "neso").glob("*.json")))
 MOST_TEXT = 300
 """Characters of an error's text: what a peer sent must not come back to it at length."""
 
 _EDL = EdlCodec(load_edl("host-1"))
+_DELIMITED = EdlCodec(load_edl("delimited-1"))
 _WA = WaCodec(load_wa("host-1"))
 _SEAL = get_seal("jws-json")
 _SERVICES = ("", *_WA.profile.services)
@@ -69,81 +74,122 @@ def _tellable(text: str, field: str = "", reference: str | None = "") -> None:
     (text + field + (reference or "")).encode("utf-8")
 
 
-def _writable(text: str) -> None:
-    """It stands in a NACK as it is."""
-    assert _EDL.profile.framing.clean(text) == text
+# EDL, in either style.
 
 
-# EDL.
+@dataclass(frozen=True, slots=True)
+class _Edl:
+    """A profile under test. `numbered` gives a message another number; `held` is a mutated message
+    with a header that holds, so that the data are reached.
+    """
+
+    codec: EdlCodec
+    seeds: tuple[bytes, ...]
+    numbered: Callable[[bytes, int], bytes]
+    held: Callable[[Random, bytes], bytes]
+
+    @property
+    def hello(self) -> bytes:
+        return next(seed for seed in self.seeds if b"HELLO" in seed or b"LOGON" in seed)
+
+    def make(self, rng: Random) -> bytes:
+        """Half of them with a header that holds."""
+        data = mutated(rng, self.seeds, ANYWHERE)
+        return self.held(rng, data) if rng.random() < 0.5 else data
+
+    def take(self, rng: Random, data: bytes) -> None:
+        try:
+            self.codec.decode(Parcel(data))
+        except RemoteProtocolError as error:
+            _tellable(error.text, error.field, error.reference)
+            self._writable(error.text)
+
+    def _writable(self, text: str) -> None:
+        """It stands in a NACK as it is."""
+        assert self.codec.profile.framing.clean(text) == text
+
+    def make_stream(self, rng: Random) -> bytes:
+        """A conversation: mostly a good HELLO first, and numbers that follow one another."""
+        parts = [self.hello if rng.random() < 0.9 else self.make(rng)]
+        for number in range(1, rng.randint(2, 6)):
+            part = self.make(rng) if rng.random() < 0.6 else rng.choice(self.seeds)
+            parts.append(self.numbered(part, number) if rng.random() < 0.7 else part)
+        return b"".join(parts)
+
+    def take_stream(self, rng: Random, data: bytes) -> None:
+        """Either end of the link, the bytes in pieces."""
+        role, profile = rng.choice(tuple(Role)), self.codec.profile
+        session = Session(role, profile, NOW, "CPALFA" if role is Role.CONTROL_POINT else "")
+        if role is Role.CONTROL_POINT:
+            session.hello(profile.name, 0, NOW)
+            data = data.replace(self.hello, _answered(self.hello), 1)
+        while data:
+            size = rng.choice((1, 7, 50, 300, 100_000)) if len(data) < 2_000 else len(data)
+            piece, data = data[:size], data[size:]
+            session.receive_data(piece, NOW)
+            while found := list(session.events()):
+                for event in found:
+                    self._react(session, event)
+        session.tick(NOW + timedelta(seconds=31))
+        list(session.events())
+
+    def _react(self, session: Session, event: ev.Event) -> None:
+        match event:
+            case ev.Hello():
+                session.ready(0, NOW)
+            case ev.Received() | ev.Repeated() if session.state is State.READY:
+                try:
+                    self.codec.decode(Parcel(event.content))
+                    session.ack(event.number, NOW)
+                except RemoteProtocolError as error:
+                    session.nack(event.number, error.code, error.text, NOW)
+            case ev.Gap() if session.state is State.READY:
+                session.withdraw(event.expected, event.number)
+            case ev.Broken():
+                assert event.answer.endswith(self.codec.profile.framing.message_end.encode())
+                assert session.state is State.CLOSED
+            case _:
+                pass
 
 
-def _make_edl(rng: Random) -> bytes:
-    """Half of them with a header that holds, so that the data are reached."""
-    data = mutated(rng, EDL_SEEDS, ANYWHERE)
-    if rng.random() < 0.5:
-        return data
+def _fixed_numbered(part: bytes, number: int) -> bytes:
+    prefix, mark, rest = part.partition(b"^")
+    return prefix + mark + rest[:6] + b"%08d" % number + rest[14:]
+
+
+def _fixed_held(rng: Random, data: bytes) -> bytes:
     prefix, header, *_ = rng.choice(EDL_SEEDS).split(b"^")
     return b"^".join((prefix, header, data.split(b"^", 2)[-1]))
 
 
-def _take_edl(rng: Random, data: bytes) -> None:
-    try:
-        _EDL.decode(Parcel(data))
-    except RemoteProtocolError as error:
-        _tellable(error.text, error.field, error.reference)
-        _writable(error.text)
+def _delimited_numbered(part: bytes, number: int) -> bytes:
+    name, *rest = part.split(b"|")
+    return _checked(b"|".join([name, b"%d" % number, *rest[1:]]))
 
 
-_HELLO = next(seed for seed in EDL_SEEDS if b"HELLO" in seed)
+def _delimited_held(rng: Random, data: bytes) -> bytes:
+    """Its own header at times, but always a checksum that holds."""
+    if rng.random() < 0.7:
+        head = rng.choice(DELIMITED_SEEDS).split(b"|")[:5]
+        data = b"|".join([*head, data.split(b"|", 5)[-1]])
+    return _checked(data)
 
 
-def _make_stream(rng: Random) -> bytes:
-    """A conversation: mostly a good HELLO first, and numbers that follow one another."""
-    parts = [_HELLO if rng.random() < 0.9 else _make_edl(rng)]
-    for number in range(1, rng.randint(2, 6)):
-        part = _make_edl(rng) if rng.random() < 0.6 else rng.choice(EDL_SEEDS)
-        if rng.random() < 0.7:
-            prefix, mark, rest = part.partition(b"^")
-            part = prefix + mark + rest[:6] + b"%08d" % number + rest[14:]
-        parts.append(part)
-    return b"".join(parts)
+def _checked(part: bytes) -> bytes:
+    """With the checksum of whatever stands before its last mark."""
+    body = part[: part.rfind(b"|") + 1]
+    return body + b"%04X\r\n" % binascii.crc_hqx(body, 0xFFFF)
 
 
-def _take_stream(rng: Random, data: bytes) -> None:
-    """Either end of the link, the bytes in pieces."""
-    role = rng.choice(tuple(Role))
-    session = Session(role, _EDL.profile, NOW, "CPALFA" if role is Role.CONTROL_POINT else "")
-    if role is Role.CONTROL_POINT:
-        session.hello("host-1", 0, NOW)
-        data = data.replace(b"HELLO ", b"READY ", 1)
-    while data:
-        size = rng.choice((1, 7, 50, 300, 100_000)) if len(data) < 2_000 else len(data)
-        piece, data = data[:size], data[size:]
-        session.receive_data(piece, NOW)
-        while found := list(session.events()):
-            for event in found:
-                _react(session, event)
-    session.tick(NOW + timedelta(seconds=31))
-    list(session.events())
+def _answered(hello: bytes) -> bytes:
+    """What a host would say to this HELLO."""
+    if b"HELLO " in hello:
+        return hello.replace(b"HELLO ", b"READY ")
+    return _checked(hello.replace(b"LOGON", b"WELCOME"))
 
 
-def _react(session: Session, event: ev.Event) -> None:
-    match event:
-        case ev.Hello():
-            session.ready(0, NOW)
-        case ev.Received() | ev.Repeated() if session.state is State.READY:
-            try:
-                _EDL.decode(Parcel(event.content))
-                session.ack(event.number, NOW)
-            except RemoteProtocolError as error:
-                session.nack(event.number, error.code, error.text, NOW)
-        case ev.Gap() if session.state is State.READY:
-            session.withdraw(event.expected, event.number)
-        case ev.Broken():
-            assert event.answer.endswith(b"^\n")
-            assert session.state is State.CLOSED
-        case _:
-            pass
+FIXED = _Edl(_EDL, EDL_SEEDS, _fixed_numbered, _fixed_held)
+DELIMITED = _Edl(_DELIMITED, DELIMITED_SEEDS, _delimited_numbered, _delimited_held)
 
 
 # JSON and the Wider Access payloads.
@@ -274,8 +320,10 @@ def _take_open(rng: Random, data: bytes) -> None:
 TARGETS: dict[str, Target] = {
     target.name: target
     for target in (
-        Target("edl-codec", _make_edl, _take_edl),
-        Target("edl-session", _make_stream, _take_stream),
+        Target("edl-codec", FIXED.make, FIXED.take),
+        Target("edl-session", FIXED.make_stream, FIXED.take_stream),
+        Target("edl-delimited-codec", DELIMITED.make, DELIMITED.take),
+        Target("edl-delimited-session", DELIMITED.make_stream, DELIMITED.take_stream),
         Target("strict-json", _of(WA_SEEDS, IN_JSON), _take_json),
         Target("wa-codec", _of(WA_SEEDS, IN_JSON), _take_wa),
         Target("seal-peek", _make_sealed, _take_peek),

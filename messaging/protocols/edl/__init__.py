@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
-from messaging.protocols.base import Protocol
+from messaging.protocols.base import Protocol, Reading, Shelf
 from messaging.protocols.edl.codec import EdlCodec
 from messaging.protocols.edl.examples import examples
-from messaging.protocols.edl.loading import find_profiles, load_profile
+from messaging.protocols.edl.loading import (
+    OWN_FOLDER,
+    find_profiles,
+    load_profile,
+    read_profile,
+)
+from messaging.protocols.edl.page import page_of
 from messaging.protocols.edl.settings import EdlSettings
 
 
@@ -19,10 +24,17 @@ def edl_protocol(folder: Path | None = None) -> Protocol:
         title="EDL over TCP",
         codec=lambda name: EdlCodec(load_profile(name, folder)),
         profiles=lambda: tuple(sorted(find_profiles(folder))),
-        examples=partial(examples, folder=folder),
+        examples=lambda name: examples(load_profile(name, folder)),
         transports=("tcp",),
         settings=lambda given: EdlSettings.parse(given, profiles=find_profiles(folder)),
+        shelf=Shelf(OWN_FOLDER, _read, edl_protocol),
     )
+
+
+def _read(path: Path) -> Reading:
+    profile = read_profile(path)
+    codec = EdlCodec(profile)
+    return Reading(profile.name, profile.title, codec, examples(profile), page_of(profile))
 
 
 PROTOCOL = edl_protocol()

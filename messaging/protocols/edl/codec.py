@@ -17,15 +17,20 @@ from messaging.protocols.base import (
     RemoteProtocolError,
     Stamp,
 )
-from messaging.protocols.edl.forms import FORMS, LONG_TEXTS, form_of, values_of
-from messaging.protocols.edl.head import Head, read_head, write_message
+from messaging.protocols.edl.forms import (
+    FORMS,
+    LONG_TEXTS,
+    form_of,
+    messages_of,
+    values_of_all,
+)
+from messaging.protocols.edl.head import Head, read_data, read_head, write_message
 from messaging.protocols.edl.profile import EdlProfile, Form, MessageLayout, Role
-from messaging.protocols.layouts import read_layout
 
 
 class EdlCodec:
-    """One message a parcel: `Parcel.content` is the whole wire message, `Parcel.name` its type
-    code.
+    """One wire message a parcel: `Parcel.content` is the whole of it, `Parcel.name` its type code.
+    It carries one typed message, or, where the profile says so, one each of several BM units.
 
     A stamp's reference and reply are log numbers as the header writes them, "" for none. With
     `sender`, types that this role does not send are unknown.
@@ -48,30 +53,29 @@ class EdlCodec:
         if not head.control_point:
             raise RemoteProtocolError("prefix is blank", field="control_point", reference=reference)
         try:
-            message = self._message(head, data)
+            messages = self._messages(head, data)
         except RemoteProtocolError as error:
             error.reference = reference
             raise
         stamp = Stamp(reference, head.sent_at, self._reference(head.in_reply_to))
-        return Envelope(stamp, (message,))
+        return Envelope(stamp, messages)
 
     def encode(self, envelope: Envelope) -> Parcel:
-        """LocalProtocolError where the message cannot be written whole.
+        """LocalProtocolError where the messages cannot be written whole, in one wire message.
 
         Without a reference in the stamp it is written as not yet numbered: to keep, not to send.
         """
-        if len(envelope.messages) != 1:
-            raise LocalProtocolError("an EDL parcel carries one message")
-        message = envelope.messages[0]
-        layout = self._layout(message)
+        layout, control_point = self._shared(envelope.messages)
         head = Head(
-            cast(str, getattr(message, "control_point")),  # noqa: B009 - not every message has it
+            control_point,
             layout.code,
             _number(envelope.stamp.reference or "0"),
             envelope.stamp.sent_at,
             _number(envelope.stamp.in_reply_to or "0"),
         )
-        content = write_message(self.profile, head, layout, values_of(message))
+        content = write_message(
+            self.profile, head, layout, values_of_all(layout, envelope.messages)
+        )
         return Parcel(content, layout.code)
 
     def divide(self, message: BmMessage) -> tuple[BmMessage, ...]:
@@ -84,7 +88,7 @@ class EdlCodec:
         if name is None or not text:
             return (message,)
         first, *rest = self._pieces(layout, name, text)
-        control_point = cast(str, getattr(message, "control_point"))  # noqa: B009
+        control_point = _control_point_of(message)
         changed: BmMessage = replace(cast(Any, message), **{name: first})
         return (changed, *(FreeText(control_point, piece) for piece in rest))
 
@@ -94,16 +98,27 @@ class EdlCodec:
         first, *rest = self._pieces(layout, LONG_TEXTS[Form.NACK], text)
         return first, tuple(FreeText(control_point, piece) for piece in rest)
 
-    def _message(self, head: Head, data: str | None) -> BmMessage:
+    def _messages(self, head: Head, data: str | None) -> tuple[BmMessage, ...]:
         layout = self.profile.messages.get(head.type)
-        build = FORMS[layout.form].build if layout else None
-        if layout is None or build is None or (self.sender and self.sender not in layout.senders):
+        readable = layout is not None and FORMS[layout.form].build is not None
+        if layout is None or not readable or (self.sender and self.sender not in layout.senders):
             raise RemoteProtocolError(
                 "unknown message type", code=RefusalCode.UNKNOWN_TYPE, field="type"
             )
         if data is None:
-            raise RemoteProtocolError("not three printable parts and a line end", field="data")
-        return build(head.control_point, layout.about, read_layout(layout.data, data))
+            text = "the data are not printable, or not ended as they must be"
+            raise RemoteProtocolError(text, field="data")
+        return messages_of(layout, head.control_point, read_data(self.profile, layout, data))
+
+    def _shared(self, messages: tuple[BmMessage, ...]) -> tuple[MessageLayout, str]:
+        """What messages that travel together have in common: their type and their control point."""
+        if not messages:
+            raise LocalProtocolError("an EDL parcel carries a message at least")
+        layouts = {layout.code: layout for layout in map(self._layout, messages)}
+        points = {_control_point_of(message) for message in messages}
+        if len(layouts) != 1 or len(points) != 1:
+            raise LocalProtocolError("messages of one parcel have one type and one control point")
+        return layouts.popitem()[1], points.pop()
 
     def _layout(self, message: BmMessage) -> MessageLayout:
         form, about = form_of(message)
@@ -113,7 +128,7 @@ class EdlCodec:
             raise LocalProtocolError(f"{self.profile.name} has no {form} {about}") from None
 
     def _pieces(self, layout: MessageLayout, name: str, text: str) -> list[str]:
-        first = layout.data.field(name).size
+        first = layout.one.field(name).size
         after = self.profile.message(Form.TEXT).data.field(LONG_TEXTS[Form.TEXT]).size
         return cut_text(text, first, after)
 
@@ -138,6 +153,10 @@ def cut_text(text: str, first: int, after: int) -> list[str]:
         pieces.append(piece)
         rest, size = rest[len(piece) :], after
     return [*pieces, rest] if rest or not pieces else pieces
+
+
+def _control_point_of(message: BmMessage) -> str:
+    return cast(str, getattr(message, "control_point"))  # noqa: B009 - not every message has it
 
 
 def _number(text: str) -> int:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
-from typing import Final
+from typing import Any, Final, cast
 
 from messaging.domain.acknowledgements import FreeText, Result, ResultVerdict
 from messaging.domain.instructions import (
@@ -28,24 +28,59 @@ from messaging.domain.redeclarations import (
     ScalarRedeclaration,
 )
 from messaging.protocols.base import Envelope, Stamp
-from messaging.protocols.edl.loading import load_profile
+from messaging.protocols.edl.forms import LONG_TEXTS, form_of
+from messaging.protocols.edl.profile import EdlProfile, MessageLayout
 
 _NAME: Final = "CPALFA"
 _UNIT: Final = "TBMU-1"
 _START: Final = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
-_NUMBERS: Final = ("00000007", "12345678", "99999999")
 
 
-def examples(profile: str, folder: Path | None = None) -> tuple[Envelope, ...]:
-    """Envelopes that the named profile can write, numbers short and long, some of them answers."""
-    width = load_profile(profile, folder).header.field("number").size
+def examples(profile: EdlProfile) -> tuple[Envelope, ...]:
+    """Envelopes that the profile can write, numbers short and long, some of them answers."""
+    highest = profile.limits.number_modulus
+    numbers = (7, min(12_345_678, highest - 1), highest)
     envelopes = []
-    for index, message in enumerate(_messages()):
-        number = _NUMBERS[index % len(_NUMBERS)].zfill(width)
-        answers = isinstance(message, InstructionAnswer | Result) and index % 2
+    for index, messages in enumerate(_carried(profile)):
+        number = profile.number_text(numbers[index % len(numbers)])
+        answers = isinstance(messages[0], InstructionAnswer | Result) and index % 2
         stamp = Stamp(number, _START + timedelta(seconds=index), number if answers else "")
-        envelopes.append(Envelope(stamp, (message,)))
+        envelopes.append(Envelope(stamp, messages))
     return tuple(envelopes)
+
+
+def _carried(profile: EdlProfile) -> Iterator[tuple[BmMessage, ...]]:
+    """What the profile has a message for, one by one; where it has room for several BM units, also
+    together.
+    """
+    together: dict[str, list[BmMessage]] = {}
+    for message in _messages():
+        layout = profile.by_meaning.get(form_of(message))
+        if layout is None:
+            continue
+        if isinstance(message, Result) and any(f.name == "bm_unit" for f in layout.data.fields):
+            message = replace(message, bm_unit=_UNIT)
+        yield (_shortened(layout, message),)
+        if layout.several:
+            together.setdefault(layout.code, []).append(message)
+    for messages in together.values():
+        named = [
+            replace(cast(Any, message), bm_unit=f"TBMU-{number}")
+            for number, message in enumerate(messages, start=1)
+        ]
+        yield tuple(named)
+
+
+def _shortened(layout: MessageLayout, message: BmMessage) -> BmMessage:
+    """Free text as much as one message of the profile holds; what is longer goes on in others."""
+    name = LONG_TEXTS.get(layout.form)
+    text = getattr(message, name) if name else None
+    if name is None or not text:
+        return message
+    shortened: BmMessage = replace(
+        cast(Any, message), **{name: text[: layout.one.field(name).size].rstrip(" ")}
+    )
+    return shortened
 
 
 def _messages() -> Iterator[BmMessage]:

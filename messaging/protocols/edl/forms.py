@@ -20,7 +20,7 @@ from messaging.domain.instructions import (
     InstructionAnswer,
     Verdict,
 )
-from messaging.domain.messages import BmMessage
+from messaging.domain.messages import BmMessage, unit_of
 from messaging.domain.profile import Segment
 from messaging.domain.redeclarations import (
     LevelParameter,
@@ -33,7 +33,7 @@ from messaging.domain.redeclarations import (
 )
 from messaging.domain.units import RefusalCode
 from messaging.protocols.base import LocalProtocolError, RemoteProtocolError
-from messaging.protocols.edl.profile import Form
+from messaging.protocols.edl.profile import SEVERAL, Form, MessageLayout
 from messaging.protocols.layouts import Kind, Values
 
 Build = Callable[[str, str, Mapping[str, Any]], BmMessage]
@@ -44,9 +44,10 @@ Build = Callable[[str, str, Mapping[str, Any]], BmMessage]
 class FormSpec:
     """What a form needs of a message's layout.
 
-    It has `fields` and no others; only those in `optional` may be blank; `group` are those of its
-    series; those in `words` are written by a table with these meanings; `abouts` are what its
-    messages may be about.
+    It has `fields`, perhaps those in `extra`, and no others; only those in `optional` may be blank;
+    `group` are those of its series; those in `words` are written by a table with these meanings;
+    `abouts` are what its messages may be about. With `several` a message may carry a series of
+    them, each of another BM unit.
     """
 
     fields: Mapping[str, Kind] = field(default_factory=dict)
@@ -56,6 +57,8 @@ class FormSpec:
     abouts: frozenset[str] = frozenset({""})
     numbered: bool = True
     build: Build | None = None
+    extra: Mapping[str, Kind] = field(default_factory=dict)
+    several: bool = False
 
 
 def form_of(message: BmMessage) -> tuple[Form, str]:
@@ -93,6 +96,40 @@ def values_of(message: BmMessage) -> Values:
             return {"bm_unit": message.bm_unit, **_rate_values(message.rates)}
         case _:
             return _attributes(message)
+
+
+def messages_of(
+    layout: MessageLayout, control_point: str, values: Mapping[str, Any]
+) -> tuple[BmMessage, ...]:
+    """The typed messages that a message's values make: one, or as many as it carries."""
+    build = FORMS[layout.form].build
+    if build is None:
+        raise LocalProtocolError(f"a {layout.form} becomes no typed message")
+    if layout.several is None:
+        return (build(control_point, layout.about, values),)
+    found: dict[str, BmMessage] = {}
+    for index, one in enumerate(values[SEVERAL]):
+        place = f"{SEVERAL}[{index}]."
+        if one["bm_unit"] in found:
+            text, name = "this BM unit stands in the message already", f"{place}bm_unit"
+            raise RemoteProtocolError(f"{name}: {text}", field=name)
+        try:
+            found[one["bm_unit"]] = build(control_point, layout.about, one)
+        except RemoteProtocolError as error:
+            field = f"{place}{error.field}"
+            raise RemoteProtocolError(f"{place}{error.text}", field=field) from None
+    return tuple(found.values())
+
+
+def values_of_all(layout: MessageLayout, messages: tuple[BmMessage, ...]) -> Values:
+    """The values of a message that carries these typed ones; LocalProtocolError where it cannot."""
+    if layout.several is None:
+        if len(messages) != 1:
+            raise LocalProtocolError(f"a {layout.code} carries one message, not {len(messages)}")
+        return values_of(messages[0])
+    if len({unit_of(message) for message in messages}) != len(messages):
+        raise LocalProtocolError(f"a {layout.code} carries a BM unit once")
+    return {SEVERAL: tuple(values_of(message) for message in messages)}
 
 
 def _attributes(value: Any) -> dict[str, Any]:
@@ -185,7 +222,8 @@ def _answer(control_point: str, about: str, values: Mapping[str, Any]) -> Instru
 
 def _result(control_point: str, about: str, values: Mapping[str, Any]) -> Result:
     verdict = ResultVerdict(values["verdict"])
-    return Result(control_point, verdict, values["code"], values["text"])
+    unit = values.get("bm_unit", "")
+    return Result(control_point, verdict, values["code"], values["text"], unit)
 
 
 _SEGMENT: Final = {
@@ -209,6 +247,7 @@ FORMS: Final[Mapping[Form, FormSpec]] = {
         group=_SEGMENT,
         abouts=frozenset(LevelParameter),
         build=_levels,
+        several=True,
     ),
     Form.RATES: FormSpec(
         {
@@ -222,11 +261,13 @@ FORMS: Final[Mapping[Form, FormSpec]] = {
         optional=frozenset({"elbow_2", "rate_2", "elbow_3", "rate_3"}),
         abouts=frozenset(RateParameter),
         build=_rates,
+        several=True,
     ),
     Form.SCALAR: FormSpec(
         {"bm_unit": Kind.TEXT, "value": Kind.NUMBER},
         abouts=frozenset(ScalarParameter),
         build=_scalar,
+        several=True,
     ),
     Form.ACCEPTANCE: FormSpec(
         {
@@ -274,9 +315,10 @@ FORMS: Final[Mapping[Form, FormSpec]] = {
     ),
     Form.RESULT: FormSpec(
         {"verdict": Kind.TEXT, **_TEXTS},
-        optional=frozenset({"text"}),
+        optional=frozenset({"text", "bm_unit"}),
         words={"verdict": frozenset[str](ResultVerdict), **_CODES},
         build=_result,
+        extra={"bm_unit": Kind.TEXT},
     ),
 }
 
@@ -293,3 +335,12 @@ NEEDED: Final = frozenset(
     {Form.HELLO, Form.READY, Form.HEARTBEAT, Form.ACK, Form.NACK, Form.TEXT, Form.RESULT}
 )
 """What no profile can do without: links are kept by them, and long texts go on in one."""
+
+PREFIX_FIELDS: Final = {"control_point": Kind.TEXT}
+HEADER_FIELDS: Final = {
+    "type": Kind.TEXT,
+    "number": Kind.DIGITS,
+    "sent_at": Kind.STAMP,
+    "in_reply_to": Kind.DIGITS,
+}
+"""What every message has around its data."""

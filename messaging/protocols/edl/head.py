@@ -1,16 +1,25 @@
 """A message's prefix and header as values: what session and codec both must know before they look
-at the data.
+at the data. All bytes of a message go through its profile's style here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Final
 
 from messaging.protocols.base import LocalProtocolError, RemoteProtocolError
-from messaging.protocols.edl.framing import join_parts, split_parts
-from messaging.protocols.edl.profile import EdlProfile, MessageLayout
-from messaging.protocols.layouts import Values, read_layout, write_layout
+from messaging.protocols.edl.delimited import DelimitedStyle
+from messaging.protocols.edl.fixed import FixedStyle
+from messaging.protocols.edl.profile import EdlProfile, MessageLayout, StyleName
+from messaging.protocols.edl.style import Style
+from messaging.protocols.layouts import Values
+
+_STYLES: Final[Mapping[StyleName, Style]] = {
+    StyleName.FIXED: FixedStyle(),
+    StyleName.DELIMITED: DelimitedStyle(),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +40,24 @@ def read_head(profile: EdlProfile, content: bytes) -> tuple[Head, str | None]:
 
     RemoteProtocolError, without a reference, where prefix or header cannot be read.
     """
-    parts = split_parts(profile.framing, content)
-    prefix = read_layout(profile.prefix, parts.prefix)
-    header = read_layout(profile.header, parts.header)
-    head = Head(**prefix, **header)
+    values, data = _style(profile).split(profile, content)
+    head = Head(**values)
     for number in (head.number, head.in_reply_to):
         if number > profile.limits.number_modulus:
             raise RemoteProtocolError("header: a number above the highest", field="number")
-    return head, parts.data
+    return head, data
+
+
+def read_data(profile: EdlProfile, layout: MessageLayout, data: str) -> Mapping[str, Any]:
+    """The values of a message's data; RemoteProtocolError names the field that cannot be read."""
+    return _style(profile).read(profile, layout.data, data)
 
 
 def write_message(profile: EdlProfile, head: Head, layout: MessageLayout, values: Values) -> bytes:
     """The whole wire message; LocalProtocolError where a field cannot hold its value, or the
     message is too long.
     """
-    data = write_layout(layout.data, values)
+    data = _style(profile).write(profile, layout.data, values)
     return _join(profile, head, data)
 
 
@@ -66,9 +78,11 @@ def restamp(
 
 def _join(profile: EdlProfile, head: Head, data: str) -> bytes:
     values = {name: getattr(head, name) for name in Head.__slots__}
-    prefix = write_layout(profile.prefix, values)
-    header = write_layout(profile.header, values)
-    content = join_parts(profile.framing, prefix, header, data)
+    content = _style(profile).join(profile, values, data)
     if len(content) > profile.framing.max_bytes:
         raise LocalProtocolError(f"{head.type} of {len(content)} bytes is too long to be sent")
     return content
+
+
+def _style(profile: EdlProfile) -> Style:
+    return _STYLES[profile.framing.style]

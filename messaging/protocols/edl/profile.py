@@ -9,9 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import Final
 
 from messaging.domain.units import RefusalCode
-from messaging.protocols.layouts import Layout
+from messaging.protocols.layouts import Field, Layout
+from messaging.protocols.times import TimeFormat
+
+SEVERAL: Final = "units"
+"""The field of a layout that carries several typed messages, each of another BM unit."""
 
 
 class Role(StrEnum):
@@ -40,24 +45,44 @@ class Form(StrEnum):
     RESULT = "result"
 
 
+class StyleName(StrEnum):
+    """How a message is told apart into its fields; the class of each is in `head`."""
+
+    FIXED = "fixed"
+    DELIMITED = "delimited"
+
+
 @dataclass(frozen=True, slots=True)
 class Framing:
-    """How messages follow one another in the stream: three parts with `part_end` each, then
-    `message_end`.
+    """How messages follow one another in the stream, and their parts in a message.
+
+    `mark` ends each part, or each field where the style says so; `message_end` follows the last.
+    `checksum` names a function of `checksums`, "" for none.
     """
 
     source: str
-    part_end: str
+    style: StyleName
+    mark: str
     message_end: str
     tolerated_before_end: str
     replacement: str
     max_bytes: int
+    checksum: str = ""
 
     def clean(self, text: str) -> str:
         """`text` with what may not be written replaced, character for character."""
-        if text.isascii() and text.isprintable() and self.part_end not in text:
+        if text.isascii() and text.isprintable() and self.mark not in text:
             return text
-        return re.sub(rf"[^ -~]|{re.escape(self.part_end)}", lambda _: self.replacement, text)
+        return re.sub(rf"[^ -~]|{re.escape(self.mark)}", lambda _: self.replacement, text)
+
+
+@dataclass(frozen=True, slots=True)
+class Formats:
+    """How market times, and the stamps of sending, are written."""
+
+    source: str
+    time: TimeFormat
+    stamp: TimeFormat
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +120,18 @@ class MessageLayout:
     source: str
     data: Layout
 
+    @property
+    def one(self) -> Layout:
+        """What one typed message is made of: the group, where the message carries several."""
+        return self.several.group or self.data if self.several else self.data
+
+    @property
+    def several(self) -> Field | None:
+        """The series of typed messages, of as many BM units, that it carries; None where it is
+        one.
+        """
+        return next((field for field in self.data.fields if field.name == SEVERAL), None)
+
 
 @dataclass(frozen=True, eq=False)
 class EdlProfile:
@@ -104,7 +141,9 @@ class EdlProfile:
 
     name: str
     title: str
+    sources: Mapping[str, str]
     framing: Framing
+    formats: Formats
     limits: Limits
     refusals: Mapping[RefusalCode, Refusal]
     prefix: Layout

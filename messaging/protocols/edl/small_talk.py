@@ -9,10 +9,10 @@ from typing import Final
 
 from messaging.domain.units import RefusalCode
 from messaging.protocols.base import LocalProtocolError, RemoteProtocolError
-from messaging.protocols.edl.head import Head, write_message
+from messaging.protocols.edl.head import Head, read_data, write_message
 from messaging.protocols.edl.profile import EdlProfile, Form
 from messaging.protocols.edl.states import Speech
-from messaging.protocols.layouts import Values, read_layout
+from messaging.protocols.layouts import Values
 
 _SPEECH: Final = {
     Form.HELLO: Speech.HELLO,
@@ -33,8 +33,8 @@ def speech_of(profile: EdlProfile, code: str) -> Speech:
 def read_speech(profile: EdlProfile, head: Head, data: str | None) -> Values:
     """The values of an unnumbered message; RemoteProtocolError where its data cannot be read."""
     if data is None:
-        raise RemoteProtocolError(f"{head.type} is not three printable parts")
-    return read_layout(profile.messages[head.type].data, data)
+        raise RemoteProtocolError(f"{head.type} has data that are not printable, or do not end")
+    return read_data(profile, profile.messages[head.type], data)
 
 
 def write_speech(

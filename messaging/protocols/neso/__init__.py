@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
-from messaging.protocols.base import Protocol
+from messaging.protocols.base import Envelope, Protocol, Reading, Shelf
 from messaging.protocols.neso.settings import WaSettings
 from messaging.protocols.neso.wa.codec import WaCodec
 from messaging.protocols.neso.wa.examples import examples
-from messaging.protocols.neso.wa.loading import find_profiles, load_profile
+from messaging.protocols.neso.wa.loading import (
+    OWN_FOLDER,
+    find_profiles,
+    load_profile,
+    read_profile,
+)
+from messaging.protocols.neso.wa.page import page_of
 
 
 def neso_wa_protocol(folder: Path | None = None) -> Protocol:
@@ -19,10 +24,21 @@ def neso_wa_protocol(folder: Path | None = None) -> Protocol:
         title="Wider Access API over HTTPS",
         codec=lambda name: WaCodec(load_profile(name, folder)),
         profiles=lambda: tuple(sorted(find_profiles(folder))),
-        examples=partial(examples, folder=folder),
+        examples=lambda name: _examples(name, folder),
         transports=("https",),
         settings=lambda given: WaSettings.parse(given, profiles=find_profiles(folder)),
+        shelf=Shelf(OWN_FOLDER, _read, neso_wa_protocol),
     )
+
+
+def _examples(name: str, folder: Path | None) -> tuple[Envelope, ...]:
+    load_profile(name, folder)
+    return examples()
+
+
+def _read(path: Path) -> Reading:
+    profile = read_profile(path)
+    return Reading(profile.name, profile.title, WaCodec(profile), examples(), page_of(profile))
 
 
 PROTOCOL = neso_wa_protocol()

@@ -12,7 +12,7 @@ from typing import Self
 from messaging.domain.units import RefusalCode
 from messaging.protocols.edl import events as ev
 from messaging.protocols.edl.head import restamp
-from messaging.protocols.edl.profile import Role
+from messaging.protocols.edl.profile import EdlProfile, Role
 from messaging.protocols.edl.session import Session
 from messaging.protocols.edl.states import State
 from tests.protocols.edl.rows import PROFILE
@@ -28,7 +28,12 @@ class Host:
     With `answering` off it takes and says nothing; `verdicts` are refusals for the next messages.
     """
 
-    def __init__(self, context: ssl.SSLContext | None = None, last_taken: int = 0) -> None:
+    def __init__(
+        self,
+        context: ssl.SSLContext | None = None,
+        last_taken: int = 0,
+        profile: EdlProfile = PROFILE,
+    ) -> None:
         self.taken: dict[int, bytes] = {}
         self.repeated: list[bytes] = []
         self.answers: list[ev.Acknowledged | ev.Refused] = []
@@ -41,6 +46,7 @@ class Host:
         self.last_given = 0
         self.port = 0
         self._context = context
+        self._profile = profile
         self._session: Session | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._changed = asyncio.Condition()
@@ -70,7 +76,7 @@ class Host:
         """Sends a message under the next number."""
         assert self._session is not None
         self.last_given = self._session.next_number(self.last_given)
-        content = restamp(PROFILE, content, self.last_given, now())
+        content = restamp(self._profile, content, self.last_given, now())
         self.write(self._session.transmit(self.last_given, content, now()))
         return self.last_given
 
@@ -84,7 +90,7 @@ class Host:
             await self._changed.wait_for(wanted)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        session = Session(Role.HOST, PROFILE, now())
+        session = Session(Role.HOST, self._profile, now())
         self._session, self._writer = session, writer
         with suppress(ConnectionError):
             while session.state is not State.CLOSED and (data := await reader.read(65536)):

@@ -8,6 +8,7 @@ import ssl
 import sys
 from asyncio import sslproto
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import wraps
 from pathlib import Path
@@ -36,7 +37,7 @@ from messaging.protocols.edl.loading import OWN_FOLDER
 from messaging.rehearsal.control_point import ControlPoint
 from messaging.rehearsal.outbox import Answer, Lapsed
 from tests.protocols.edl.host import Host
-from tests.protocols.edl.rows import CODEC, NAME, UNIT, golden, numbered, small
+from tests.protocols.edl.rows import CODEC, NAME, PROFILE, UNIT, golden, numbered, small
 
 Scenario = Callable[..., Coroutine[Any, Any, None]]
 
@@ -329,8 +330,12 @@ async def test_it_beats_and_leaves_a_host_that_says_nothing(tmp_path: Path) -> N
     quick = (OWN_FOLDER / "host-1.toml").read_text()
     quick = quick.replace("heartbeat_seconds = 30", "heartbeat_seconds = 1")
     quick = quick.replace("silence_seconds = 90", "silence_seconds = 2")
-    (tmp_path / "host-1.toml").write_text(quick)
-    async with Host() as host, point(host, profiles=tmp_path) as control_point:
+    (tmp_path / "quick.toml").write_text(quick.replace('name = "host-1"', 'name = "quick"', 1))
+    patient = replace(PROFILE, name="quick")
+    async with (
+        Host(profile=patient) as host,
+        point(host, profile="quick", profiles=tmp_path) as control_point,
+    ):
         await host.until(lambda: len(host.hellos) == 2)
         await control_point.wait_ready()
         first, *between, last = (type(event) for event in host.heard)

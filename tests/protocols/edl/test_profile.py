@@ -17,13 +17,13 @@ from messaging.protocols.edl.codec import EdlCodec
 from messaging.protocols.edl.events import Broken, Gap
 from messaging.protocols.edl.loading import (
     OWN_FOLDER,
-    FaultyProfile,
     find_profiles,
     load_profile,
     read_profile,
 )
 from messaging.protocols.edl.profile import EdlProfile, Form, Role
 from messaging.protocols.edl.session import Session
+from messaging.protocols.loading import FaultyProfile
 from tests.protocols.edl.rows import NAME, NOW, PROFILE, UNIT, drawn, numbered, small
 
 BUNDLED = (OWN_FOLDER / "host-1.toml").read_text()
@@ -133,7 +133,7 @@ def test_a_profile_cannot_be_changed() -> None:
 
 
 def test_our_own_profile_is_found_and_read_once() -> None:
-    assert PROTOCOL.profiles() == ("host-1",)
+    assert PROTOCOL.profiles() == ("delimited-1", "host-1")
     assert load_profile("host-1") is load_profile("host-1")
     assert isinstance(PROTOCOL.codec("host-1"), EdlCodec)
 
@@ -147,7 +147,7 @@ def test_a_profile_that_is_not_there_is_unknown(name: str) -> None:
 def test_a_profile_in_another_folder_is_found(changed: Changing, tmp_path: Path) -> None:
     changed(WIDER)
     protocol = edl_protocol(tmp_path)
-    assert protocol.profiles() == ("host-1", "host-x")
+    assert protocol.profiles() == ("delimited-1", "host-1", "host-x")
     assert find_profiles(tmp_path)["host-x"] == tmp_path / "host-x.toml"
     for example in protocol.examples("host-x"):
         codec = protocol.codec("host-x")
@@ -224,43 +224,47 @@ FAULTS = [
     ("window = 100 ", "window = true ", "limits.window: must be a whole number from 1 to"),
     ("= 99999999 ", "= 15000 ", "limits.repeat_memory: must be less than half of number_modulus"),
     ('part_end = "^"', 'part_end = "^^"', "framing.part_end: must be one ASCII character"),
-    ('= "?"', '= "^"', "framing.replacement: must be printable and not part_end"),
-    ('message_end = "\\n"', 'message_end = "$"', "framing.message_end: must not be printable"),
-    ('OK = { code = "OK"', 'OK = { code = "R001"', "refusals: two of them have the same code"),
+    ('= "?"', '= "^"', "framing.replacement: must be printable, and not what"),
+    ('message_end = "\\n"', 'message_end = "$"', "framing.message_end: must be one or two ASCII"),
+    (
+        'OK = { code = "OK"',
+        'OK = { code = "R001"',
+        "refusals.MALFORMED.code: R001 is the code of OK",
+    ),
     ("MALFORMED = {", "MISFORMED = {", "refusals.MALFORMED: is missing"),
     ("MALFORMED = {", "MISFORMED = {", "refusals.MISFORMED: is not known here"),
-    ('yes = "Y"', 'yes = "N"', "words.flags: two meanings have the same word"),
+    ('yes = "Y"', 'yes = "N"', "words.flags.yes: another meaning is written N"),
     (
         'yes = "Y"',
         'yes = "YES"',
-        "layouts.acceptance.fields[3].words: one of them is longer than 1",
+        "layouts.acceptance.fields[3].words: YES is longer than 1",
     ),
     ('yes = "Y"', 'yea = "Y"', "layouts.acceptance.fields[3].words: a flag takes the words yes"),
     (
         'words = "verdicts"',
         'words = "v"',
-        "layouts.result.fields[0].words: names no table of words",
+        "layouts.result.fields[0].words: no table of words is called v",
     ),
     ('HELD = "H', 'KEPT = "H', "messages.RESULT.layout: result: verdict takes words for HELD, OK"),
     ('"text", size = 80', '"txt", size = 80', "layouts.nack.fields[1].type: must be one of text"),
     ("size = 80", "size = 0", "layouts.nack.fields[1].size: must be a whole number from 1 to"),
     ("size = 12, source", "size = 13, source", "groups.segment.fields[0].size: a time has 12"),
-    ("start = 15", "start = 14", "header.fields[2].start: must be a whole number from 15 to"),
-    ('"last_taken"', '"profile"', "layouts.hello.fields[1].name: stands twice"),
+    ("start = 15", "start = 14", "header.fields[2].start: 14 overlaps number, which ends at 14"),
+    ('"last_taken"', '"profile"', "layouts.hello.fields[1].name: profile stands twice"),
     ('"last_taken"', '"last"', "messages.HELLO.layout: hello must have a field last_taken of type"),
     ('"last_taken"', '"last"', "messages.HELLO.layout: hello has a field last that nothing"),
-    ('group = "segment"', 'group = "x"', "layouts.levels.fields[1].group: names no group"),
+    ('group = "segment"', 'group = "x"', "layouts.levels.fields[1].group: no group that"),
     ('"level_to"', '"level_at"', "messages.MEL.layout: segment must have a field level_to of type"),
     ('"digits", start = 7', '"number", start = 7', "header: header must have a field number of"),
-    ("start = 15", "required = false, start = 15", "header: sent_at can never be blank"),
+    ("start = 15", "required = false, start = 15", "header.fields[2].required: sent_at can never"),
     ('"value",', '"value", required = false,', "messages.NDZ.layout: scalar: value can never be"),
     ('"scalar", about', '"scaler", about', "messages.NDZ.form: must be one of hello, ready"),
-    ('about = "NDZ"', 'about = "NTO"', "messages.NTO: another message has the same form and"),
+    ('about = "NDZ"', 'about = "NTO"', "messages.NTO: NDZ has the same form and about"),
     ('about = "NDZ"', 'about = "XYZ"', "messages.NDZ.about: must be one of MDP, MDV, MNZT"),
     ('sender = "both"', 'sender = "all"', "messages.HBEAT.sender: must be one of host, control"),
-    ('layout = "ancillary"', 'layout = "x"', "messages.ASI.layout: names no layout"),
+    ('layout = "ancillary"', 'layout = "x"', "messages.ASI.layout: no layout is called x"),
     ("numbered = false", "numbered = true", "messages.HELLO.numbered: a hello is not numbered"),
-    ("\nTEXT = {", "\nFREETEXT = {", "messages.FREETEXT: is longer than the header's field"),
+    ("\nTEXT = {", "\nFREETEXT = {", "messages.FREETEXT: is longer than the 6 characters"),
     (
         'RESULT = { form = "result"',
         'RESULT = { form = "text"',
@@ -270,7 +274,7 @@ FAULTS = [
     ('name = "host-x"', 'name = "host-y"', "name: must be the file's, host-x"),
     ("= 99999999 ", "= 999999999 ", "limits.number_modulus: has more digits than the header's"),
     ('"profile", type = "text", size = 12', '"profile", type = "text", size = 5', "name: does not"),
-    ("size = 80", "size = 16", "refusals: a text is longer than the 16 characters of a nack"),
+    ("size = 80", "size = 16", "refusals.UNKNOWN_UNIT.text: is longer than the 16 characters"),
     ("fields = []", "fields = 1", "layouts.nothing.fields: must be a list of tables"),
     ("fields = []", "fields = [1]", "layouts.nothing.fields[0]: must be a table"),
 ]

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from messaging.protocols.base import Envelope, Parcel, RemoteProtocolError, UnknownProfile
+from messaging.protocols.loading import FaultyProfile
 from messaging.protocols.neso import neso_wa_protocol
 from messaging.protocols.neso.wa.codec import WaCodec
 from messaging.protocols.neso.wa.loading import (
     OWN_FOLDER,
-    FaultyProfile,
     find_profiles,
     load_profile,
     read_profile,
@@ -27,8 +27,8 @@ HOST_1 = (OWN_FOLDER / "host-1.toml").read_text(encoding="utf-8")
 
 
 def faults_of(folder: Path, text: str) -> set[str]:
-    path = folder / "host-1.toml"
-    path.write_text(text, encoding="utf-8")
+    path = folder / "real-2.toml"
+    path.write_text(text.replace('name = "host-1"', 'name = "real-2"', 1), encoding="utf-8")
     with pytest.raises(FaultyProfile) as caught:
         read_profile(path)
     assert all(str(fault) in str(caught.value) for fault in caught.value.faults)
@@ -65,7 +65,7 @@ def test_a_profile_cannot_be_changed() -> None:
         PROFILE.types["x"] = PROFILE.types["health"]  # type: ignore[index]
 
 
-def test_a_profile_of_a_vendors_folder_stands_beside_ours_and_may_replace_it(
+def test_a_profile_of_a_vendors_folder_stands_beside_ours_and_replaces_none(
     tmp_path: Path,
 ) -> None:
     other = HOST_1.replace('name = "host-1"', 'name = "real-2"').replace(
@@ -75,8 +75,10 @@ def test_a_profile_of_a_vendors_folder_stands_beside_ours_and_may_replace_it(
     (tmp_path / "host-1.toml").write_text(HOST_1.replace('"/NESO_', '"/SO_'), encoding="utf-8")
     protocol = neso_wa_protocol(tmp_path)
     assert protocol.profiles() == ("host-1", "real-2")
-    assert load_profile("host-1", tmp_path).services["Health"].path == "/SO_Health"
-    assert load_profile("host-1").services["Health"].path == "/NESO_Health"
+    assert load_profile("host-1", tmp_path).services["Health"].path == "/NESO_Health"
+    with pytest.raises(FaultyProfile) as caught:
+        read_profile(tmp_path / "host-1.toml")
+    assert "none may stand in for it" in str(caught.value)
     codec = protocol.codec("real-2")
     for envelope in protocol.examples("real-2"):
         assert codec.decode(codec.encode(envelope)) == envelope
@@ -259,7 +261,8 @@ def test_a_file_cut_short_is_faulty_and_nothing_worse(part: int, tmp_path: Path)
 
 def test_a_file_with_any_line_left_out_is_read_or_faulty(tmp_path: Path) -> None:
     lines = HOST_1.splitlines(keepends=True)
-    path = tmp_path / "host-1.toml"
+    lines = [line.replace('name = "host-1"', 'name = "real-2"') for line in lines]
+    path = tmp_path / "real-2.toml"
     faulty = [_faults(path, lines, index) for index, line in enumerate(lines) if line.strip()]
     assert all(place for places in faulty for place in places)
     assert sum(map(bool, faulty)) > 150

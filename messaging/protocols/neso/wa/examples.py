@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Final
 
 from messaging.domain.acknowledgements import (
@@ -41,7 +40,6 @@ from messaging.domain.redeclarations import (
 )
 from messaging.protocols.base import Envelope, Stamp
 from messaging.protocols.neso.wa.forms import FORMS, form_of
-from messaging.protocols.neso.wa.loading import load_profile
 
 _NAME: Final = "CPALFA"
 _UNIT: Final = "TBMU-1"
@@ -49,9 +47,8 @@ _START: Final = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 _ANSWERED: Final = "018f3d6e-7b00-7c3a-9a41-ffffffffffff"
 
 
-def examples(profile: str, folder: Path | None = None) -> tuple[Envelope, ...]:
-    """Envelopes that the named profile can write, each with a messageId and a moment of its own."""
-    load_profile(profile, folder)
+def examples() -> tuple[Envelope, ...]:
+    """Envelopes that every profile can write, each with a messageId and a moment of its own."""
     return tuple(
         Envelope(_stamp(index, message), (message,)) for index, message in enumerate(_messages())
     )

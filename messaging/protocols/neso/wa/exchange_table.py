@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from messaging.protocols.neso.tables import Table
 from messaging.protocols.neso.wa.profile import (
     Direction,
     Envelope,
@@ -20,6 +19,7 @@ from messaging.protocols.neso.wa.profile import (
     Sealing,
     Service,
 )
+from messaging.protocols.tables import Table
 
 _METHODS: Final = frozenset({"POST", "PUT"})
 _PATH: Final = re.compile(r"(/[A-Za-z0-9._~-]+)+", re.ASCII)
@@ -41,7 +41,7 @@ def _service(name: str, table: Table) -> Service:
         table.text("path"),
         table.text("method"),
         table.whole("max_bytes", 1, _MOST_BYTES),
-        table.text("source"),
+        table.source(),
     )
     if _PATH.fullmatch(service.path) is None:
         table.fault("path", "must be one or more parts, each after a slash")
@@ -90,7 +90,7 @@ def _exchange(
         row.text("answer"),
         row.choice("receipt", ReceiptMode),
         row.text("correlation"),
-        row.text("source"),
+        row.source(),
     )
     answer = types.get(exchange.answer)
     if answer is None or not answer.answers:
@@ -118,7 +118,7 @@ def read_rulings(table: Table) -> Rulings:
 
 def _ruling(table: Table) -> Ruling:
     ruling = Ruling(
-        table.choice("outcome", Outcome), table.choice("sealed", Sealing), table.text("source")
+        table.choice("outcome", Outcome), table.choice("sealed", Sealing), table.source()
     )
     table.nothing_else()
     return ruling

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from messaging.protocols.neso.strict_json import MOST_DIGITS
-from messaging.protocols.neso.tables import Table
 from messaging.protocols.neso.wa.forms import FORMS, FormSpec
 from messaging.protocols.neso.wa.profile import Form, Kind, Layout, Member, Words
+from messaging.protocols.tables import Table
 
 _BOUNDED: Final = frozenset({Kind.TEXT, Kind.WHOLE, Kind.LIST, Kind.PAYLOADS})
 _LARGEST: Final = 10**MOST_DIGITS - 1
@@ -47,7 +47,7 @@ class LayoutReader:
             name=row.text("name"),
             meaning=row.text("meaning"),
             kind=kind,
-            source=row.text("source"),
+            source=row.source(),
             null=row.yes("null", False),
             least=row.whole("least", lowest, _LARGEST) if bounded and row.has("least") else None,
             most=row.whole("most", lowest, _LARGEST) if bounded and row.has("most") else None,
@@ -62,15 +62,17 @@ class LayoutReader:
         return member
 
     def _words_of(self, row: Table) -> Words:
-        found = self._words.get(row.text("words"))
-        if found is None:
-            row.fault("words", "names no table of words")
+        name = row.text("words")
+        found = self._words.get(name)
+        if found is None and name:
+            row.fault("words", f"no table of words is called {name}")
         return found or Words.of({})
 
     def _group_of(self, row: Table) -> Layout:
-        found = self._groups.get(row.text("group"))
-        if found is None:
-            row.fault("group", "names no group that stands before it")
+        name = row.text("group")
+        found = self._groups.get(name)
+        if found is None and name:
+            row.fault("group", f"no group that stands before is called {name}")
         return found or Layout("", ())
 
 

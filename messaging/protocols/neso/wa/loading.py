@@ -1,10 +1,7 @@
-"""Finds profile files and reads them whole: every fault of a file is reported at once, with its
-place.
-"""
+"""Finds Wider Access profiles and reads one from its parsed file."""
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
@@ -12,8 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from messaging.protocols import loading
 from messaging.protocols.base import UnknownProfile
-from messaging.protocols.neso.tables import ProfileFault, Table
 from messaging.protocols.neso.wa.exchange_table import read_exchanges, read_rulings, read_services
 from messaging.protocols.neso.wa.forms import FORMS
 from messaging.protocols.neso.wa.layouts import LayoutReader, check_form
@@ -27,6 +24,8 @@ from messaging.protocols.neso.wa.profile import (
     PayloadType,
     WaProfile,
 )
+from messaging.protocols.neso.wa.widths import check_widths
+from messaging.protocols.tables import Table, read_sources
 
 OWN_FOLDER: Final = Path(__file__).parent / "profiles"
 
@@ -44,21 +43,9 @@ _LONGEST_REFERENCE: Final = 200
 _INSTRUCTIONS: Final = frozenset({Form.ACCEPTANCE, Form.ANCILLARY, Form.EMERGENCY})
 
 
-class FaultyProfile(Exception):
-    """A profile file cannot be used; `faults` is all that is wrong with it."""
-
-    def __init__(self, path: Path, faults: tuple[ProfileFault, ...]) -> None:
-        super().__init__(f"{path.name}: " + "; ".join(str(fault) for fault in faults))
-        self.path = path
-        self.faults = faults
-
-
 def find_profiles(folder: Path | None = None) -> dict[str, Path]:
-    """Profile names and files: our own, and those of an extra `folder`, which may replace one of
-    ours.
-    """
-    folders = [OWN_FOLDER, *([folder] if folder else [])]
-    return {path.stem: path for place in folders for path in sorted(place.glob("*.toml"))}
+    """Profile names and files: our own, and those of a vendor's folder."""
+    return loading.find_files(OWN_FOLDER, folder)
 
 
 @cache
@@ -72,20 +59,11 @@ def load_profile(name: str, folder: Path | None = None) -> WaProfile:
 
 def read_profile(path: Path) -> WaProfile:
     """The profile in a file; FaultyProfile with everything that is wrong with it."""
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FaultyProfile(path, (ProfileFault("file", str(error)),)) from error
-    faults: list[ProfileFault] = []
-    profile = _profile(Table(content, "", faults))
-    if not faults and profile.name != path.stem:
-        faults.append(ProfileFault("name", f"must be the file's, {path.stem}"))
-    if faults:
-        raise FaultyProfile(path, tuple(faults))
-    return profile
+    return loading.read_file(path, OWN_FOLDER, _profile)
 
 
 def _profile(root: Table) -> WaProfile:
+    read_sources(root)
     name, title = root.text("name"), root.text("title")
     envelope = _envelope(root.table("envelope"))
     layouts = LayoutReader(root).layouts()
@@ -96,9 +74,11 @@ def _profile(root: Table) -> WaProfile:
     exchanges = read_exchanges(root, services, types, envelope)
     rulings = read_rulings(root.table("statuses"))
     root.nothing_else()
+    check_widths(root, messages)
     return WaProfile(
         name,
         title,
+        MappingProxyType(root.findings.sources),
         envelope,
         MappingProxyType(types),
         MappingProxyType({(one.form, one.about): one for one in messages}),
@@ -112,7 +92,7 @@ def _envelope(table: Table) -> Envelope:
     members = {}
     for meaning, kind in _ENVELOPE.items():
         row = table.table(meaning)
-        members[meaning] = Member(row.text("name"), meaning, kind, row.text("source"))
+        members[meaning] = Member(row.text("name"), meaning, kind, row.source())
         row.nothing_else()
     table.nothing_else()
     if len({member.name for member in members.values()}) != len(members):
@@ -140,7 +120,7 @@ def _type(
     envelope: Envelope,
     meanings: set[tuple[Form, str]],
 ) -> PayloadType:
-    source = table.text("source")
+    source = table.source()
     told_by = Member(table.text("told_by"), "", Kind.TEXT, source) if table.has("told_by") else None
     questions: dict[str, MessageLayout] = {}
     answers: dict[str, MessageLayout] = {}
@@ -173,9 +153,7 @@ def _payload(type_: str, word: str, row: Table, layouts: Mapping[str, Layout]) -
         check_form(row, form, layout)
     if about not in FORMS[form].abouts:
         row.fault("about", f"must be one of {', '.join(sorted(FORMS[form].abouts))}")
-    message = MessageLayout(
-        type_, word, form, about, FORMS[form].answer, row.text("source"), layout
-    )
+    message = MessageLayout(type_, word, form, about, FORMS[form].answer, row.source(), layout)
     row.nothing_else()
     return message
 

@@ -226,6 +226,7 @@ class WaProfile:
 
     name: str
     title: str
+    sources: Mapping[str, str]
     envelope: Envelope
     types: Mapping[str, PayloadType]
     by_meaning: Mapping[tuple[Form, str], MessageLayout]

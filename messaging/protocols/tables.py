@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
 
@@ -12,23 +12,36 @@ Choice = TypeVar("Choice", bound=StrEnum)
 
 @dataclass(frozen=True, slots=True)
 class ProfileFault:
-    """`place` leads through the file: `layouts.nack.fields[1].size`."""
+    """`place` leads through the file: `layouts.nack.fields[1].size`; `line` counts from 1, 0 where
+    it is not known.
+    """
 
     place: str
     text: str
+    line: int = 0
 
     def __str__(self) -> str:
         return f"{self.place}: {self.text}"
 
 
-class Table:
-    """One table of a profile file. What it holds badly reads as a stand-in, and as a fault in
-    `faults`.
+@dataclass(slots=True)
+class Findings:
+    """What is collected while a file is read. `sources` are the words that an entry's `source` may
+    begin with, and what stands behind each.
     """
 
-    def __init__(self, content: object, place: str, faults: list[ProfileFault]) -> None:
+    faults: list[ProfileFault] = field(default_factory=list)
+    sources: dict[str, str] = field(default_factory=dict)
+
+
+class Table:
+    """One table of a profile file. What it holds badly reads as a stand-in, and as a fault in
+    `findings`.
+    """
+
+    def __init__(self, content: object, place: str, findings: Findings) -> None:
         self.place = place
-        self.faults = faults
+        self.findings = findings
         self._content: dict[str, object] = {}
         self._asked: set[str] = set()
         if isinstance(content, dict):
@@ -36,9 +49,15 @@ class Table:
         else:
             self.fault("", "must be a table")
 
+    @property
+    def faults(self) -> list[ProfileFault]:
+        return self.findings.faults
+
     def fault(self, key: str, text: str) -> None:
-        place = ".".join(part for part in (self.place, key) if part)
-        self.faults.append(ProfileFault(place, text))
+        """Noted once, however many messages share what is at fault."""
+        found = ProfileFault(".".join(part for part in (self.place, key) if part), text)
+        if found not in self.faults:
+            self.faults.append(found)
 
     def names(self) -> tuple[str, ...]:
         return tuple(self._content)
@@ -60,6 +79,22 @@ class Table:
             return frozenset(value)
         self._wrong(key, value, "must be a list of texts")
         return frozenset()
+
+    def source(self, key: str = "source") -> str:
+        """Where an entry is known from: a word of the table [sources], alone or before a colon and
+        a place in it.
+        """
+        text = self.text(key)
+        if text and text.partition(":")[0] not in self.findings.sources:
+            self.fault(key, f"begins with none of the words of [sources]: {text}")
+        return text
+
+    def character(self, key: str) -> str:
+        value = self._get(key, None)
+        if isinstance(value, str) and len(value) == 1 and value.isascii():
+            return value
+        self._wrong(key, value, "must be one ASCII character")
+        return "?"
 
     def whole(self, key: str, least: int, most: int, default: int | None = None) -> int:
         value = self._get(key, default)
@@ -86,8 +121,10 @@ class Table:
     def table(self, key: str) -> Table:
         """A table that is missing is one fault: what it would have held is not missed as well."""
         content = self._get(key, None)
-        faults = self.faults if content is not None else []
-        return Table(content, f"{self.place}.{key}".lstrip("."), faults)
+        place = f"{self.place}.{key}".lstrip(".")
+        if content is None:
+            return Table({}, place, Findings(sources=self.findings.sources))
+        return Table(content, place, self.findings)
 
     def tables(self, key: str) -> Iterator[tuple[str, Table]]:
         """The tables under `key` by their names."""
@@ -101,7 +138,7 @@ class Table:
             self._wrong(key, value, "must be a list of tables")
             return
         for index, row in enumerate(value):
-            yield Table(row, f"{self.place}.{key}[{index}]".lstrip("."), self.faults)
+            yield Table(row, f"{self.place}.{key}[{index}]".lstrip("."), self.findings)
 
     def nothing_else(self) -> None:
         """Every key nobody asked for is a fault: it is misspelt, or meant for another program."""
@@ -120,3 +157,9 @@ class Table:
         """A missing value has had its fault already."""
         if value is not None:
             self.fault(key, text)
+
+
+def read_sources(root: Table) -> None:
+    """The table [sources], which every `source` of the file is held against from then on."""
+    table = root.table("sources")
+    root.findings.sources.update({name: table.text(name) for name in table.names()})
