@@ -6,11 +6,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from messaging.protocols import edl, neso
+from messaging.protocols import edl, edt, neso
 from messaging.protocols.base import Protocol
 
 _ALL: Final[tuple[Protocol, ...]] = (
     edl.PROTOCOL,
+    edt.PROTOCOL,
     neso.PROTOCOL,
 )
 
