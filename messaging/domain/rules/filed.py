@@ -134,7 +134,8 @@ def _stack(pairs: Pairs) -> tuple[list[Pairs], list[int]]:
     none has more than ten, and there are at most twice as many as pairs.
     """
     waiting = [one for one in pairs if _has_place(one[1])]
-    waiting.sort(key=_begins, reverse=True)
+    waiting.sort(key=_begins)
+    waiting.reverse()
     standing: dict[int, tuple[int, BidOfferRecord]] = {}
     ladders: list[Pairs] = []
     doubled: list[int] = []
