@@ -115,7 +115,7 @@ def _read_decimal(field: Field, blanks: str, agent: str, text: str) -> Decimal |
     if _DECIMAL.fullmatch(text) is None:
         raise Unreadable("field-format", text, "not a number")
     if len(text.partition(".")[2]) > field.places:
-        raise Unreadable("field-format", text, f"more than {field.places} decimal places")
+        raise Unreadable("field-format", text, "too many decimal places")
     return Decimal(_sized(field, text))
 
 

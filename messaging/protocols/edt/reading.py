@@ -78,12 +78,13 @@ class FileReader:
                     block = piece[begin:end]
                 else:
                     block = pending + piece[:end]
-                yield from self._block(block)
+                if block:
+                    yield from self._block(block)
                 if self.records_read > self._lines.max_records:
                     yield self._too_large(f"more than {self._lines.max_records} records")
                     return
                 pending = piece[end:]
-            if len(pending) > self._lines.max_line:
+            if len(pending) > self._lines.max_line + len("\r"):
                 # What is left of it is not kept, only looked through for its end.
                 yield self._skip(f"longer than {self._lines.max_line} characters")
                 pending, skipping = b"", True
