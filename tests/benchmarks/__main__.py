@@ -21,7 +21,7 @@ from typing import Any
 
 import uvloop
 
-from tests.benchmarks import load, report
+from tests.benchmarks import edt, load, report
 from tests.benchmarks.load import Lost, Samples, Target
 from tests.benchmarks.parts import ACKNOWLEDGED, IN, OUT, Parts
 from tests.benchmarks.plan import Plan, Side, read
@@ -64,9 +64,10 @@ def main() -> int:
             print(f"the stack is up after {time.monotonic() - began:.0f} s", flush=True)
             outcome = uvloop.run(_measure(plan))
             chain = _chain(var)
-            rows = _rows(outcome, chain)
-            _tell(rows, outcome, chain)
-            _write(machine, rows, outcome, chain)
+        files = edt.measure()
+        rows = [*_rows(outcome, chain), *edt.rows(files)]
+        _tell(rows, outcome, chain)
+        _write(machine, rows, outcome, chain, files)
     except (Lost, subprocess.CalledProcessError, RuntimeError) as error:
         print(f"broken: {error}", file=sys.stderr)
         for log in ("bound", "peer"):
@@ -160,7 +161,11 @@ def _tell(rows: list[Row], outcome: Outcome, chain: dict[str, Any]) -> None:
 
 
 def _write(
-    machine: dict[str, str], rows: list[Row], outcome: Outcome, chain: dict[str, Any]
+    machine: dict[str, str],
+    rows: list[Row],
+    outcome: Outcome,
+    chain: dict[str, Any],
+    files: dict[str, Any],
 ) -> None:
     def milliseconds(values: list[float]) -> list[float]:
         return [round(value * 1e3, 4) for value in values]
@@ -176,6 +181,7 @@ def _write(
         "machine": machine,
         "figures": [row.as_json() for row in rows],
         "chain": chain,
+        "edt": files,
         "parts": parts,
         "rounds": samples,
     }

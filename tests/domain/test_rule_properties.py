@@ -162,13 +162,10 @@ def pairs(draw: st.DrawFn) -> tuple[BidOfferRecord, ...]:
     for _ in range(draw(st.integers(1, 9))):
         begin, length = draw(st.integers(0, 3)), draw(st.integers(1, 3))
         bid, offer = sorted([draw(prices), draw(prices)])
-        records.append(
-            BidOfferRecord(
-                *(draw(st.sampled_from(["TBMU-1", "TBMU-2"])), start + HALF_HOUR * begin),
-                *(start + HALF_HOUR * (begin + length), draw(st.integers(-3, 3)) or 4, 0, 0),
-                *(offer, bid),
-            )
-        )
+        unit = draw(st.sampled_from(["TBMU-1", "TBMU-2"]))
+        times = start + HALF_HOUR * begin, start + HALF_HOUR * (begin + length)
+        number = draw(st.integers(-3, 3)) or 4
+        records.append(BidOfferRecord(unit, *times, number, 0, 0, offer, bid))
     return tuple(records)
 
 
@@ -182,11 +179,8 @@ def ladders(draw: st.DrawFn) -> tuple[BidOfferRecord, ...]:
         bids = sorted(draw(st.lists(prices, min_size=count, max_size=count)))
         for number, bid in zip([*range(-below, 0), *range(1, above + 1)], bids, strict=True):
             level = 10 * number
-            records.append(
-                BidOfferRecord(
-                    *("TBMU-1", start, start + HALF_HOUR, number, level, level), bid + 5, bid
-                )
-            )
+            end = start + HALF_HOUR
+            records.append(BidOfferRecord("TBMU-1", start, end, number, level, level, bid + 5, bid))
     return tuple(draw(st.permutations(records)))
 
 

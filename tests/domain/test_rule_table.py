@@ -38,7 +38,9 @@ def test_a_rule_says_what_it_is_for(rule: Rule) -> None:
 @each
 def test_a_rule_is_checked_where_the_ways_it_names_come_in(rule: Rule) -> None:
     if rule.id in READ_BY_THE_CODEC:
-        assert (rule.on_message, rule.on_file, rule.ways) == (None, None, {Way.EDT})
+        assert rule.on_message is None
+        assert rule.on_file is None
+        assert rule.ways == {Way.EDT}
         return
     assert bool(rule.on_message) == bool(rule.ways & {Way.EDL, Way.OPERATOR})
     assert bool(rule.on_file) == (Way.EDT in rule.ways)

@@ -277,8 +277,7 @@ def test_findings_are_told_in_the_order_of_lines() -> None:
 
 def test_no_more_is_listed_than_is_asked_for_and_warnings_take_no_place_of_refusals() -> None:
     records = tuple(level(index * 30, index * 30 + 30, 200, 200) for index in range(3000))
-    wrong = (*records, *(scalar(value=-1) for _ in range(3000)))
-    found = find(*wrong)
+    found = find(*records, *(scalar(value=-1) for _ in range(3000)))
     assert len(found.warnings.listed) == len(found.refusals.listed) == Found().most == 1000
     assert found.warnings.more
     assert found.refusals.more

@@ -39,6 +39,11 @@ from tests.protocols.neso.rows import (
     opened,
 )
 
+# Any of them, to be given values that their types forbid.
+PN: Any = SUBMISSION.records[0]
+CURVE: Any = SUBMISSION.records[2]
+LINE: Any = SUBMISSION.records[3]
+SCALAR: Any = SUBMISSION.records[4]
 NAME = "a_submission_of_every_form_of_record"
 # The members of each form of record, as the interface lists them.
 LEVELS = {"type", "bmUnit", "timeFrom", "levelFrom", "timeTo", "levelTo"}
@@ -140,8 +145,8 @@ def test_every_path_of_a_broken_rule_points_at_a_member_that_is_there() -> None:
         LevelRecord(SeriesParameter.PN, UNIT, start, 20000, start, -20000),
         LevelRecord(SeriesParameter.MEL, UNIT, start, -1, at(9, 18), -1),
         BidOfferRecord(UNIT, start, at(9, 0), 7, -10000, 1, Decimal(100000), Decimal(100001)),
-        replace(SUBMISSION.records[2], rate1=Decimal(0), elbow3=-60),
-        replace(SUBMISSION.records[4], value=100000),
+        replace(CURVE, rate1=Decimal(0), elbow3=-60),
+        replace(SCALAR, value=100000),
     )
     submission = replace(SUBMISSION, records=wrong)
     payload, seen = written(submission), set()
@@ -167,9 +172,9 @@ def test_the_longest_file_there_is_fits_in_a_payload() -> None:
         replace(SUBMISSION, records=()),
         replace(SUBMISSION, sequence=0),
         replace(SUBMISSION, trading_agent="agent"),
-        replace(SUBMISSION, records=(replace(SUBMISSION.records[0], level_to=1.5),)),
-        replace(SUBMISSION, records=(replace(SUBMISSION.records[3], rate1=None),)),
-        replace(SUBMISSION, records=(replace(SUBMISSION.records[4], bm_unit="X"),)),
+        replace(SUBMISSION, records=(replace(PN, level_to=1.5),)),
+        replace(SUBMISSION, records=(replace(LINE, rate1=None),)),
+        replace(SUBMISSION, records=(replace(SCALAR, bm_unit="X"),)),
     ],
 )
 def test_what_a_payload_cannot_say_is_our_own_fault(submission: Submission) -> None:
