@@ -59,7 +59,7 @@ class FileReader:
         self._line = 0
         self._bytes = 0
         self._memories: dict[Field, Memory] = {}
-        self._readers = {code: self._reader(one) for code, one in profile.records.items()}
+        self._readers: dict[str, _RecordReader] = {}
 
     def lines(self, chunks: Iterable[bytes]) -> Iterator[tuple[int, Record | Violation]]:
         """No more chunks are asked for once the file is known to be too large."""
@@ -122,7 +122,7 @@ class FileReader:
         return self._fault(self._line, "line-format", text)
 
     def _read(self, lines: list[str]) -> Iterator[tuple[int, Record | Violation]]:
-        separator, readers = self._lines.separator, self._readers
+        separator, comments, readers = self._lines.separator, self._lines.comments, self._readers
         first = self._line + 1
         self._line += len(lines)
         self.records_read += len(lines)
@@ -130,7 +130,10 @@ class FileReader:
             parts = line.split(separator)
             reader = readers.get(parts[0])
             if reader is None or len(parts) != reader.count:
-                yield from self._read_unusual(number, line, parts)
+                if line and line[0] not in comments:
+                    yield from self._read_unusual(number, line, parts)
+                else:
+                    self.records_read -= 1
                 continue
             try:
                 reader.agents[parts[reader.agent]]
@@ -143,15 +146,15 @@ class FileReader:
     def _read_unusual(
         self, number: int, line: str, parts: list[str]
     ) -> Iterator[tuple[int, Record | Violation]]:
-        """A line with nothing on it, a comment, a record with blanks around its type or with fewer
-        fields than it may have; or none of these.
+        """A line with nothing on it, a comment, the first record of its type, one with blanks
+        around its type or with fewer fields than it may have; or none of these.
         """
         said = line.strip(self._lines.blanks)
         if not said or said[0] in self._lines.comments:
             self.records_read -= 1
             return
         word = parts[0].strip(self._lines.blanks)
-        reader = self._readers.get(word)
+        reader = self._find_reader(word)
         if reader is None:
             text = "not a record type" if word else "blank"
             yield self._fault(number, "record-type", text, "type", word[:_MOST_TOLD])
@@ -185,6 +188,13 @@ class FileReader:
         return line, Violation(
             rule, entry.code, path, value, text, file_code=entry.file_code, line=line
         )
+
+    def _find_reader(self, word: str) -> _RecordReader | None:
+        """Made for the first record of a type: most files have few of them."""
+        layout = self.profile.records.get(word)
+        if layout is not None and word not in self._readers:
+            self._readers[word] = self._reader(layout)
+        return self._readers.get(word)
 
     def _reader(self, layout: RecordLayout) -> _RecordReader:
         spec = FORMS[layout.form]

@@ -184,14 +184,19 @@ def endless(chunk: bytes, asked: list[int]) -> Iterator[bytes]:
 
 
 def test_of_a_file_too_large_no_more_is_asked_for_than_is_allowed() -> None:
-    for chunk in (NDZ * 1000, b"x" * 100_000, b"\0" * 100_000, b"\n" * 100_000):
+    profile = with_lines(max_bytes=500_000, max_records=2_000)
+    for chunk in (NDZ * 1000, b"x" * 100_000, b"\0" * 100_000, b"\n" * 100_000, b"*\n" * 50_000):
         asked: list[int] = []
-        reading = read_file(PROFILE, NAME, endless(chunk, asked))
+        reading = read_file(profile, NAME, endless(chunk, asked))
         assert reading.findings.in_order()[0].file_code == "E006"
-        assert sum(asked) <= PROFILE.lines.max_bytes + len(chunk)
+        assert sum(asked) <= profile.lines.max_bytes + len(chunk)
         # It is refused for its size alone, whatever else might be found in it.
         before = len(reading.findings.refusals.listed)
         assert len(apply_rules(reading, Circumstances(NOW)).refusals.listed) == before
+
+
+def test_a_file_may_have_ten_megabytes_and_two_hundred_thousand_records() -> None:
+    assert (PROFILE.lines.max_bytes, PROFILE.lines.max_records) == (10_000_000, 200_000)
 
 
 @pytest.mark.parametrize("more", [0, 1])
@@ -211,9 +216,9 @@ def test_as_many_records_as_are_allowed_are_read(records: int) -> None:
 
 
 def test_a_file_wrong_on_every_line_is_read_to_its_end_and_told_in_bounded_space() -> None:
-    reading = read(b"NDZ,AGENT,TBMU-1,2026-11-23 05:00,x\n" * 50_000)
+    reading = read(b"NDZ,AGENT,TBMU-1,2026-11-23 05:00,x\n" * 5_000)
     found = reading.findings.refusals
-    assert (len(found.listed), found.more, reading.records_read) == (1000, True, 50_000)
+    assert (len(found.listed), found.more, reading.records_read) == (1000, True, 5_000)
 
 
 def test_what_is_remembered_of_a_file_is_bounded() -> None:
