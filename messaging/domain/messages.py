@@ -21,11 +21,13 @@ from messaging.domain.redeclarations import (
     RateRedeclaration,
     ScalarRedeclaration,
 )
+from messaging.domain.submissions import Submission
 
 BmMessage = (
     LevelRedeclaration
     | RateRedeclaration
     | ScalarRedeclaration
+    | Submission
     | BidOfferAcceptance
     | AncillaryInstruction
     | EmergencyInstruction
@@ -46,6 +48,8 @@ def kind_of(message: BmMessage) -> str:
     match message:
         case LevelRedeclaration() | RateRedeclaration() | ScalarRedeclaration():
             return str(message.parameter)
+        case Submission():
+            return "SUBMISSION"
         case BidOfferAcceptance() | AncillaryInstruction() | EmergencyInstruction():
             return str(message.kind)
         case InstructionAnswer():

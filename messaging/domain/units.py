@@ -41,6 +41,23 @@ class RefusalCode(StrEnum):
     SO_OUT = "R999"
 
 
+class FileCode(StrEnum):
+    """Why a file, or a line of it, was refused, in the words of the EDT profile."""
+
+    MALFORMED = "E001"
+    NOT_YOURS = "E002"
+    VALUE = "E003"
+    TIMES = "E004"
+    RECORD_TYPE = "E005"
+    SIZE = "E006"
+    ACROSS_RECORDS = "E007"
+    NUMBER_REUSED = "E010"
+    NUMBER_GAP = "E011"
+    SUSPENDED = "E020"
+    REFUSED_BY_SO = "E030"
+    EXPIRED = "E031"
+
+
 def is_market_time(moment: datetime) -> bool:
     """Market times are whole minutes in UTC."""
     return moment.tzinfo is UTC and moment.second == 0 and moment.microsecond == 0

@@ -7,11 +7,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from messaging.protocols import edl, neso
+from messaging.protocols import edl, edt, neso
 from messaging.protocols.base import Protocol
 
 _ALL: Final[tuple[Protocol, ...]] = (
     edl.PROTOCOL,
+    edt.PROTOCOL,
     neso.PROTOCOL,
 )
 

@@ -21,7 +21,7 @@ from messaging.domain.redeclarations import (
     RateRedeclaration,
     ScalarRedeclaration,
 )
-from messaging.domain.rules import violations
+from messaging.domain.rules import nack_text, violations
 from messaging.domain.units import RefusalCode
 from messaging.models import Message
 from messaging.protocols.base import Parcel, RemoteProtocolError
@@ -106,7 +106,7 @@ def _read(hold: Hold, arrival: Arrival) -> tuple[BmMessage, ...] | Refusal:
         for found in violations(message, arrival.at, hold.warn_only):
             if not found.warning:
                 field = "/".join(str(step) for step in found.path)
-                text = f"{_which(message, envelope.messages)}{field} {found.value}: {found.text}"
+                text = f"{_which(message, envelope.messages)}{nack_text(found)}"
                 return Refusal(found.code, text, field, found.rule, found.value)
     return envelope.messages
 

@@ -35,8 +35,9 @@ NEVER: dict[str, tuple[str, ...]] = {
         "asyncio",
         "urllib3",
     ),
-    "messaging.protocols.edl": ("messaging.protocols.neso",),
-    "messaging.protocols.neso": ("messaging.protocols.edl",),
+    "messaging.protocols.edl": ("messaging.protocols.edt", "messaging.protocols.neso"),
+    "messaging.protocols.edt": ("messaging.protocols.edl", "messaging.protocols.neso"),
+    "messaging.protocols.neso": ("messaging.protocols.edl", "messaging.protocols.edt"),
     "messaging.transports": ("messaging.relay", "messaging.protocols", "messaging.models"),
     "messaging.relay": (
         "messaging.gateway",

@@ -21,7 +21,7 @@ from typing import Any
 
 import uvloop
 
-from tests.benchmarks import hops, load, report
+from tests.benchmarks import edt, hops, load, report
 from tests.benchmarks.load import Lost, Samples, Target
 from tests.benchmarks.parts import ACKNOWLEDGED, IN, OUT, Parts
 from tests.benchmarks.plan import Plan, Side, read
@@ -69,9 +69,10 @@ def main() -> int:
             relays = [tenant.uuid for tenant in plan.of(Side.RELAY)]
             flows = hops.measured(_environment(var)["DATABASE_STAFF_URL"], relays)
             chain = _chain(var)
-            rows = _rows(outcome, chain)
-            _tell(rows, outcome, flows, chain)
-            _write(machine, rows, outcome, flows, chain)
+        files = edt.measure()
+        rows = [*_rows(outcome, chain), *edt.rows(files)]
+        _tell(rows, outcome, flows, chain)
+        _write(machine, rows, outcome, flows, chain, files)
     except (Lost, subprocess.CalledProcessError, RuntimeError) as error:
         print(f"broken: {error}", file=sys.stderr)
         for log in ("bound", "peer"):
@@ -171,6 +172,7 @@ def _write(
     outcome: Outcome,
     flows: Flows,
     chain: dict[str, Any],
+    files: dict[str, Any],
 ) -> None:
     def milliseconds(values: list[float]) -> list[float]:
         return [round(value * 1e3, 4) for value in values]
@@ -186,6 +188,7 @@ def _write(
         "machine": machine,
         "figures": [row.as_json() for row in rows],
         "chain": chain,
+        "edt": files,
         "parts": parts,
         "hops": {flow: [asdict(step) for step in steps] for flow, steps in flows.items()},
         "rounds": samples,

@@ -19,13 +19,19 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from messaging.protocols.base import Parcel, RemoteProtocolError
+from messaging.domain.rules import Circumstances
+from messaging.protocols.base import Envelope, Parcel, RemoteProtocolError, Stamp
 from messaging.protocols.edl import events as ev
 from messaging.protocols.edl.codec import EdlCodec
 from messaging.protocols.edl.loading import load_profile as load_edl
 from messaging.protocols.edl.profile import Role
 from messaging.protocols.edl.session import Session
 from messaging.protocols.edl.states import State
+from messaging.protocols.edt.codec import EdtCodec
+from messaging.protocols.edt.loading import load_profile as load_edt
+from messaging.protocols.edt.names import FileName
+from messaging.protocols.edt.reading import apply_rules, read_file
+from messaging.protocols.edt.replies import Reply, ReplyKind, faults_of, read_reply, write_reply
 from messaging.protocols.neso.seals import (
     Sealed,
     SealError,
@@ -45,12 +51,14 @@ EDL_SEEDS = tuple(path.read_bytes() for path in sorted((GOLDEN / "edl").glob("*.
 DELIMITED_SEEDS = tuple(
     path.read_bytes() for path in sorted((GOLDEN / "edl" / "delimited-1").glob("*.edl"))
 )
+EDT_SEEDS = tuple(path.read_bytes() for path in sorted((GOLDEN / "edt").glob("*.sub")))
 WA_SEEDS = tuple(path.read_bytes().strip() for path in sorted((GOLDEN / "neso").glob("*.json")))
 MOST_TEXT = 300
 """Characters of an error's text: what a peer sent must not come back to it at length."""
 
 _EDL = EdlCodec(load_edl("host-1"))
 _DELIMITED = EdlCodec(load_edl("delimited-1"))
+_EDT = EdtCodec(load_edt("host-1"))
 _WA = WaCodec(load_wa("host-1"))
 _SEAL = get_seal("jws-json")
 _SERVICES = ("", *_WA.profile.services)
@@ -192,6 +200,39 @@ FIXED = _Edl(_EDL, EDL_SEEDS, _fixed_numbered, _fixed_held)
 DELIMITED = _Edl(_DELIMITED, DELIMITED_SEEDS, _delimited_numbered, _delimited_held)
 
 
+# EDT files.
+
+
+_FILE = FileName("AGENT", 42)
+_WIDER_THAN_WRITTEN = frozenset({"price-range", "rate-range"})
+"""What breaks them can be read without its last decimal places, and not be written with them."""
+
+
+def _take_edt(rng: Random, data: bytes) -> None:
+    """In pieces of some size: every fault can be told in a reply, and what has none is written."""
+    size = rng.choice((1, 7, 100, 100_000))
+    pieces = (data[start : start + size] for start in range(0, len(data), size))
+    reading = read_file(_EDT.profile, _FILE, pieces)
+    found = apply_rules(reading, Circumstances(NOW, {"TBMU-1": None}))
+    submission = reading.submission
+    if found.refused:
+        told = faults_of(_EDT.profile, submission.records, found.in_order())
+        reply = Reply(ReplyKind.REJECTED, _FILE, reading.records_read, 0, told)
+        written = write_reply(_EDT.profile, reply)
+        assert all(len(line) < MOST_TEXT for line in written.content.split(b"\n"))
+        assert read_reply(_EDT.profile, written).read == reading.records_read
+    try:
+        envelope = _EDT.decode(Parcel(data, "AGENT_000042.sub"))
+    except RemoteProtocolError as error:
+        assert not reading.whole
+        _tellable(error.text, error.field, error.reference)
+        return
+    assert envelope.messages == (submission,)
+    if not _WIDER_THAN_WRITTEN & {one.rule for one in found.refusals.listed}:
+        stamp = Stamp(envelope.stamp.reference, envelope.stamp.sent_at)
+        assert _EDT.decode(_EDT.encode(Envelope(stamp, (submission,)))) == envelope
+
+
 # JSON and the Wider Access payloads.
 
 
@@ -324,6 +365,7 @@ TARGETS: dict[str, Target] = {
         Target("edl-session", FIXED.make_stream, FIXED.take_stream),
         Target("edl-delimited-codec", DELIMITED.make, DELIMITED.take),
         Target("edl-delimited-session", DELIMITED.make_stream, DELIMITED.take_stream),
+        Target("edt-file", _of(EDT_SEEDS, ANYWHERE), _take_edt),
         Target("strict-json", _of(WA_SEEDS, IN_JSON), _take_json),
         Target("wa-codec", _of(WA_SEEDS, IN_JSON), _take_wa),
         Target("seal-peek", _make_sealed, _take_peek),

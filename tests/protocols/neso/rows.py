@@ -38,6 +38,14 @@ from messaging.domain.redeclarations import (
     ScalarParameter,
     ScalarRedeclaration,
 )
+from messaging.domain.submissions import (
+    BidOfferRecord,
+    LevelRecord,
+    RateRecord,
+    ScalarRecord,
+    SeriesParameter,
+    Submission,
+)
 from messaging.protocols.base import Envelope, Stamp
 from messaging.protocols.neso.wa.codec import WaCodec
 from messaging.protocols.neso.wa.loading import load_profile
@@ -79,6 +87,22 @@ BOA = BidOfferAcceptance(
     stor_flag=False,
     rr_flag=False,
     levels=(Segment(at(10, 0), 100, at(10, 5), 40), Segment(at(10, 5), 40, at(10, 30), -40)),
+)
+
+SUBMISSION = Submission(
+    "AGENT",
+    42,
+    (
+        LevelRecord(SeriesParameter.PN, UNIT, at(23, 0), -5, at(23, 30), 100),
+        BidOfferRecord(
+            UNIT, at(23, 0), at(23, 30), -1, -50, 0, Decimal("45.5"), Decimal("-99999.99")
+        ),
+        RateRecord(
+            RateParameter.RURE, UNIT, SENT, Decimal("0.1"), -50, Decimal("12.0"), 0, Decimal("7.5")
+        ),
+        RateRecord(RateParameter.RDRI, UNIT, SENT, Decimal("999.9")),
+        ScalarRecord(ScalarParameter.NTB, UNIT, SENT, 99999),
+    ),
 )
 
 _QUESTIONS: dict[str, tuple[str, BmMessage]] = {
@@ -143,6 +167,7 @@ _QUESTIONS: dict[str, tuple[str, BmMessage]] = {
             responded_at=ANSWERED,
         ),
     ),
+    "a_submission_of_every_form_of_record": ("Submission", SUBMISSION),
     "a_mel_of_100_mw_for_half_an_hour": (
         "Redeclaration",
         LevelRedeclaration(NAME, UNIT, LevelParameter.MEL, (Segment(SENT, 100, at(10, 30), 100),)),

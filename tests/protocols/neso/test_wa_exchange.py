@@ -38,7 +38,18 @@ from messaging.protocols.neso.wa.exchange import (
     service_of,
     verdict_of,
 )
-from tests.protocols.neso.rows import BOA, CODEC, MESSAGE, NAME, OTHER, PROFILE, ROWS, SENT, UNIT
+from tests.protocols.neso.rows import (
+    BOA,
+    CODEC,
+    MESSAGE,
+    NAME,
+    OTHER,
+    PROFILE,
+    ROWS,
+    SENT,
+    SUBMISSION,
+    UNIT,
+)
 
 SCALAR = ScalarRedeclaration(NAME, UNIT, ScalarParameter.MZT, 5)
 RESPONSE = ROWS["an_accept_of_acceptance_12345"][1].messages[0]
@@ -58,6 +69,7 @@ NORMAL = NormalizationAnswer((), ())
         (EmergencyInstruction(NAME, "", 1, "x"), "Instruction", "/NESO_Instruction"),
         (Health(), "Health", "/NESO_Health"),
         (NormalizationRequest(NAME, SENT), "Normalization", "/NESO_Normalization"),
+        (SUBMISSION, "Submission", "/NESO_Submission"),
     ],
     ids=repr,
 )

@@ -126,6 +126,11 @@ SERVICE = 'type = "text", alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", lea
 BOA = 'BOA = { form = "acceptance", layout = "acceptance", source = "assumed" }'
 PATH = 'path = "/NESO_Health", method = "POST", max_bytes = 1048576'
 FIRST = 'type = "health"\ndirection = "both"\nanswer = "health"\nreceipt = "none"'
+VALUE = 'source = "public fact" },\n    { name = "value"'
+PAIR_GROUP = 'BOD = { about = "BOD", group = "pair-record", source = "public fact" }'
+ELBOW = 'name = "elbow2", meaning = "elbow2", type = "whole", absent = true'
+RECORDS = 'type = "records", records = "submission"'
+FILE = "types.submission.payloads.file.layout"
 CODE_401 = '401 = { outcome = "failed", sealed = "never"'
 
 FAULTS = [
@@ -178,7 +183,7 @@ FAULTS = [
         f"{SINCE}, {UNTIL_WHEN}",
         f"{ASKED}.layout",
     ),
-    ('name = "value"', 'name = "parameter"', "types.redeclaration.payloads.NDZ.layout"),
+    (VALUE, VALUE.replace('"value"', '"parameter"'), "types.redeclaration.payloads.NDZ.layout"),
     (
         'name = "rate", meaning = "rate", type = "number"',
         'name = "rate", meaning = "rate", type = "number", null = true',
@@ -205,6 +210,30 @@ FAULTS = [
         "[types.receipt]",
         '[types.x]\nsource = "assumed"\npayloads = {}\n[types.receipt]',
         "types.x.payloads",
+    ),
+    # records
+    (
+        RECORDS,
+        RECORDS.replace('"submission"', '"admission"'),
+        "layouts.submission.members[2].records",
+    ),
+    (PAIR_GROUP, "", FILE),
+    (PAIR_GROUP, PAIR_GROUP.replace('"BOD"', '"BOB"'), FILE),
+    (PAIR_GROUP, PAIR_GROUP.replace('"BOD"', '"PN"'), "records.submission.types"),
+    (PAIR_GROUP, PAIR_GROUP.replace("pair-", "level-"), FILE),
+    (PAIR_GROUP, PAIR_GROUP.replace("pair-", "trio-"), "records.submission.types.BOD.group"),
+    (PAIR_GROUP, PAIR_GROUP.replace(" }", ", x = 1 }"), "records.submission.types.BOD.x"),
+    (
+        'name = "effectiveTime", meaning',
+        'name = "type", meaning',
+        "records.submission.types.RURE.group",
+    ),
+    (ELBOW, ELBOW.replace("absent", "null"), FILE),
+    (ELBOW, f"{ELBOW}, null = true", "groups.rate-record.members[3].absent"),
+    (
+        'meaning = "rate1", type = "number"',
+        'meaning = "rate1", type = "number", absent = true',
+        FILE,
     ),
     # the exchange table
     (PATH, PATH.replace("/NESO_Health", "NESO_Health"), "services.Health.path"),

@@ -21,6 +21,7 @@ RECEIPT = "a_receipt_that_rejects"
 QUESTION = "a_normalization_question"
 ANSWER = "a_normalization_answer"
 HEALTH = "a_health_answer"
+SUBMISSION = "a_submission_of_every_form_of_record"
 
 MARK: Final = "the place of what is spliced in"
 
@@ -66,9 +67,15 @@ def members(value: object, at: str = "") -> list[str]:
     return found
 
 
-WHOLE = (MEL, RATES, SCALAR, BOA, ANCILLARY, EMERGENCY, RESPONSE, RECEIPT, QUESTION, ANSWER, HEALTH)
+WHOLE = (
+    *(MEL, RATES, SCALAR, BOA, ANCILLARY, EMERGENCY, RESPONSE, RECEIPT, QUESTION, ANSWER, HEALTH),
+    SUBMISSION,
+)
 EVERY_MEMBER = [(name, pointer) for name in WHOLE for pointer in members(opened(name))]
-MAY_BE_ABSENT = {(HEALTH, "/inReplyTo"), (RESPONSE, "/inReplyTo"), (ANSWER, "/inReplyTo")}
+MAY_BE_ABSENT = {
+    *((HEALTH, "/inReplyTo"), (RESPONSE, "/inReplyTo"), (ANSWER, "/inReplyTo")),
+    *((SUBMISSION, f"/records/2/{name}") for name in ("elbow2", "rate2", "elbow3", "rate3")),
+}
 MAY_BE_NULL = [
     (BOA, "/respondBy"),
     (ANCILLARY, "/timeTo"),
@@ -343,9 +350,11 @@ def test_an_unknown_word_is_malformed(name: str, pointer: str, word: str) -> Non
         (MEL, "/parameter"),
         (ANSWER, "/instructions/0/type"),
         (ANSWER, "/instructions/0/kind"),
+        (SUBMISSION, "/records/0/type"),
+        (SUBMISSION, "/records/3/type"),
     ],
 )
-@pytest.mark.parametrize("word", ["", "boa", "BOAR", "submission", "PN", "\ud800", "\u0000"])
+@pytest.mark.parametrize("word", ["", "boa", "BOAR", "submissions", "PNX", "\ud800", "\u0000"])
 def test_an_unknown_type_kind_or_parameter_is_an_unknown_type(
     name: str, pointer: str, word: str
 ) -> None:
@@ -388,7 +397,7 @@ CARRIED = {
     "Normalization": [QUESTION, ANSWER, RECEIPT],
     "Instruction": [BOA, ANCILLARY, EMERGENCY, RESPONSE, RECEIPT],
     "Redeclaration": [MEL, RATES, SCALAR, RECEIPT],
-    "Submission": [RECEIPT],
+    "Submission": [SUBMISSION, RECEIPT],
 }
 
 

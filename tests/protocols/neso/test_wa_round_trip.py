@@ -42,7 +42,16 @@ from messaging.domain.redeclarations import (
     ScalarParameter,
     ScalarRedeclaration,
 )
-from messaging.domain.units import BM_UNIT_NAME, CONTROL_POINT_NAME
+from messaging.domain.submissions import (
+    BidOfferRecord,
+    LevelRecord,
+    RateRecord,
+    Record,
+    ScalarRecord,
+    SeriesParameter,
+    Submission,
+)
+from messaging.domain.units import BM_UNIT_NAME, CONTROL_POINT_NAME, TRADING_AGENT_NAME
 from messaging.protocols.base import Envelope, Stamp
 from messaging.protocols.neso.wa.forms import FORMS, form_of
 from tests.protocols.neso.rows import CODEC
@@ -125,8 +134,33 @@ NORMALIZATIONS = st.builds(NormalizationRequest, NAMES, STAMPS) | st.builds(
     st.lists(st.builds(SentInstruction, IDS, STAMPS, INSTRUCTIONS), max_size=2).map(tuple),
     st.lists(st.builds(TakenRedeclaration, UNITS, TEXTS, IDS), max_size=2).map(tuple),
 )
+PRICES = st.decimals(Decimal("-99999.99"), Decimal("99999.99"), places=2)
+RATES = st.decimals(Decimal("0.1"), Decimal("999.9"), places=1)
+RECORDS: st.SearchStrategy[Record] = (
+    st.builds(LevelRecord, st.sampled_from(SeriesParameter), UNITS, TIMES, WHOLE, TIMES, WHOLE)
+    | st.builds(BidOfferRecord, UNITS, TIMES, TIMES, WHOLE, WHOLE, WHOLE, PRICES, PRICES)
+    | st.builds(
+        RateRecord,
+        st.sampled_from(RateParameter),
+        UNITS,
+        TIMES,
+        RATES,
+        st.none() | WHOLE,
+        st.none() | RATES,
+        st.none() | WHOLE,
+        st.none() | RATES,
+    )
+    | st.builds(ScalarRecord, st.sampled_from(ScalarParameter), UNITS, TIMES, WHOLE)
+)
+SUBMISSIONS = st.builds(
+    Submission,
+    st.from_regex(TRADING_AGENT_NAME, fullmatch=True),
+    st.integers(1, 999_999),
+    st.lists(RECORDS, min_size=1, max_size=4).map(tuple),
+)
 MESSAGES: st.SearchStrategy[BmMessage] = (
     REDECLARATIONS
+    | SUBMISSIONS
     | INSTRUCTIONS
     | RESPONSES
     | RECEIPTS

@@ -5,7 +5,8 @@ rule of the market.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NoReturn, cast
 
 from messaging.domain.acknowledgements import SentInstruction
@@ -98,14 +99,33 @@ class WaCodec:
         layout = self._layout(message)
         body: Layout | None = layout.body
         pointer = ""
-        for step in path:
+        for at, step in enumerate(path):
             name: str | int = step
             if isinstance(step, str):
                 member = self._find_member(layout, body, step)
                 name = member.name if member else step
-                body = member.group if member else None
+                body = _inside(member, message, path[at + 1 : at + 2])
             pointer = join_pointer(pointer, name)
         return pointer
+
+    def path_of(self, message: BmMessage, pointer: str) -> tuple[str | int, ...]:
+        """The path through a typed message that a JSON Pointer into its payload is about:
+        /records/17/levelFrom is ("records", 17, "level_from").
+
+        A step that the profile has no member for stands as it is, whatever a peer pointed at.
+        """
+        body: Layout | None = self._layout(message).body
+        steps = [_unescaped(step) for step in pointer.split("/")[1:]]
+        path: list[str | int] = []
+        for at, step in enumerate(steps):
+            if isinstance(step, int):
+                path.append(step)
+                continue
+            named = (one for one in (body.members if body else ()) if one.name == step)
+            member = next(named, None)
+            path.append(member.meaning if member else step)
+            body = _inside(member, message, steps[at + 1 : at + 2])
+        return tuple(path)
 
     def content_of(self, payload: bytes) -> bytes:
         """What an instruction's payload says, without its messageId, sentAt and respondBy: the same
@@ -265,6 +285,25 @@ def _carried(profile: WaProfile) -> dict[str, frozenset[str]]:
         )
         for name in profile.services
     }
+
+
+def _inside(member: Member | None, message: BmMessage, after: Sequence[str | int]) -> Layout | None:
+    """The layout of what a member holds; of a list of records, that of the one named next."""
+    if member is None or member.records is None:
+        return member.group if member else None
+    index = after[0] if after else None
+    records = getattr(message, member.meaning)
+    if not isinstance(index, int) or not 0 <= index < len(records):
+        return None
+    found = member.records.by_about.get(records[index].type)
+    return found.group if found else None
+
+
+def _unescaped(step: str) -> str | int:
+    """RFC 6901. A number without leading zeros, and not too long, is an index."""
+    if re.fullmatch(r"0|[1-9][0-9]{0,8}", step, re.ASCII):
+        return int(step)
+    return step.replace("~1", "/").replace("~0", "~")
 
 
 def _unknown(member: Member, at: str) -> RemoteProtocolError:

@@ -38,6 +38,15 @@ from messaging.domain.redeclarations import (
     ScalarParameter,
     ScalarRedeclaration,
 )
+from messaging.domain.submissions import (
+    BidOfferRecord,
+    LevelRecord,
+    RateRecord,
+    Record,
+    ScalarRecord,
+    SeriesParameter,
+    Submission,
+)
 from messaging.protocols.base import Envelope, Stamp
 from messaging.protocols.neso.wa.forms import FORMS, form_of
 
@@ -67,6 +76,7 @@ def _message_id(index: int) -> str:
 
 def _messages() -> Iterator[BmMessage]:
     yield from _redeclarations()
+    yield from _submissions()
     yield from _instructions()
     yield from _responses()
     yield from _receipts()
@@ -88,6 +98,29 @@ def _redeclarations() -> Iterator[BmMessage]:
     for scalar in ScalarParameter:
         yield ScalarRedeclaration(_NAME, _UNIT, scalar, 0)
     yield ScalarRedeclaration(_NAME, _UNIT, ScalarParameter.SIL, -9999)
+
+
+def _submissions() -> Iterator[Submission]:
+    """One of each type of record, and one of all together."""
+    records = tuple(_records())
+    for index, record in enumerate(records):
+        yield Submission("AGENT", index + 1, (record,))
+    yield Submission("A-9", 999_999, records)
+
+
+def _records() -> Iterator[Record]:
+    until = _START + timedelta(minutes=30)
+    for series in SeriesParameter:
+        yield LevelRecord(series, _UNIT, _START, -9999, until, 9999)
+    low, high = Decimal("-99999.99"), Decimal("99999.99")
+    yield BidOfferRecord(_UNIT, _START, until, -5, -50, 0, high, low)
+    for rate in RateParameter:
+        first, second, third = Decimal("999.9"), Decimal("0.1"), Decimal(12)
+        yield RateRecord(rate, _UNIT, _START, first)
+        yield RateRecord(rate, _UNIT, _START, first, -9999, second)
+        yield RateRecord(rate, _UNIT, _START, first, -9999, second, 9999, third)
+    for scalar in ScalarParameter:
+        yield ScalarRecord(scalar, "T_BMU-999", _START, 0)
 
 
 def _series(count: int, level: int) -> tuple[Segment, ...]:

@@ -40,8 +40,18 @@ from messaging.domain.redeclarations import (
     ScalarParameter,
     ScalarRedeclaration,
 )
+from messaging.domain.submissions import (
+    BOD,
+    BidOfferRecord,
+    LevelRecord,
+    RateRecord,
+    Record,
+    ScalarRecord,
+    SeriesParameter,
+    Submission,
+)
 from messaging.protocols.base import LocalProtocolError
-from messaging.protocols.neso.wa.members import Values
+from messaging.protocols.neso.wa.members import ABOUT, Values
 from messaging.protocols.neso.wa.profile import Form, Kind
 
 Build = Callable[[str, Mapping[str, Any]], BmMessage]
@@ -53,8 +63,9 @@ class FormSpec:
     """What a form needs of a payload's layout.
 
     It has `members` and no others, each of its kind; only those in `nullable` may be null. `groups`
-    are those of its lists, `words` the meanings of its words. `abouts` are what its payloads may be
-    about, and every profile carries all of them.
+    are those of its lists, `words` the meanings of its words; `records` are the members of each
+    type in its list of records, of which only those in `absent` may be left out. `abouts` are
+    what its payloads may be about, and every profile carries all of them.
     """
 
     build: Build
@@ -62,6 +73,8 @@ class FormSpec:
     nullable: frozenset[str] = frozenset()
     groups: Mapping[str, Mapping[str, Kind]] = field(default_factory=dict)
     words: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    records: Mapping[str, Mapping[str, Kind]] = field(default_factory=dict)
+    absent: frozenset[str] = frozenset()
     abouts: frozenset[str] = frozenset({""})
     answer: bool = False
 
@@ -92,6 +105,7 @@ _PLAIN_FORMS: Final[Mapping[type, Form]] = {
     NormalizationRequest: Form.NORMALIZATION_QUESTION,
     NormalizationAnswer: Form.NORMALIZATION_ANSWER,
     ReceiptOfMessage: Form.RECEIPT,
+    Submission: Form.SUBMISSION,
 }
 
 
@@ -178,6 +192,23 @@ def _normalization_answer(about: str, values: Mapping[str, Any]) -> Normalizatio
     return NormalizationAnswer(values["instructions"], taken)
 
 
+def _submission(about: str, values: Mapping[str, Any]) -> Submission:
+    records = tuple(_record(one) for one in values["records"])
+    return Submission(values["trading_agent"], values["sequence"], records)
+
+
+def _record(values: Mapping[str, Any]) -> Record:
+    about = values[ABOUT]
+    said = {meaning: value for meaning, value in values.items() if meaning != ABOUT}
+    if about == BOD:
+        return BidOfferRecord(**said)
+    if about in _LEVELS:
+        return LevelRecord(SeriesParameter(about), **said)
+    if about in _RATES:
+        return RateRecord(RateParameter(about), **said)
+    return ScalarRecord(ScalarParameter(about), **said)
+
+
 def _receipt(about: str, values: Mapping[str, Any]) -> ReceiptOfMessage:
     errors = tuple(ReceiptError(**one) for one in values["errors"])
     return ReceiptOfMessage(ReceiptStatus(values["status"]), errors)
@@ -189,6 +220,36 @@ _SEGMENT: Final = {
     "level_from": Kind.WHOLE,
     "time_to": Kind.TIME,
     "level_to": Kind.WHOLE,
+}
+
+_LEVELS: Final = frozenset[str](SeriesParameter)
+_RATES: Final = frozenset[str](RateParameter)
+_LEVEL_RECORD: Final = {"bm_unit": Kind.BM_UNIT, **_SEGMENT}
+_PAIR_RECORD: Final = {
+    **_LEVEL_RECORD,
+    "pair_number": Kind.WHOLE,
+    "offer_price": Kind.NUMBER,
+    "bid_price": Kind.NUMBER,
+}
+_RATE_RECORD: Final = {
+    "bm_unit": Kind.BM_UNIT,
+    "effective_time": Kind.TIME,
+    "rate1": Kind.NUMBER,
+    "elbow2": Kind.WHOLE,
+    "rate2": Kind.NUMBER,
+    "elbow3": Kind.WHOLE,
+    "rate3": Kind.NUMBER,
+}
+_SCALAR_RECORD: Final = {
+    "bm_unit": Kind.BM_UNIT,
+    "effective_time": Kind.TIME,
+    "value": Kind.WHOLE,
+}
+_RECORDS: Final[Mapping[str, Mapping[str, Kind]]] = {
+    **dict.fromkeys(_LEVELS, _LEVEL_RECORD),
+    BOD: _PAIR_RECORD,
+    **dict.fromkeys(_RATES, _RATE_RECORD),
+    **dict.fromkeys(frozenset[str](ScalarParameter), _SCALAR_RECORD),
 }
 
 FORMS: Final[Mapping[Form, FormSpec]] = {
@@ -279,6 +340,12 @@ FORMS: Final[Mapping[Form, FormSpec]] = {
     ),
     Form.SCALAR: FormSpec(
         _scalar, {**_UNIT, "value": Kind.WHOLE}, abouts=frozenset(ScalarParameter)
+    ),
+    Form.SUBMISSION: FormSpec(
+        _submission,
+        {"trading_agent": Kind.TRADING_AGENT, "sequence": Kind.WHOLE, "records": Kind.RECORDS},
+        records=_RECORDS,
+        absent=frozenset(f"records.{one}" for one in ("elbow2", "rate2", "elbow3", "rate3")),
     ),
     Form.RECEIPT: FormSpec(
         _receipt,

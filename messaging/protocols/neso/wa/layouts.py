@@ -7,10 +7,18 @@ from typing import Final
 
 from messaging.protocols.neso.strict_json import MOST_DIGITS
 from messaging.protocols.neso.wa.forms import FORMS, FormSpec
-from messaging.protocols.neso.wa.profile import Form, Kind, Layout, Member, Words
+from messaging.protocols.neso.wa.profile import (
+    Form,
+    Kind,
+    Layout,
+    Member,
+    RecordLayout,
+    RecordSet,
+    Words,
+)
 from messaging.protocols.tables import Table
 
-_BOUNDED: Final = frozenset({Kind.TEXT, Kind.WHOLE, Kind.LIST, Kind.PAYLOADS})
+_BOUNDED: Final = frozenset({Kind.TEXT, Kind.WHOLE, Kind.LIST, Kind.PAYLOADS, Kind.RECORDS})
 _LARGEST: Final = 10**MOST_DIGITS - 1
 
 
@@ -23,6 +31,7 @@ class LayoutReader:
         self._groups: dict[str, Layout] = {}
         for name, table in root.tables("groups"):
             self._groups[name] = self._layout(name, table)
+        self._records = {name: self._record_set(table) for name, table in root.tables("records")}
 
     def layouts(self) -> dict[str, Layout]:
         return {name: self._layout(name, table) for name, table in self._root.tables("layouts")}
@@ -55,11 +64,36 @@ class LayoutReader:
             words=self._words_of(row) if kind is Kind.WORD else None,
             group=self._group_of(row) if kind is Kind.LIST else None,
             types=row.texts("types") if kind is Kind.PAYLOADS else frozenset(),
+            records=self._records_of(row) if kind is Kind.RECORDS else None,
+            absent=row.yes("absent", False),
         )
+        if member.null and member.absent:
+            row.fault("absent", "a member that may be null is there")
         if member.least is not None and member.most is not None and member.least > member.most:
             row.fault("least", "must not be above most")
         row.nothing_else()
         return member
+
+    def _record_set(self, table: Table) -> RecordSet:
+        told_by = Member(table.text("told_by"), "", Kind.TEXT, table.text("source"))
+        by_word: dict[str, RecordLayout] = {}
+        for word, row in table.tables("types"):
+            group = self._group_of(row)
+            by_word[word] = RecordLayout(word, row.text("about"), row.text("source"), group)
+            if any(member.name == told_by.name for member in group.members):
+                row.fault("group", f"{group.name} has {told_by.name}, which is taken")
+            row.nothing_else()
+        by_about = {layout.about: layout for layout in by_word.values()}
+        if len(by_about) != len(by_word):
+            table.fault("types", "two of them have the same about")
+        table.nothing_else()
+        return RecordSet(told_by, by_word, by_about)
+
+    def _records_of(self, row: Table) -> RecordSet:
+        found = self._records.get(row.text("records"))
+        if found is None:
+            row.fault("records", "names no table of records")
+        return found or RecordSet(Member("", "", Kind.TEXT, ""), {}, {})
 
     def _words_of(self, row: Table) -> Words:
         name = row.text("words")
@@ -82,6 +116,8 @@ def check_form(row: Table, form: Form, layout: Layout) -> None:
     _check_members(row, layout, spec.members)
     for member in layout.members:
         _check_null(row, layout, member, member.meaning, spec)
+        if member.records is not None:
+            _check_records(row, member.records, spec)
         if member.words is not None:
             _check_words(row, layout, member, spec.words.get(member.meaning, frozenset()))
         if member.group is not None:
@@ -103,10 +139,27 @@ def _check_members(row: Table, layout: Layout, wanted: Mapping[str, Kind]) -> No
 
 
 def _check_null(row: Table, layout: Layout, member: Member, path: str, spec: FormSpec) -> None:
+    if member.absent and path not in spec.absent:
+        row.fault("layout", f"{layout.name} may leave out {member.name}, which this form needs")
     if member.null and path not in spec.nullable:
         row.fault(
             "layout", f"{layout.name} lets {member.name} be null, which this form cannot hold"
         )
+
+
+def _check_records(row: Table, records: RecordSet, spec: FormSpec) -> None:
+    """Each type of record that the form has, with the members it wants, and no other."""
+    for about in sorted(spec.records.keys() ^ records.by_about.keys()):
+        row.fault(
+            "layout", f"its records must be about {about}, once, and nothing the form has not"
+        )
+    for about, wanted in spec.records.items():
+        found = records.by_about.get(about)
+        if found is None:
+            continue
+        _check_members(row, found.group, wanted)
+        for member in found.group.members:
+            _check_null(row, found.group, member, f"records.{member.meaning}", spec)
 
 
 def _check_words(row: Table, layout: Layout, member: Member, meanings: frozenset[str]) -> None:

@@ -9,15 +9,24 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from typing import Final
+from typing import Final, NoReturn
 
-from messaging.domain.units import BM_UNIT_NAME, CONTROL_POINT_NAME, RefusalCode
+from messaging.domain.units import (
+    BM_UNIT_NAME,
+    CONTROL_POINT_NAME,
+    TRADING_AGENT_NAME,
+    RefusalCode,
+)
 from messaging.protocols.base import LocalProtocolError, RemoteProtocolError
 from messaging.protocols.neso.strict_json import MOST_DIGITS, UNHELD
-from messaging.protocols.neso.wa.profile import Kind, Layout, Member
+from messaging.protocols.neso.wa.profile import Kind, Layout, Member, RecordLayout
 
 Values = Mapping[str, object]
-"""Meanings to values; a list's meaning holds a tuple of Values."""
+"""Meanings to values; a list's meaning holds a tuple of Values, and one of records the records'
+Values with their `about`, or typed records to be written.
+"""
+
+ABOUT: Final = "about"
 
 ReadPayload = Callable[[object, str, Member], object]
 """Reads one of a list of whole payloads: its value, its pointer, the member that holds the list."""
@@ -60,13 +69,15 @@ def read_members(
 
 def read_member(member: Member, holder: Values, at: str, read_payload: ReadPayload) -> object:
     value = holder.get(member.name, _MISSING)
-    if value is None and member.null:
+    if (value is None and member.null) or (value is _MISSING and member.absent):
         return None
     try:
         if value is _MISSING:
             raise Unreadable("missing")
         if member.kind is Kind.LIST or member.kind is Kind.PAYLOADS:
             return _read_list(member, value, at, read_payload)
+        if member.kind is Kind.RECORDS:
+            return _read_records(member, value, at)
         return _READERS[member.kind](member, value)
     except Unreadable as fault:
         field = join_pointer(at, member.name)
@@ -89,6 +100,8 @@ def write_member(member: Member, value: object, write_payload: WritePayload) -> 
         raise LocalProtocolError(f"{member.name} is never null")
     if member.kind is Kind.LIST or member.kind is Kind.PAYLOADS:
         return _write_list(member, value, write_payload)
+    if member.kind is Kind.RECORDS:
+        return _write_records(member, value)
     try:
         return _WRITERS[member.kind](member, value)
     except Unreadable as fault:
@@ -125,6 +138,57 @@ def _write_list(member: Member, value: object, write_payload: WritePayload) -> l
     return [write_members(member.group, one, write_payload) for one in value]
 
 
+def _read_records(member: Member, value: object, at: str) -> tuple[object, ...]:
+    if not isinstance(value, list):
+        raise Unreadable("not a list")
+    _check_count(member, len(value))
+    place = join_pointer(at, member.name)
+    return tuple(_read_record(member, one, f"{place}/{index}") for index, one in enumerate(value))
+
+
+def _read_record(member: Member, value: object, at: str) -> dict[str, object]:
+    records = member.records
+    if not isinstance(value, dict) or records is None:
+        raise RemoteProtocolError("not an object", field=at)
+    word = str(read_member(records.told_by, value, at, _no_payload))
+    layout = records.by_word.get(word)
+    if layout is None:
+        raise RemoteProtocolError(
+            f"{records.told_by.name}: not a record type",
+            code=RefusalCode.UNKNOWN_TYPE,
+            field=join_pointer(at, records.told_by.name),
+        )
+    return {**read_members(layout.group, value, at, _no_payload), ABOUT: layout.about}
+
+
+def _write_records(member: Member, value: object) -> list[object]:
+    """Of typed records: a submission has too many to take each apart first."""
+    records = member.records
+    if not isinstance(value, tuple) or records is None:
+        raise LocalProtocolError(f"{member.name} is not a tuple: {value!r}")
+    try:
+        _check_count(member, len(value))
+        told_by = records.told_by.name
+        return [_write_record(told_by, records.by_about[one.type], one) for one in value]
+    except Unreadable as fault:
+        raise LocalProtocolError(f"{member.name}: {fault.text}") from None
+
+
+def _write_record(told_by: str, layout: RecordLayout, record: object) -> dict[str, object]:
+    written: dict[str, object] = {told_by: layout.word}
+    for member in layout.group.members:
+        value = getattr(record, member.meaning)
+        if value is not None:
+            written[member.name] = _WRITERS[member.kind](member, value)
+        elif not member.absent:
+            raise LocalProtocolError(f"{member.name} is never absent")
+    return written
+
+
+def _no_payload(*_: object) -> NoReturn:
+    raise LocalProtocolError("a record holds no payload")
+
+
 def _check_count(member: Member, count: int) -> None:
     if member.least is not None and count < member.least:
         raise Unreadable(f"{count} items, at least {member.least}")
@@ -159,6 +223,7 @@ def _matching(pattern: re.Pattern[str], text: str) -> Callable[[Member, object],
 
 
 _control_point = _matching(CONTROL_POINT_NAME, "not the name of a control point")
+_trading_agent = _matching(TRADING_AGENT_NAME, "not the name of a trading agent")
 _bm_unit = _matching(BM_UNIT_NAME, "not the name of a BM unit")
 _id = _matching(_ID, "not a UUID")
 
@@ -273,6 +338,7 @@ def _as_utc(value: object) -> datetime:
 _READERS: Final[Mapping[Kind, Callable[[Member, object], object]]] = {
     Kind.TEXT: _text,
     Kind.CONTROL_POINT: _control_point,
+    Kind.TRADING_AGENT: _trading_agent,
     Kind.BM_UNIT: _bm_unit,
     Kind.ID: _id,
     Kind.WORD: _read_word,
@@ -286,6 +352,7 @@ _READERS: Final[Mapping[Kind, Callable[[Member, object], object]]] = {
 _WRITERS: Final[Mapping[Kind, Callable[[Member, object], object]]] = {
     Kind.TEXT: _text,
     Kind.CONTROL_POINT: _control_point,
+    Kind.TRADING_AGENT: _trading_agent,
     Kind.BM_UNIT: _bm_unit,
     Kind.ID: _id,
     Kind.WORD: _write_word,

@@ -14,6 +14,7 @@ class Kind(StrEnum):
 
     TEXT = "text"
     CONTROL_POINT = "control point"
+    TRADING_AGENT = "trading agent"
     BM_UNIT = "bm unit"
     ID = "id"
     WORD = "word"
@@ -24,6 +25,7 @@ class Kind(StrEnum):
     STAMP = "stamp"
     LIST = "list"
     PAYLOADS = "payloads"
+    RECORDS = "records"
 
 
 class Form(StrEnum):
@@ -40,6 +42,7 @@ class Form(StrEnum):
     LEVELS = "levels"
     RATES = "rates"
     SCALAR = "scalar"
+    SUBMISSION = "submission"
     RECEIPT = "receipt"
 
 
@@ -99,8 +102,9 @@ class Member:
     """One member of an object. `meaning` is the field of the typed message that it becomes.
 
     `least` and `most` bound a whole number, the length of a text or the items of a list. `group` is
-    what a list holds; `types` are the payload types that a list of whole payloads holds. `source`
-    says where we know the member from.
+    what a list holds; `types` are the payload types that a list of whole payloads holds, `records`
+    what a list of records does. A member that may be `absent` is never null. `source` says where we
+    know the member from.
     """
 
     name: str
@@ -114,6 +118,8 @@ class Member:
     words: Words | None = None
     group: Layout | None = None
     types: frozenset[str] = frozenset()
+    records: RecordSet | None = None
+    absent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +131,27 @@ class Layout:
 
     def find(self, meaning: str) -> Member | None:
         return next((member for member in self.members if member.meaning == meaning), None)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordLayout:
+    """One type of record: `word` is what the telling member holds, `about` what the typed record
+    says it is.
+    """
+
+    word: str
+    about: str
+    source: str
+    group: Layout
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSet:
+    """The objects of a list that are told apart by the word in the member `told_by` of each."""
+
+    told_by: Member
+    by_word: Mapping[str, RecordLayout]
+    by_about: Mapping[str, RecordLayout]
 
 
 @dataclass(frozen=True, slots=True)
