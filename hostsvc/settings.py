@@ -16,7 +16,19 @@ _env = load()
 MODE = _env.choice("HOSTSVC_MODE", ("development", "production"), "development")
 DEBUG = False
 SECRET_KEY = _env.text("HOSTSVC_SECRET_KEY")
-MASTER_KEY = _env.key("HOSTSVC_MASTER_KEY", 32)
+# The key that wraps tenants' data keys, and those before it that still unwrap (docs/security.md).
+# A key provider of another kind needs none of them.
+MASTER_KEY_FILE = _env.file_of("HOSTSVC_MASTER_KEY")
+KEY_PROVIDER = _env.text(
+    "HOSTSVC_KEY_PROVIDER",
+    f"tenants.keyproviders.{'FileKeys' if MASTER_KEY_FILE else 'EnvironmentKeys'}",
+)
+MASTER_KEY, *_others = (
+    _env.keys("HOSTSVC_MASTER_KEY", 32)
+    if KEY_PROVIDER.startswith("tenants.keyproviders.")
+    else [b""]
+)
+MASTER_KEYS_PREVIOUS = [*_others, *_env.keys("HOSTSVC_MASTER_KEY_PREVIOUS", 32, default="")]
 VAR_DIR = _env.path("HOSTSVC_VAR", BASE_DIR / "var")
 ALLOWED_HOSTS = _env.names("HOSTSVC_ALLOWED_HOSTS", "127.0.0.1,localhost")
 CSRF_TRUSTED_ORIGINS = _env.names("HOSTSVC_TRUSTED_ORIGINS", "")
@@ -172,6 +184,11 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "messaging.tasks.sweep", "schedule": 1.0, "options": {"expires": 1.0}},
+    "look after certificates": {
+        "task": "messaging.tasks.look_after_certificates",
+        "schedule": 5.0,
+        "options": {"expires": 5.0},
+    },
     "keep partitions ahead": {"task": "messaging.tasks.keep_partitions_ahead", "schedule": 86_400},
 }
 

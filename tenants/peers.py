@@ -18,17 +18,20 @@ _TRUSTED = """
 SELECT c.fingerprint, c.pem, p.participant_id FROM tenants_peercertificate c
 JOIN tenants_peer p ON p.id = c.peer_id
 WHERE c.purpose = %s AND c.state = 'ACTIVE' AND p.environment = %s
+AND c.not_after > clock_timestamp()
 AND (p.is_default OR p.id IN (SELECT peer_id FROM tenants_endpoint WHERE environment = %s))
 """
 
 _CLIENT = """
 SELECT 1 FROM tenants_peercertificate c JOIN tenants_peer p ON p.id = c.peer_id
 WHERE c.fingerprint = %s AND c.purpose = 'TLS_CLIENT' AND c.state = 'ACTIVE' AND p.environment = %s
+AND c.not_after > clock_timestamp()
 """
 _PEER = """
 SELECT p.ca, c.fingerprint, c.pem, p.participant_id FROM tenants_peer p
 LEFT JOIN tenants_peercertificate c
     ON c.peer_id = p.id AND c.purpose = 'SIGNING' AND c.state = 'ACTIVE'
+    AND c.not_after > clock_timestamp()
 WHERE p.id = %s
 """
 
@@ -103,7 +106,11 @@ def register(
                     peer=peer,
                     purpose=purpose,
                     fingerprint=fingerprint_of(leaf),
-                    defaults={"pem": pem, "state": PeerCertificate.State.ACTIVE},
+                    defaults={
+                        "pem": pem,
+                        "state": PeerCertificate.State.ACTIVE,
+                        "not_after": leaf.not_valid_after_utc,
+                    },
                 )
                 keep.append(row.id)
         peer.certificates.exclude(id__in=keep).update(state=PeerCertificate.State.REVOKED)

@@ -173,7 +173,7 @@ def _decide(
         except SealError as error:
             _record_untrusted(question, error.reason)
             return error.reason
-        key = signing.signing_key()
+        key = signing.signing_key(endpoint.environment)
         inflow = Inflow(endpoint, question.service, opened.heading.jti, opened.payload, at)
         reply = from_operator.take(inflow)
         return _Decided(reply, key, endpoint.settings.get("algorithm"))

@@ -76,6 +76,8 @@ class EndpointSettings(Shape):
     @property
     def settings(self) -> dict[str, Any]: ...
     @property
+    def environment(self) -> str: ...
+    @property
     def peer_id(self) -> UUID | None: ...
 
 
@@ -84,9 +86,9 @@ def seal_of(settings: dict[str, Any]) -> Seal:
     return get_seal(str(settings.get("seal", DEFAULT_SEAL)))
 
 
-def signing_key() -> ActiveKey:
+def signing_key(environment: str) -> ActiveKey:
     """Raises CertificateMissing."""
-    pairs = certificates.get_active(Certificate.Purpose.SIGNING)
+    pairs = certificates.get_active(environment, Certificate.Purpose.SIGNING)
     return _active_key(pairs)
 
 
@@ -96,7 +98,7 @@ def credentials_for(endpoint: EndpointSettings) -> Credentials:
     Raises CertificateMissing.
     """
     purposes = (Certificate.Purpose.SIGNING, Certificate.Purpose.SO_CLIENT)
-    pairs = certificates.get_active(*purposes)
+    pairs = certificates.get_active(endpoint.environment, *purposes)
     assert endpoint.peer_id is not None, "an endpoint that leads to an operator names its peer"
     peer = peers.get_peer(endpoint.peer_id)
     key = _active_key(pairs)
