@@ -157,6 +157,9 @@ SPECTACULAR_SETTINGS = {
         "TenantState": "tenants.models.Tenant.State",
         "EndpointState": "tenants.models.Endpoint.State",
         "DeliveryState": "messaging.states.DeliveryState",
+        "CertificateState": "tenants.keys.life.CertificateState",
+        "CertificatePurpose": "tenants.keys.life.CertificatePurpose",
+        "Environment": "tenants.models.Environment",
         "InstructionKind": "messaging.domain.instructions.InstructionKind",
     },
     "POSTPROCESSING_HOOKS": [

@@ -202,13 +202,15 @@ def _end(row: Certificate, move: Move, event: Event, by: str, reason: str) -> No
     due.plan(row)
     _record(event, _told(row, by) | {"was": was.value, "reason": reason}, row)
     if was is CertificateState.ACTIVE:
-        _succeed(slot, by, f"the one before it is {row.state}")
+        succeed(slot, by, f"the one before it is {row.state}")
 
 
-def _succeed(slot: Slot, by: str, why: str) -> None:
-    """Without an active one nothing can be signed or connected: the newest that waits takes over,
-    where there is one.
+def succeed(slot: Slot, by: str, why: str) -> None:
+    """Where none is active nothing can be signed or connected: the newest that waits takes
+    over.
     """
+    if slot.rows().filter(state=CertificateState.ACTIVE).exists():
+        return
     at = now()
     waiting = slot.rows().filter(state=CertificateState.NEXT, not_before__lte=at, not_after__gt=at)
     if (row := waiting.order_by("-id").first()) is not None:
