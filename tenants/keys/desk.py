@@ -158,7 +158,7 @@ def _refuse_twin(purpose: CertificatePurpose, leaf: x509.Certificate) -> None:
 def _switch_when(row: Certificate, at: datetime | None, by: str) -> None:
     """None leaves it waiting, unless none is in use; a time that is past means now."""
     if at is None:
-        store.succeed(store.slot_of(row), by, "none was in use")
+        store.succeed(store.slot_of(row), by, "none was in use", now())
         row.refresh_from_db()
     elif at <= now():
         _switch_now(row, by, "switch_at")

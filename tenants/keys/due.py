@@ -19,21 +19,21 @@ INSERT INTO tenants_certificatedue (certificate_id, tenant_id, due_at) VALUES (%
 ON CONFLICT (certificate_id) DO UPDATE SET due_at = EXCLUDED.due_at
 """
 _REMOVE = "DELETE FROM tenants_certificatedue WHERE certificate_id = %s"
+_POSTPONE = "UPDATE tenants_certificatedue SET due_at = %s WHERE certificate_id = %s"
 _PICK = """
-SELECT tenant_id, array_agg(certificate_id ORDER BY due_at) FROM (
-    SELECT * FROM tenants_certificatedue WHERE due_at <= %s ORDER BY due_at LIMIT %s
-) AS picked GROUP BY tenant_id
+SELECT tenant_id, certificate_id FROM tenants_certificatedue WHERE due_at <= %s
+ORDER BY due_at LIMIT %s
 """
 
 
 def plan(row: Certificate) -> None:
     """Writes when `row` next wants a hand, or that it never will."""
     moment = next_moment(row)
+    if moment is None:
+        remove(row.id)
+        return
     with connection.cursor() as cursor:
-        if moment is None:
-            cursor.execute(_REMOVE, [row.id])
-        else:
-            cursor.execute(_SET, [row.id, row.tenant_id, moment])
+        cursor.execute(_SET, [row.id, row.tenant_id, moment])
 
 
 def next_moment(row: Certificate) -> datetime | None:
@@ -51,9 +51,19 @@ def next_moment(row: Certificate) -> datetime | None:
     return min(moment for moment in moments if moment is not None)
 
 
-def pick(at: datetime, limit: int) -> list[tuple[UUID, list[UUID]]]:
-    """Certificates that are due, by tenant."""
+def pick(at: datetime, limit: int) -> list[tuple[UUID, UUID]]:
+    """Tenant and certificate of what is due, the longest due first."""
     with connection.cursor() as cursor:
         cursor.execute(_PICK, [at, limit])
-        found: list[tuple[UUID, list[UUID]]] = cursor.fetchall()
+        found: list[tuple[UUID, UUID]] = cursor.fetchall()
     return found
+
+
+def postpone(certificate_id: UUID, until: datetime) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_POSTPONE, [until, certificate_id])
+
+
+def remove(certificate_id: UUID) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_REMOVE, [certificate_id])

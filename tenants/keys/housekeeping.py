@@ -4,14 +4,15 @@ run twice and at once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 import structlog
 from django.db import Error as DatabaseError
 from django.db import connection
 
+from tenants.aead import VaultError
 from tenants.audit import ledger
 from tenants.audit.events import Event, Fact
 from tenants.ids import HOUSE, new_id
@@ -21,6 +22,7 @@ from tenants.models import Certificate, CertificateNotice
 from tenants.scope import in_tenant, require_tenant
 
 _LIMIT = 500
+_PAUSE = timedelta(minutes=1)
 _FIRST_THRESHOLD_DAYS = expiry.THRESHOLDS[0]
 _PEERS = """
 SELECT c.id, c.fingerprint, c.purpose, c.not_after, c.held_since, p.name, p.environment,
@@ -41,26 +43,28 @@ _log = structlog.get_logger(__name__)
 def attend(at: datetime) -> int:
     """Does what is due by `at`; returns how many certificates it looked after.
 
-    One tenant's trouble keeps none of the others from theirs; it is tried again the next time.
+    One's trouble keeps no other from its due: it is told of, and tried again a minute later.
     """
     done = 0
-    for tenant_id, certificate_ids in due.pick(at, _LIMIT):
+    for tenant_id, certificate_id in due.pick(at, _LIMIT):
         try:
-            done += in_tenant(tenant_id, lambda ids=certificate_ids: _attend(ids, at))  # type: ignore[misc]
-        except (DatabaseError, store.NotYetValid, MoveRefused):
-            _log.exception("certificates not looked after", tenant_id=str(tenant_id))
+            in_tenant(tenant_id, partial(_attend, certificate_id, at))
+            done += 1
+        except (DatabaseError, VaultError, store.NotYetValid, MoveRefused):
+            _log.exception("a certificate is not looked after", certificate=str(certificate_id))
+            due.postpone(certificate_id, at + _PAUSE)
     in_tenant(HOUSE, lambda: _tell_of_peers(at))
     return done
 
 
-def _attend(certificate_ids: Sequence[UUID], at: datetime) -> int:
-    for certificate_id in certificate_ids:
-        row = Certificate.objects.filter(id=certificate_id).first()
-        if row is not None:
-            store.slot_of(row).lock()
-            row.refresh_from_db()
-            _attend_to(row, at)
-    return len(certificate_ids)
+def _attend(certificate_id: UUID, at: datetime) -> None:
+    row = Certificate.objects.filter(id=certificate_id).first()
+    if row is None:
+        due.remove(certificate_id)
+        return
+    store.slot_of(row).lock()
+    row.refresh_from_db()
+    _attend_to(row, at)
 
 
 def _attend_to(row: Certificate, at: datetime) -> None:
@@ -72,9 +76,9 @@ def _attend_to(row: Certificate, at: datetime) -> None:
     assert row.not_after is not None
     _tell(row, at)
     if row.not_after <= at:
-        store.expire(row)
+        store.expire(row, at)
     elif row.switch_at is not None and max(row.switch_at, row.not_before) <= at:
-        store.switch(row, store.HOST, "its time had come")
+        store.switch(row, store.HOST, "its time had come", at)
     else:
         due.plan(row)
 

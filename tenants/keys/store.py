@@ -139,11 +139,11 @@ def install(
     return row
 
 
-def switch(row: Certificate, by: str, why: str = "") -> None:
+def switch(row: Certificate, by: str, why: str = "", at: datetime | None = None) -> None:
     """`row` takes over in its slot; whichever was active retires. Raises MoveRefused, and
     NotYetValid.
     """
-    slot, at = slot_of(row), now()
+    slot, at = slot_of(row), at or now()
     slot.lock()
     row.refresh_from_db(fields=["state", "not_before", "not_after"])
     target = after(CertificateState(row.state), Move.SWITCH)
@@ -183,38 +183,37 @@ def revoke(row: Certificate, reason: str, by: str) -> None:
     """From now on it neither signs nor verifies, and its private key is destroyed. Where it was in
     use, the next one takes over. Raises MoveRefused.
     """
-    _end(row, Move.REVOKE, Event.KEY_REVOKED, by, reason)
+    _end(row, Move.REVOKE, Event.KEY_REVOKED, by, reason, now())
 
 
-def expire(row: Certificate, by: str = HOST) -> None:
+def expire(row: Certificate, at: datetime) -> None:
     """Its time is over. Raises MoveRefused."""
-    _end(row, Move.EXPIRE, Event.KEY_EXPIRED, by, "")
+    _end(row, Move.EXPIRE, Event.KEY_EXPIRED, HOST, "", at)
 
 
-def _end(row: Certificate, move: Move, event: Event, by: str, reason: str) -> None:
+def _end(row: Certificate, move: Move, event: Event, by: str, reason: str, at: datetime) -> None:
     slot = slot_of(row)
     slot.lock()
     row.refresh_from_db(fields=["state", "pem", "fingerprint"])
     was = CertificateState(row.state)
     row.state = after(was, move)
-    row.private_key, row.switch_at, row.ended_at, row.reason = None, None, now(), reason
+    row.private_key, row.switch_at, row.ended_at, row.reason = None, None, at, reason
     row.save(update_fields=["state", "private_key", "switch_at", "ended_at", "reason"])
     due.plan(row)
     _record(event, _told(row, by) | {"was": was.value, "reason": reason}, row)
     if was is CertificateState.ACTIVE:
-        succeed(slot, by, f"the one before it is {row.state}")
+        succeed(slot, by, f"the one before it is {row.state}", at)
 
 
-def succeed(slot: Slot, by: str, why: str) -> None:
+def succeed(slot: Slot, by: str, why: str, at: datetime) -> None:
     """Where none is active nothing can be signed or connected: the newest that waits takes
     over.
     """
     if slot.rows().filter(state=CertificateState.ACTIVE).exists():
         return
-    at = now()
     waiting = slot.rows().filter(state=CertificateState.NEXT, not_before__lte=at, not_after__gt=at)
     if (row := waiting.order_by("-id").first()) is not None:
-        switch(row, by, why)
+        switch(row, by, why, at)
 
 
 def _hold(row: Certificate, pem: str, by: str) -> None:
