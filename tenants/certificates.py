@@ -108,12 +108,15 @@ def servers_of(endpoint_id: UUID) -> tuple[bytes, ...]:
     return tuple(bytes(row) for row in rows.values_list("fingerprint", flat=True) if row)
 
 
-def still_verify(purpose: CertificatePurpose, fingerprints: Collection[bytes]) -> set[bytes]:
-    """Those of `fingerprints` that are in force, in one query."""
+def still_verify(
+    purpose: CertificatePurpose, fingerprints: Collection[bytes]
+) -> dict[bytes, datetime]:
+    """Those of `fingerprints` that are in force, with their ends, in one query."""
     rows = Certificate.objects.filter(
         _verifies(), purpose=purpose, fingerprint__in=list(fingerprints)
     )
-    return {bytes(row) for row in rows.values_list("fingerprint", flat=True) if row}
+    found = rows.values_list("fingerprint", "not_after")
+    return {bytes(shown): end for shown, end in found if shown and end}
 
 
 def seal_key(key: PrivateKeyTypes, row_id: UUID) -> bytes:

@@ -4,7 +4,7 @@ tenant's CA vouches for nobody here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -26,6 +26,11 @@ _CLIENT = """
 SELECT 1 FROM tenants_peercertificate c JOIN tenants_peer p ON p.id = c.peer_id
 WHERE c.fingerprint = %s AND c.purpose = 'TLS_CLIENT' AND c.state = 'ACTIVE' AND p.environment = %s
 AND c.not_after > clock_timestamp()
+"""
+_CLIENTS = """
+SELECT fingerprint FROM tenants_peercertificate
+WHERE fingerprint = ANY(%s) AND purpose = 'TLS_CLIENT' AND state = 'ACTIVE'
+AND not_after > clock_timestamp()
 """
 _PEER = """
 SELECT p.ca, c.fingerprint, c.pem, p.participant_id FROM tenants_peer p
@@ -74,6 +79,13 @@ def is_known_client(fingerprint: bytes, environment: str) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(_CLIENT, [fingerprint, environment])
         return cursor.fetchone() is not None
+
+
+def known_clients(fingerprints: Collection[bytes]) -> set[bytes]:
+    """Those of `fingerprints` that are pinned for some peer's TLS client."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CLIENTS, [list(fingerprints)])
+        return {bytes(fingerprint) for (fingerprint,) in cursor.fetchall()}
 
 
 def _trusted(purpose: PeerCertificate.Purpose, environment: str) -> list[TrustedCertificate]:

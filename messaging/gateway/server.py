@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 
 from messaging.gateway import wakeups
+from messaging.gateway.guard import LinkGuard
 from messaging.gateway.identity import Caller, identify
 from messaging.gateway.link import Gateway, LinkConnection
 from messaging.relay import ownership
@@ -41,6 +42,7 @@ class GatewayServer:
         self._owner = ownership.owner()
         self._wakers = ThreadPoolExecutor(WAKERS, thread_name_prefix="waker")
         self._gateway = Gateway(self._owner, self._threads, self._wakers, self._up, self._down)
+        self._guard = LinkGuard()
         self._holding: dict[UUID, LinkConnection] = {}
         self._all: dict[LinkConnection, asyncio.Task[None] | None] = {}
 
@@ -92,7 +94,7 @@ class GatewayServer:
         link = LinkConnection(self._gateway, reader, writer, caller, profile)
         self._all[link] = asyncio.current_task()
         try:
-            await link.serve()
+            await self._guard.serve(link, caller.tenant_id, caller.fingerprint)
         finally:
             self._all.pop(link, None)
 

@@ -13,6 +13,7 @@ from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from messaging.inbound.app import InboundApp, application
+from messaging.inbound.guests import GUESTS
 from tenants import tls
 
 
@@ -25,7 +26,12 @@ class CertificateProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         tls_object = cast("ssl.SSLObject | None", transport.get_extra_info("ssl_object"))
         shown = tls_object.getpeercert(binary_form=True) if tls_object else None
+        GUESTS.enter(transport, shown or b"")
         self.app_state = {**self.app_state, InboundApp.CLIENT_CERTIFICATE: shown or b""}
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        GUESTS.leave(self.transport)
+        super().connection_lost(exc)
 
 
 def _context(*_: object) -> ssl.SSLContext:

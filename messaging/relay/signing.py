@@ -15,12 +15,16 @@ from cryptography import x509
 
 from messaging.protocols.neso.seals import get_seal
 from messaging.protocols.neso.seals.base import PrivateKey, Seal, SigningKey, TrustedKey
+from messaging.relay import cuts
 from messaging.relay.register import Operator
 from tenants import certificates, peers, tls
 from tenants.cache import Bounded
 from tenants.certificates import thumbprint
 from tenants.ids import digest_of
+from tenants.keys.memory import KeyMemory
 from tenants.models import Certificate
+from tenants.scope import require_tenant
+from tenants.tls import ClientContext
 
 DEFAULT_SEAL = "jws-json"
 
@@ -30,7 +34,7 @@ OPERATOR = "NGESO"
 DEFAULT_ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA", "Ed25519")
 
 _trusted_keys: Bounded[tuple[bytes, str], TrustedKey] = Bounded(1024)
-_contexts: Bounded[tuple[bytes, bytes], ssl.SSLContext] = Bounded(1024)
+_contexts: KeyMemory[cuts.Identity, ClientContext] = KeyMemory(1024)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ class ConnectionKeys:
     is made of does.
     """
 
-    identity: tuple[bytes, bytes]
+    identity: cuts.Identity
     context: ssl.SSLContext
 
 
@@ -117,8 +121,11 @@ def _active_key(pairs: certificates.ActivePairs) -> ActiveKey:
 
 
 def _connection_keys(pair: certificates.KeyPair, ca: str) -> ConnectionKeys:
-    identity = (pair.fingerprint, digest_of(ca.encode()))
-    context = _contexts.get(identity, lambda: tls.client_context(ca, pair.pem, pair.key))
+    identity = cuts.Identity(require_tenant(), pair.fingerprint, digest_of(ca.encode()))
+    context = _contexts.get(
+        identity.tenant_id, identity, lambda: tls.client_context(ca, pair.pem, pair.key)
+    )
+    cuts.watch(identity, context)
     return ConnectionKeys(identity, context)
 
 

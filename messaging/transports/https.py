@@ -68,6 +68,11 @@ def post(
         raise Unanswered(_brief(error)) from error
 
 
+def let_go(identity: Hashable) -> None:
+    """Forgets the pool kept for `identity`, and with it the keys in its context."""
+    _pools.drop(identity)
+
+
 def _pool(context: ssl.SSLContext) -> urllib3.PoolManager:
     return urllib3.PoolManager(
         num_pools=64, maxsize=_POOL_CONNECTIONS, block=False, ssl_context=context

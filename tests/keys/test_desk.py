@@ -112,7 +112,7 @@ def test_rotation_overlaps_both_verify_and_exactly_one_signs(desk: Desk, alice: 
 
     def verifying() -> set[bytes]:
         with tenant_scope(alice.tenant_id):
-            return certificates.still_verify(SIGNING, both)
+            return set(certificates.still_verify(SIGNING, both))
 
     assert (verifying(), signer(alice)) == (both, bytes(before.fingerprint))
     desk.done(f"{told['id']}/switch-over")
