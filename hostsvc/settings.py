@@ -124,6 +124,7 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
 ]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+SESSION_ENGINE = "hostsvc.sessions"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = MODE == "production"
 USE_TZ = True
 TIME_ZONE = "UTC"
