@@ -63,8 +63,9 @@ class TenantPlan:
     participant_id: str
     trading_agent: str
     environment: Environment
-    signing: KeyPairPlan
-    client: KeyPairPlan
+    signing: KeyPairPlan | None
+    """None where the tenant makes or uploads its keys itself, by the API."""
+    client: KeyPairPlan | None
     operators: tuple[OperatorPlan, ...]
     control_points: tuple[ControlPointPlan, ...]
 
@@ -118,7 +119,11 @@ def point_operator(tenant_id: UUID, protocol: str, address: str, peer: Peer) -> 
         ledger.record(Fact(Event.ENDPOINT_CHANGED, datetime.now(UTC), detail=detail))
 
 
-def _install(purpose: CertificatePurpose, pair: KeyPairPlan, environment: Environment) -> None:
+def _install(
+    purpose: CertificatePurpose, pair: KeyPairPlan | None, environment: Environment
+) -> None:
+    if pair is None:
+        return
     store.install(purpose, pair.certificate, pair.key, environment=environment)
 
 
