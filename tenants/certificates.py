@@ -8,6 +8,7 @@ import base64
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 from uuid import UUID
 
 from cryptography import x509
@@ -44,8 +45,8 @@ class CertificateMissing(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class KeyPair:
-    """A certificate in use with its parsed private key. `pem` is the leaf and its chain. Not to be
-    used from `not_after` on, wherever it was kept meanwhile.
+    """A certificate in use with its parsed private key. `pem` is the leaf and its chain. Whoever
+    kept it meanwhile asks `in_time` before it is used.
     """
 
     id: UUID
@@ -53,6 +54,12 @@ class KeyPair:
     pem: str
     key: PrivateKeyTypes
     not_after: datetime
+
+    def in_time(self) -> Self:
+        """Raises CertificateMissing once the certificate has expired."""
+        if self.not_after <= now():
+            raise CertificateMissing("the active certificate has expired")
+        return self
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,13 +109,13 @@ def credentials_for(endpoint: EndpointSettings) -> Credentials:
     return Credentials(
         key.participant_id,
         key.signing,
-        _connection_keys(pairs.by_purpose[Certificate.Purpose.SO_CLIENT], peer.ca),
+        _connection_keys(pairs.by_purpose[Certificate.Purpose.SO_CLIENT].in_time(), peer.ca),
         _trust(key.participant_id, peer.signers, endpoint.settings),
     )
 
 
 def _active_key(pairs: certificates.ActivePairs) -> ActiveKey:
-    pair = pairs.by_purpose[Certificate.Purpose.SIGNING]
+    pair = pairs.by_purpose[Certificate.Purpose.SIGNING].in_time()
     key = SigningKey(thumbprint(pair.fingerprint), cast(PrivateKey, pair.key))
     return ActiveKey(pairs.participant_id, key)
 

@@ -69,8 +69,12 @@ def post(
 
 
 def let_go(identity: Hashable) -> None:
-    """Forgets the pool kept for `identity`, and with it the keys in its context."""
-    _pools.drop(identity)
+    """Forgets what is kept for `identity`, also beside something else, and with it the keys in its
+    context.
+    """
+    _pools.drop_where(
+        lambda kept: kept == identity or (isinstance(kept, tuple) and identity in kept)
+    )
 
 
 def _pool(context: ssl.SSLContext) -> urllib3.PoolManager:

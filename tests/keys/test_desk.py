@@ -245,6 +245,17 @@ def test_an_expired_certificate_never_signs_even_before_anybody_has_noticed(
     assert signer(alice, "test") == following.fingerprint, "the one that waited took over"
 
 
+def test_a_key_pair_that_was_kept_is_of_no_use_once_it_has_expired(
+    desk: Desk, alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tenant_scope(alice.tenant_id):
+        pair = certificates.get_active("simulator", SIGNING).by_purpose[SIGNING]
+    assert pair.in_time() is pair
+    monkeypatch.setattr(certificates, "now", lambda: pair.not_after)
+    with pytest.raises(CertificateMissing):
+        pair.in_time()
+
+
 def test_a_key_of_one_environment_signs_in_no_other(desk: Desk, alice: Person) -> None:
     paper = issue(ROOT)
     told = uploaded(desk, paper, environment="production")
