@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from messaging.gateway.identity import Caller
 from tenants import certificates
 from tenants.changes import HOUSE
 from tenants.clock import now
@@ -39,14 +40,14 @@ class LinkGuard:
         self._reaction = Reaction("link guard", self._look_at)
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def serve(self, link: Guarded, tenant_id: UUID | None, fingerprint: bytes) -> None:
-        """Serves `link` to its end, which may be its certificate's. A certificate that is nobody's
-        gets no further than HELLO.
+    async def serve(self, link: Guarded, caller: Caller) -> None:
+        """Serves `link` to its end, which may be its certificate's. One that was in force for
+        nobody when it was looked up gets no further than HELLO, and is answered that.
 
-        The certificate is looked at once more at the start: it may have been revoked since it was
-        looked up.
+        Any other is looked at once more at the start: it may have been revoked since.
         """
-        if tenant_id is None:
+        tenant_id, fingerprint = caller.tenant_id, caller.fingerprint
+        if tenant_id is None or caller.control_point is None:
             await link.serve()
             return
         self._loop = asyncio.get_running_loop()

@@ -94,7 +94,7 @@ class GatewayServer:
         link = LinkConnection(self._gateway, reader, writer, caller, profile)
         self._all[link] = asyncio.current_task()
         try:
-            await self._guard.serve(link, caller.tenant_id, caller.fingerprint)
+            await self._guard.serve(link, caller)
         finally:
             self._all.pop(link, None)
 
