@@ -14,7 +14,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -37,14 +37,19 @@ from tests.servers import ROOT
 pytestmark = pytest.mark.xdist_group("stack")
 
 TENANT = "birch"
-GUARD_OFF = (
+SET_UP = (
     "import os, django;"
     "os.environ |= {'DJANGO_SETTINGS_MODULE': 'hostsvc.settings', 'HOSTSVC_DATABASE_ROLE': 'app'};"
     "django.setup();"
-    "import messaging.gateway.guard as guard;"
-    "guard.LinkGuard._look_at = lambda *told: None;"
 )
-RUN = "import sys, manage; {}sys.argv = ['manage.py', 'run_gateway']; manage.main()"
+GATEWAY_UNGUARDED = (
+    SET_UP + "from messaging.gateway.guard import LinkGuard as g; g._look_at = lambda *told: None;"
+)
+INBOUND_UNGUARDED = (
+    SET_UP
+    + "from messaging.inbound.guests import GUESTS; GUESTS._reaction._react = lambda *told: None;"
+)
+RUN = "import sys, manage; {}sys.argv = ['manage.py', '{}']; manage.main()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +116,14 @@ def link_downs(stack: Rig, tenant: str) -> list[str]:
 
 
 @contextmanager
-def another_gateway(stack: Rig, before: str = "") -> Iterator[int]:
-    """A second gateway process of the same stack, on a port of its own."""
+def another(stack: Rig, command: str, variable: str, before: str = "") -> Iterator[int]:
+    """A further process of the same stack, on a port of its own."""
     (port,) = free_ports(1)
     environment = {**_clean_environment(), **stack.environment}
     process = subprocess.Popen(
-        [sys.executable, "-c", RUN.format(before)],
+        [sys.executable, "-c", RUN.format(before, command)],
         cwd=ROOT,
-        env={**environment, "HOSTSVC_EDL_LISTEN": f"127.0.0.1:{port}"},
+        env={**environment, variable: f"127.0.0.1:{port}"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -128,6 +133,10 @@ def another_gateway(stack: Rig, before: str = "") -> Iterator[int]:
     finally:
         process.terminate()
         process.wait(30)
+
+
+def another_gateway(stack: Rig, before: str = "") -> AbstractContextManager[int]:
+    return another(stack, "run_gateway", "HOSTSVC_EDL_LISTEN", before)
 
 
 def answers(port: int) -> bool:
@@ -169,7 +178,10 @@ def test_revoked_links_go_in_every_gateway_and_nobody_elses_does(stack: Rig) -> 
 def test_negative_control_a_gateway_without_the_guard_keeps_a_revoked_link(stack: Rig) -> None:
     """The guard switched off in a gateway of its own: the link is open long after."""
     entered = enter(stack, TENANT, 1)
-    with another_gateway(stack, GUARD_OFF) as port, ready(link_at(stack, port, entered)) as link:
+    with (
+        another_gateway(stack, GATEWAY_UNGUARDED) as port,
+        ready(link_at(stack, port, entered)) as link,
+    ):
         revoke(stack, TENANT, entered)
         link.link.settimeout(4)
         assert not link.is_closed()
@@ -198,25 +210,56 @@ def set_operator(stack: Rig, state: str) -> None:
         session.execute(told, [state])
 
 
-def test_the_operators_open_connections_go_when_it_is_pinned_no_more(stack: Rig) -> None:
-    operator = stack.service["simulator"]
-    context = context_of(stack, operator["certificate"], operator["key"])
-    url = urlsplit(stack.service["inbound"]["waUrl"])
+@dataclass(slots=True)
+class Operator:
+    """Its connection to an inbound server, kept from question to question."""
 
-    def ask(link: http.client.HTTPSConnection) -> int:
-        link.request("POST", f"{url.path}/NESO_Health", b"", {"Content-Type": "text/plain"})
-        answer = link.getresponse()
+    link: http.client.HTTPSConnection
+
+    def ask(self) -> int:
+        self.link.request("POST", "/wa/simulator/NESO_Health", b"", {"Content-Type": "text/plain"})
+        answer = self.link.getresponse()
         answer.read()
         return answer.status
 
-    link = http.client.HTTPSConnection(url.hostname or "", url.port, context=context, timeout=20)
+    def is_closed(self) -> bool:
+        assert isinstance(self.link.sock, ssl.SSLSocket)
+        return RawLink(self.link.sock, "").is_closed()
+
+
+@contextmanager
+def operator_at(stack: Rig, port: int, seconds: float = 20) -> Iterator[Operator]:
+    """Known, and kept; afterwards it is pinned, whatever was done to it."""
+    told = stack.service["simulator"]
+    context = context_of(stack, told["certificate"], told["key"])
+    link = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=seconds)
+    operator = Operator(link)
     try:
-        assert [ask(link), ask(link)] == [415, 415], "known, and kept"
-        set_operator(stack, "REVOKED")
-        assert isinstance(link.sock, ssl.SSLSocket)
-        assert RawLink(link.sock, "").is_closed()
-        link.close()
-        assert ask(link) == 401
+        assert [operator.ask(), operator.ask()] == [415, 415]
+        yield operator
     finally:
         set_operator(stack, "ACTIVE")
         link.close()
+
+
+def test_the_operators_open_connections_go_when_it_is_pinned_no_more(stack: Rig) -> None:
+    port = urlsplit(stack.service["inbound"]["waUrl"]).port
+    assert port is not None
+    with operator_at(stack, port) as operator:
+        set_operator(stack, "REVOKED")
+        assert operator.is_closed()
+        operator.link.close()
+        assert operator.ask() == 401
+
+
+def test_negative_control_an_inbound_server_without_the_guard_keeps_the_connection(
+    stack: Rig,
+) -> None:
+    """The guard switched off in a server of its own: nothing is taken, but it stays open."""
+    listen = "HOSTSVC_INBOUND_LISTEN"
+    with (
+        another(stack, "run_inbound", listen, INBOUND_UNGUARDED) as port,
+        operator_at(stack, port, 4) as operator,
+    ):
+        set_operator(stack, "REVOKED")
+        assert not operator.is_closed()
