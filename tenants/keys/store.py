@@ -25,7 +25,6 @@ from tenants.ids import new_id
 from tenants.keys import due
 from tenants.keys.life import (
     OURS,
-    VERIFYING,
     CertificatePurpose,
     CertificateState,
     Move,
@@ -253,9 +252,3 @@ def _record(event: Event, detail: dict[str, object], row: Certificate | None = N
 def is_there(purpose: CertificatePurpose, fingerprint: bytes) -> bool:
     """Whether the tenant has, or had, this certificate for this purpose."""
     return Certificate.objects.filter(purpose=purpose, fingerprint=fingerprint).exists()
-
-
-def verifying(slot: Slot) -> list[Certificate]:
-    """Those of a slot that verify, the oldest first."""
-    states = [state.value for state in VERIFYING]
-    return list(slot.rows().filter(state__in=states).order_by("id"))

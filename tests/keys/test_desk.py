@@ -23,7 +23,7 @@ from tenants.certificates import CertificateMissing
 from tenants.clock import now
 from tenants.keys import checks, housekeeping, possession, store
 from tenants.keys.life import CertificatePurpose
-from tenants.models import Certificate
+from tenants.models import Certificate, Endpoint
 from tenants.scope import tenant_scope
 from tests.keys.conftest import Desk
 from tests.keys.papers import DAY, ROOT, Paper, Wish, issue, make_key
@@ -412,6 +412,28 @@ def test_any_kind_of_key_can_prove_itself(alice: Person, kind: str) -> None:
         case ed25519.Ed25519PrivateKey():
             signature = paper.key.sign(text)
     possession.check(base64.b64encode(signature).decode(), alice.tenant_id, paper.certificate)
+
+
+def test_a_servers_certificates_are_pinned_for_its_endpoint_while_they_are_in_force(
+    desk: Desk, alice: Person
+) -> None:
+    with tenant_scope(alice.tenant_id):
+        endpoint = Endpoint.objects.get(name="simulator", protocol="neso-wa")
+    papers, told = [issue(ROOT), issue(ROOT)], []
+    for paper in papers:
+        body = {"purpose": "SERVER", "endpoint_id": str(endpoint.id), "certificate": paper.pem}
+        told.append(desk.done("uploads", **body))
+    assert [row["state"] for row in told] == ["ACTIVE", "NEXT"]
+
+    def pinned() -> set[bytes]:
+        with tenant_scope(alice.tenant_id):
+            return set(certificates.servers_of(endpoint.id))
+
+    assert pinned() == {paper.fingerprint for paper in papers}
+    desk.done(f"{told[0]['id']}/revoke", reason="replaced")
+    assert pinned() == {papers[1].fingerprint}
+    wrong = {"purpose": "SERVER", "endpoint_id": desk.endpoint(), "certificate": issue(ROOT).pem}
+    assert "connects to the host" in desk.refused("uploads", **wrong)["endpoint_id"]
 
 
 def test_anothers_endpoint_cannot_be_named(

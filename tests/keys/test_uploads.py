@@ -337,3 +337,19 @@ def test_a_mangled_certificate_is_refused_or_read_and_nothing_else(data: st.Data
     for purpose in (POINT, SERVER):
         with suppress(Unfit):
             read(Offer(pem + MIDDLE.pem), purpose)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_a_mangled_pkcs12_or_key_is_refused_or_opened_and_nothing_else(data: st.DataObject) -> None:
+    content = bytearray(P12)
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    key = list(GOOD.key_pem())
+    key[data.draw(st.integers(0, len(key) - 1))] = data.draw(st.characters())
+    for offer in (
+        Offer(pkcs12=bytes(content), passphrase="right"),
+        Offer(GOOD.pem, "".join(key)),
+    ):
+        with suppress(Unfit):
+            read(offer)
