@@ -28,7 +28,9 @@ KEY_PURPOSE = "certificate.private_key"
 """What the vault binds a private key to, beside its tenant and row."""
 
 _ACTIVE = """
-SELECT c.purpose, c.id, c.fingerprint, c.pem, c.private_key, c.not_after, t.participant_id
+SELECT c.purpose, c.id, c.fingerprint, c.pem, c.private_key, c.not_after, t.participant_id,
+    (SELECT max(r.ended_at) FROM tenants_certificate r WHERE r.purpose = 'SIGNING'
+     AND r.environment = c.environment AND r.state = 'REVOKED')
 FROM tenants_certificate c JOIN tenants_tenant t ON t.id = c.tenant_id
 WHERE c.purpose = ANY(%s) AND c.environment = %s AND c.state = 'ACTIVE'
 AND c.not_before <= %s AND c.not_after > %s AND c.private_key IS NOT NULL
@@ -64,10 +66,13 @@ class KeyPair:
 
 @dataclass(frozen=True, slots=True)
 class ActivePairs:
-    """The tenant's key pairs in use, and the name it goes by."""
+    """The tenant's key pairs in use, and the name it goes by. `revoked_at` is when a key that
+    signed was last revoked: what was signed before may bear its signature.
+    """
 
     participant_id: str
     by_purpose: dict[CertificatePurpose, KeyPair]
+    revoked_at: datetime | None
 
 
 def fingerprint_of(certificate: x509.Certificate) -> bytes:
@@ -92,7 +97,7 @@ def get_active(environment: str, *purposes: CertificatePurpose) -> ActivePairs:
     missing = [str(purpose.label) for purpose in purposes if purpose not in found]
     if missing:
         raise CertificateMissing(f"no active certificate for {' and '.join(missing)}")
-    return ActivePairs(rows[0][6], found)
+    return ActivePairs(rows[0][6], found, rows[0][7])
 
 
 def find_control_point(fingerprint: bytes) -> Endpoint | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, cast
 from typing import Protocol as Shape
 from uuid import UUID
@@ -72,6 +73,8 @@ class Credentials:
     signing: SigningKey
     connection: ConnectionKeys
     trust: Trust
+    revoked_at: datetime | None
+    """When a key that signed was last revoked: what was sealed before is to be sealed anew."""
 
 
 class EndpointSettings(Shape):
@@ -111,6 +114,7 @@ def credentials_for(endpoint: EndpointSettings) -> Credentials:
         key.signing,
         _connection_keys(pairs.by_purpose[Certificate.Purpose.SO_CLIENT].in_time(), peer.ca),
         _trust(key.participant_id, peer.signers, endpoint.settings),
+        pairs.revoked_at,
     )
 
 
