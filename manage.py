@@ -13,6 +13,8 @@ _STAFF = {
     "point_endpoint",
     "enrol_demonstration",
     "verify_audit",
+    "rotate_master_key",
+    "enrol_tenant",
     "createsuperuser",
     "run_demo",
     "replay_market_day",

@@ -76,15 +76,26 @@ class Environment:
             raise ImproperlyConfigured(f"{name} is {value!r}; it must be host:port")
         return host.strip("[]"), int(port)
 
-    def key(self, name: str, size: int) -> bytes:
-        """`size` bytes written as base64."""
+    def keys(self, name: str, size: int, default: str | None = None) -> list[bytes]:
+        """Keys of `size` bytes in base64, between blanks, lines or commas; at least one, unless
+        there is a default.
+        """
+        words = self.text(name, default).replace(",", " ").split()
         try:
-            value = base64.b64decode(self.text(name), validate=True)
+            keys = [base64.b64decode(word, validate=True) for word in words]
         except (binascii.Error, ValueError):
             raise ImproperlyConfigured(f"{name} is not base64") from None
-        if len(value) != size:
-            raise ImproperlyConfigured(f"{name} holds {len(value)} bytes; it must hold {size}")
-        return value
+        for key in keys:
+            if len(key) != size:
+                raise ImproperlyConfigured(f"{name} holds {len(key)} bytes; it must hold {size}")
+        if not keys and default is None:
+            raise ImproperlyConfigured(f"{name} is empty")
+        return keys
+
+    def file_of(self, name: str) -> Path | None:
+        """The file that `name` is read from, where it is."""
+        file = self._values.get(f"{name}_FILE")
+        return Path(file) if file is not None else None
 
     def database(self, name: str) -> dict[str, object]:
         """A `postgresql://` URL as Django's connection settings."""

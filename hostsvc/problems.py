@@ -8,6 +8,8 @@ from http import HTTPStatus
 from typing import Any
 
 import psycopg
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions
@@ -35,6 +37,9 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
         error = exceptions.NotFound()
     if isinstance(error, OperationalError | InterfaceError):
         return _without_database(error)
+    if isinstance(error, RequestDataTooBig):
+        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        return problem(413, "too-large", detail=f"The body is larger than {limit} bytes.")
     if not isinstance(error, exceptions.APIException):
         return None
     set_rollback()

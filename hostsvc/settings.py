@@ -14,7 +14,19 @@ _env = load()
 MODE = _env.choice("HOSTSVC_MODE", ("development", "production"), "development")
 DEBUG = False
 SECRET_KEY = _env.text("HOSTSVC_SECRET_KEY")
-MASTER_KEY = _env.key("HOSTSVC_MASTER_KEY", 32)
+# The key that wraps tenants' data keys, and those before it that still unwrap (docs/security.md).
+# A key provider of another kind needs none of them.
+MASTER_KEY_FILE = _env.file_of("HOSTSVC_MASTER_KEY")
+KEY_PROVIDER = _env.text(
+    "HOSTSVC_KEY_PROVIDER",
+    f"tenants.keyproviders.{'FileKeys' if MASTER_KEY_FILE else 'EnvironmentKeys'}",
+)
+MASTER_KEY, *_others = (
+    _env.keys("HOSTSVC_MASTER_KEY", 32)
+    if KEY_PROVIDER.startswith("tenants.keyproviders.")
+    else [b""]
+)
+MASTER_KEYS_PREVIOUS = [*_others, *_env.keys("HOSTSVC_MASTER_KEY_PREVIOUS", 32, default="")]
 VAR_DIR = _env.path("HOSTSVC_VAR", BASE_DIR / "var")
 ALLOWED_HOSTS = _env.names("HOSTSVC_ALLOWED_HOSTS", "127.0.0.1,localhost")
 CSRF_TRUSTED_ORIGINS = _env.names("HOSTSVC_TRUSTED_ORIGINS", "")
@@ -132,6 +144,7 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
 ]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+SESSION_ENGINE = "hostsvc.sessions"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = MODE == "production"
 USE_TZ = True
 TIME_ZONE = "UTC"
@@ -169,6 +182,9 @@ SPECTACULAR_SETTINGS = {
         "CredentialState": "tenants.api.keys.CredentialState",
         "Role": "tenants.permissions.Role",
         "Permission": "tenants.permissions.Permission",
+        "CertificateState": "tenants.keys.life.CertificateState",
+        "CertificatePurpose": "tenants.keys.life.CertificatePurpose",
+        "Environment": "tenants.models.Environment",
         "InstructionKind": "messaging.domain.instructions.InstructionKind",
     },
     "POSTPROCESSING_HOOKS": [
@@ -196,6 +212,11 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "messaging.tasks.sweep", "schedule": 1.0, "options": {"expires": 1.0}},
+    "look after certificates": {
+        "task": "messaging.tasks.look_after_certificates",
+        "schedule": 5.0,
+        "options": {"expires": 5.0},
+    },
     "keep partitions ahead": {"task": "messaging.tasks.keep_partitions_ahead", "schedule": 86_400},
 }
 

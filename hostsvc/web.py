@@ -40,7 +40,7 @@ def _tls() -> dict[str, Any]:
     """
     if not settings.WEB_TLS_CERTIFICATE:
         return {}
-    from messaging.inbound.server import CertificateProtocol
+    from messaging.edge.shown import CertificateHttp
     from tenants import tls
 
     def context(*_: object) -> ssl.SSLContext:
@@ -48,7 +48,7 @@ def _tls() -> dict[str, Any]:
         certificate, key = Path(settings.WEB_TLS_CERTIFICATE), Path(settings.WEB_TLS_KEY)
         return tls.server_context(certificate, key, ca, client_required=False)
 
-    return {"ssl_context_factory": context, "http": CertificateProtocol}
+    return {"ssl_context_factory": context, "http": CertificateHttp}
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from django.db import connection
 from messaging.relay import deliver as delivering
 from messaging.relay import due
 from messaging.relay.wake import wake_worker
+from tenants.clock import now
+from tenants.keys import housekeeping
 from tenants.scope import reconnecting
 
 SWEEP_LIMIT = 500
@@ -33,3 +35,9 @@ def sweep() -> None:
 def keep_partitions_ahead() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT ensure_partitions((current_date + interval '12 months')::date)")
+
+
+@shared_task(name="messaging.tasks.look_after_certificates")
+def look_after_certificates() -> None:
+    """Switch-overs, ends of certificates, and telling of them."""
+    reconnecting(lambda: housekeeping.attend(now()))

@@ -11,7 +11,7 @@ from uuid import UUID
 from cryptography import x509
 from django import forms
 from django.contrib import admin
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
@@ -28,9 +28,10 @@ from tenants.certificates import fingerprint_of
 from tenants.directory import Known
 from tenants.endpoints import Draft, clash_of, faults_of
 from tenants.ids import HOUSE
+from tenants.keys import admin as _keys  # noqa: F401  (registers its page)
 from tenants.members import EmailTaken
-from tenants.models import BmUnit, Certificate, Endpoint, Peer, PeerCertificate, Tenant
-from tenants.staff import TENANT_FILTER, ReadOnlyAdmin, WalledAdmin
+from tenants.models import BmUnit, Endpoint, Peer, PeerCertificate, Tenant
+from tenants.staff import TENANT_FILTER, WalledAdmin
 
 
 @admin.register(Tenant)
@@ -211,32 +212,6 @@ class BmUnitAdmin(WalledAdmin):
         row.delete()
 
 
-@admin.register(Certificate)
-class CertificateAdmin(ReadOnlyAdmin):
-    """Private keys are not so much as read from the database."""
-
-    list_display = ("thumbprint", "tenant", "purpose", "state", "endpoint", "not_after", "has_key")
-    list_filter = (TENANT_FILTER, "purpose", "state")
-    list_select_related = ("tenant", "endpoint")
-    ordering = ("-id",)
-    fields = (
-        *("tenant", "purpose", "state", "endpoint", "thumbprint", "not_before", "not_after"),
-        *("has_key", "pem"),
-    )
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Certificate]:
-        rows: QuerySet[Certificate] = super().get_queryset(request)
-        return rows.defer("private_key").annotate(key_held=Q(private_key__isnull=False))
-
-    @admin.display(description="SHA-256")
-    def thumbprint(self, row: Certificate) -> str:
-        return bytes(row.fingerprint).hex()
-
-    @admin.display(description="key held", boolean=True)
-    def has_key(self, row: Any) -> bool:
-        return bool(row.key_held)
-
-
 class TrustAdmin(WalledAdmin):
     """What the vendor trusts belongs to no tenant: changes are told in the house's chain."""
 
@@ -266,6 +241,7 @@ class PeerCertificateForm(forms.ModelForm):  # type: ignore[type-arg]
         except ValueError:
             raise forms.ValidationError("This is not a certificate in PEM.") from None
         self.instance.fingerprint = fingerprint_of(leaf)
+        self.instance.not_after = leaf.not_valid_after_utc
         return pem
 
     def clean(self) -> dict[str, Any]:

@@ -52,3 +52,12 @@ class Bounded(Generic[K, V]):
     def drop(self, key: K) -> None:
         with self._lock:
             self._values.pop(key, None)
+
+    def drop_where(self, holds: Callable[[K], bool]) -> None:
+        """Drops every value whose key `holds`."""
+        with self._lock:
+            for key in [key for key in self._values if holds(key)]:
+                del self._values[key]
+
+    def __len__(self) -> int:
+        return len(self._values)

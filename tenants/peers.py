@@ -4,7 +4,7 @@ tenant's CA vouches for nobody here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -20,17 +20,25 @@ _TRUSTED = """
 SELECT c.fingerprint, c.pem, p.participant_id FROM tenants_peercertificate c
 JOIN tenants_peer p ON p.id = c.peer_id
 WHERE c.purpose = %s AND c.state = 'ACTIVE' AND p.environment = %s
+AND c.not_after > clock_timestamp()
 AND (p.is_default OR p.id IN (SELECT peer_id FROM tenants_endpoint WHERE environment = %s))
 """
 
 _CLIENT = """
 SELECT 1 FROM tenants_peercertificate c JOIN tenants_peer p ON p.id = c.peer_id
 WHERE c.fingerprint = %s AND c.purpose = 'TLS_CLIENT' AND c.state = 'ACTIVE' AND p.environment = %s
+AND c.not_after > clock_timestamp()
+"""
+_CLIENTS = """
+SELECT fingerprint FROM tenants_peercertificate
+WHERE fingerprint = ANY(%s) AND purpose = 'TLS_CLIENT' AND state = 'ACTIVE'
+AND not_after > clock_timestamp()
 """
 _PEER = """
 SELECT p.ca, c.fingerprint, c.pem, p.participant_id FROM tenants_peer p
 LEFT JOIN tenants_peercertificate c
     ON c.peer_id = p.id AND c.purpose = 'SIGNING' AND c.state = 'ACTIVE'
+    AND c.not_after > clock_timestamp()
 WHERE p.id = %s
 """
 
@@ -84,6 +92,13 @@ def _read_client(fingerprint: bytes, environment: str) -> bool:
         return cursor.fetchone() is not None
 
 
+def known_clients(fingerprints: Collection[bytes]) -> set[bytes]:
+    """Those of `fingerprints` that are pinned for some peer's TLS client."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CLIENTS, [list(fingerprints)])
+        return {bytes(fingerprint) for (fingerprint,) in cursor.fetchall()}
+
+
 def _trusted(purpose: PeerCertificate.Purpose, environment: str) -> list[TrustedCertificate]:
     with connection.cursor() as cursor:
         cursor.execute(_TRUSTED, [purpose.value, environment, environment])
@@ -114,7 +129,11 @@ def register(
                     peer=peer,
                     purpose=purpose,
                     fingerprint=fingerprint_of(leaf),
-                    defaults={"pem": pem, "state": PeerCertificate.State.ACTIVE},
+                    defaults={
+                        "pem": pem,
+                        "state": PeerCertificate.State.ACTIVE,
+                        "not_after": leaf.not_valid_after_utc,
+                    },
                 )
                 keep.append(row.id)
         peer.certificates.exclude(id__in=keep).update(state=PeerCertificate.State.REVOKED)

@@ -53,7 +53,7 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]
 class ReadOnlyAdmin(StaffAdmin):
     """Rows that nobody writes here."""
 
-    actions = None
+    actions: Any = None
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -9,19 +9,72 @@ from __future__ import annotations
 
 import os
 import secrets
+import socket
 import ssl
 import tempfile
+import threading
 from pathlib import Path
+from typing import Any
+from weakref import WeakSet
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
+_CUT = "the client certificate is in force no more"
 
-def client_context(ca_pem: str, certificate_pem: str, key: PrivateKeyTypes) -> ssl.SSLContext:
+
+class ClientContext(ssl.SSLContext):
+    """Can be cut: then the connections that it made are closed, idle or in use, and it makes no
+    more. Whoever is reading from one finds it at its end.
+    """
+
+    def __init__(self, *_: object) -> None:
+        self._lock = threading.Lock()
+        self._is_cut = False
+        self._sockets: WeakSet[ssl.SSLSocket] = WeakSet()
+
+    def wrap_socket(self, *args: Any, **options: Any) -> ssl.SSLSocket:
+        self._refuse_if_cut()
+        made = super().wrap_socket(*args, **options)
+        with self._lock:
+            self._sockets.add(made)
+        try:
+            self._refuse_if_cut()
+        except ConnectionAbortedError:
+            _shut(made)
+            raise
+        return made
+
+    def _refuse_if_cut(self) -> None:
+        if self._is_cut:
+            raise ConnectionAbortedError(_CUT)
+
+    def cut(self) -> int:
+        """Returns how many connections it closed."""
+        with self._lock:
+            self._is_cut = True
+            made, self._sockets = list(self._sockets), WeakSet()
+        return sum(_shut(one) for one in made)
+
+    def mend(self) -> None:
+        """It may make connections again."""
+        self._is_cut = False
+
+
+def _shut(made: ssl.SSLSocket) -> bool:
+    """Shuts the socket below: TLS itself would wait for the reader who holds it."""
+    try:
+        socket.socket.shutdown(made, socket.SHUT_RDWR)
+    except OSError:
+        return False
+    return True
+
+
+def client_context(ca_pem: str, certificate_pem: str, key: PrivateKeyTypes) -> ClientContext:
     """For connecting to a server that chains to `ca_pem` and no other authority; its host name is
     checked.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = ClientContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_verify_locations(cadata=ca_pem)
     _load_key_pair(context, certificate_pem, key)

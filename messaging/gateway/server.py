@@ -17,6 +17,7 @@ from django.db import Error as DatabaseError
 from messaging.edge import refusals
 from messaging.edge.listener import TlsListener
 from messaging.gateway import wakeups
+from messaging.gateway.guard import LinkGuard
 from messaging.gateway.identity import Caller, identify
 from messaging.gateway.link import Gateway, LinkConnection
 from messaging.protocols.base import UnknownProfile
@@ -55,6 +56,7 @@ class GatewayServer:
         self._owner = ownership.owner()
         self._wakers = ThreadPoolExecutor(WAKERS, thread_name_prefix="waker")
         self._gateway = Gateway(self._owner, self._threads, self._wakers, self._up, self._down)
+        self._guard = LinkGuard()
         self._holding: dict[UUID, LinkConnection] = {}
         self._all: dict[LinkConnection, asyncio.Task[None] | None] = {}
         self._greeting: Counter[bytes] = Counter()
@@ -135,7 +137,7 @@ class GatewayServer:
         self._all[link] = asyncio.current_task()
         self._strangers += is_stranger
         try:
-            await link.serve()
+            await self._guard.serve(link, caller)
         finally:
             self._strangers -= is_stranger
             del self._all[link]

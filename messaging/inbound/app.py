@@ -18,6 +18,7 @@ from django.db import Error as DatabaseError
 
 from messaging.edge import refusals
 from messaging.edge.allowance import Allowance, Held
+from messaging.edge.shown import CLIENT_CERTIFICATE
 from messaging.inbound.exchange import (
     HttpAnswer,
     HttpQuestion,
@@ -70,7 +71,7 @@ class InboundApp:
     layer verified, `CLIENT_FINGERPRINT` its SHA-256.
     """
 
-    CLIENT_CERTIFICATE = "hostsvc.client_certificate"
+    CLIENT_CERTIFICATE = CLIENT_CERTIFICATE
     CLIENT_FINGERPRINT = "hostsvc.client_fingerprint"
 
     def __init__(self, allowance: Allowance, held: Held) -> None:

@@ -180,7 +180,8 @@ def _decide(
         except SealError as error:
             _record_untrusted(question, error.reason)
             return _Refused(401, "unauthorized", error.reason)
-        key, algorithm = signing.signing_key(), operator_settings(endpoint.settings).algorithm
+        key = signing.signing_key(endpoint.environment)
+        algorithm = operator_settings(endpoint.settings).algorithm
         try:
             seal.choose(key.signing, algorithm)
         except KeyDoesNotFit:

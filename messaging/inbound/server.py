@@ -16,15 +16,16 @@ import uvicorn
 from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
-    HttpToolsProtocol,
     RequestResponseCycle,
 )
 
 from messaging.edge import refusals
 from messaging.edge.allowance import Allowance, Held
 from messaging.edge.listener import TlsListener
+from messaging.edge.shown import CertificateHttp
 from messaging.inbound.app import BODY_WITHIN, InboundApp
 from messaging.inbound.exchange import problem
+from messaging.inbound.guests import GUESTS
 from tenants import tls
 from tenants.ids import digest_of
 
@@ -44,10 +45,8 @@ BACKLOG = 1_024
 _log = structlog.get_logger(__name__)
 
 
-class CertificateProtocol(HttpToolsProtocol):
-    """No ASGI server tells the application who the TLS client is; this one puts the DER into the
-    request's state.
-    """
+class CertificateProtocol(CertificateHttp):
+    """Bounded, and known by the certificate that was shown."""
 
     fingerprint = b""
     _deadline: asyncio.TimerHandle | None = None
@@ -57,14 +56,9 @@ class CertificateProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        tls_object = cast("ssl.SSLObject | None", transport.get_extra_info("ssl_object"))
-        shown = (tls_object.getpeercert(binary_form=True) if tls_object else None) or b""
-        self.fingerprint = digest_of(shown)
-        self.app_state = {
-            **self.app_state,
-            InboundApp.CLIENT_CERTIFICATE: shown,
-            InboundApp.CLIENT_FINGERPRINT: self.fingerprint,
-        }
+        self.fingerprint = digest_of(self.shown)
+        GUESTS.enter(transport, self.shown)
+        self.app_state = {**self.app_state, InboundApp.CLIENT_FINGERPRINT: self.fingerprint}
         if self._is_one_too_many():
             self._note("too many connections")
             transport.abort()
@@ -72,6 +66,7 @@ class CertificateProtocol(HttpToolsProtocol):
         self._close_after(IDLE_FOR)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        GUESTS.leave(self.transport)
         self._unset_deadline()
         super().connection_lost(exc)
 

@@ -8,7 +8,7 @@ happens after, the host knows what the peer may have seen, and sends the same ag
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import connection
@@ -53,6 +53,9 @@ SELECT held_at IS NOT NULL FROM messaging_delivery
 WHERE endpoint_id = %s AND queue = %s AND state IN ('PENDING', 'CLAIMED', 'HELD') AND position < %s
 ORDER BY position LIMIT 1
 """
+
+NOTICED_WITHIN = timedelta(seconds=2)
+"""After a revocation, any process signs with the next key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,11 @@ def _wait_behind(row: LoadedDelivery, ahead: _Ahead, at: datetime) -> tuple[NewD
     return ()
 
 
+def _may_bear_a_revoked_signature(sealed_at: datetime, key: signing.Credentials) -> bool:
+    """Other processes may have signed with it for a moment longer."""
+    return key.revoked_at is not None and sealed_at <= key.revoked_at + NOTICED_WITHIN
+
+
 def _sealed(row: LoadedDelivery, at: datetime) -> Claimed:
     codec = operator_codec(row.endpoint.settings)
     message = _completed(row)
@@ -142,7 +150,12 @@ def _sealed(row: LoadedDelivery, at: datetime) -> Claimed:
     seal = signing.seal_of(row.endpoint.settings)
     address = Target(exchange.service.method, row.endpoint.address + exchange.service.path)
     sealed_at = row.sealed_at
-    if row.sealed_digest is not None and sealed_at is not None and is_fresh(sealed_at, at):
+    if (
+        row.sealed_digest is not None
+        and sealed_at is not None
+        and is_fresh(sealed_at, at)
+        and not _may_bear_a_revoked_signature(sealed_at, key)
+    ):
         sealed = Sealed.from_record(bodies.read(bytes(row.sealed_digest), sealed_at))
     else:
         sealed_at = at

@@ -7,6 +7,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, cast
 from typing import Protocol as Shape
 from uuid import UUID
@@ -15,24 +16,30 @@ from cryptography import x509
 
 from messaging.protocols.neso.seals import get_seal
 from messaging.protocols.neso.seals.base import PrivateKey, Seal, SigningKey, TrustedKey
+from messaging.relay import cuts
 from messaging.relay.register import Operator
 from messaging.relay.settings import operator_settings
 from tenants import certificates, peers, tls
 from tenants.cache import Bounded
 from tenants.certificates import thumbprint
 from tenants.ids import digest_of
+from tenants.keys.life import CertificatePurpose
+from tenants.keys.memory import KeyMemory
 from tenants.models import Certificate
 from tenants.remembered import Remembered
 from tenants.scope import require_tenant
+from tenants.tls import ClientContext
 
 OPERATOR = "NGESO"
 """The system operator's name in `iss` and `aud`."""
 
 _trusted_keys: Bounded[tuple[bytes, str], TrustedKey] = Bounded(1024)
-_active: Remembered[tuple[Certificate.Purpose, ...], certificates.ActivePairs] = Remembered(1024)
+_active: Remembered[tuple[str, tuple[CertificatePurpose, ...]], certificates.ActivePairs] = (
+    Remembered(1024)
+)
 _peers: Remembered[UUID, peers.KnownPeer] = Remembered(1024)
 _signers: Remembered[str, list[peers.TrustedCertificate]] = Remembered(1024)
-_contexts: Bounded[tuple[bytes, bytes], ssl.SSLContext] = Bounded(1024)
+_contexts: KeyMemory[cuts.Identity, ClientContext] = KeyMemory(1024)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +56,7 @@ class ConnectionKeys:
     is made of does.
     """
 
-    identity: tuple[bytes, bytes]
+    identity: cuts.Identity
     context: ssl.SSLContext
 
 
@@ -70,6 +77,8 @@ class Credentials:
     signing: SigningKey
     connection: ConnectionKeys
     trust: Trust
+    revoked_at: datetime | None
+    """When a key that signed was last revoked: what was sealed before is to be sealed anew."""
 
 
 class EndpointSettings(Shape):
@@ -77,6 +86,8 @@ class EndpointSettings(Shape):
 
     @property
     def settings(self) -> dict[str, Any]: ...
+    @property
+    def environment(self) -> str: ...
     @property
     def peer_id(self) -> UUID | None: ...
 
@@ -86,9 +97,9 @@ def seal_of(settings: dict[str, Any]) -> Seal:
     return get_seal(operator_settings(settings).seal)
 
 
-def signing_key() -> ActiveKey:
+def signing_key(environment: str) -> ActiveKey:
     """Raises CertificateMissing."""
-    return _active_key(_pairs(Certificate.Purpose.SIGNING))
+    return _active_key(_pairs(environment, Certificate.Purpose.SIGNING))
 
 
 def credentials_for(endpoint: EndpointSettings) -> Credentials:
@@ -96,7 +107,8 @@ def credentials_for(endpoint: EndpointSettings) -> Credentials:
 
     Raises CertificateMissing.
     """
-    pairs = _pairs(Certificate.Purpose.SIGNING, Certificate.Purpose.SO_CLIENT)
+    purposes = (Certificate.Purpose.SIGNING, Certificate.Purpose.SO_CLIENT)
+    pairs = _pairs(endpoint.environment, *purposes)
     peer_id = endpoint.peer_id
     assert peer_id is not None, "an endpoint that leads to an operator names its peer"
     peer = _peers.get(require_tenant(), peer_id, lambda: peers.get_peer(peer_id))
@@ -104,20 +116,24 @@ def credentials_for(endpoint: EndpointSettings) -> Credentials:
     return Credentials(
         key.participant_id,
         key.signing,
-        _connection_keys(pairs.by_purpose[Certificate.Purpose.SO_CLIENT], peer.ca),
+        _connection_keys(pairs.by_purpose[Certificate.Purpose.SO_CLIENT].in_time(), peer.ca),
         _trust(key.participant_id, peer.signers, endpoint.settings),
+        pairs.revoked_at,
     )
 
 
 def _active_key(pairs: certificates.ActivePairs) -> ActiveKey:
-    pair = pairs.by_purpose[Certificate.Purpose.SIGNING]
+    pair = pairs.by_purpose[Certificate.Purpose.SIGNING].in_time()
     key = SigningKey(thumbprint(pair.fingerprint), cast(PrivateKey, pair.key), pair.pem)
     return ActiveKey(pairs.participant_id, key)
 
 
 def _connection_keys(pair: certificates.KeyPair, ca: str) -> ConnectionKeys:
-    identity = (pair.fingerprint, digest_of(ca.encode()))
-    context = _contexts.get(identity, lambda: tls.client_context(ca, pair.pem, pair.key))
+    identity = cuts.Identity(require_tenant(), pair.fingerprint, digest_of(ca.encode()))
+    context = _contexts.get(
+        identity.tenant_id, identity, lambda: tls.client_context(ca, pair.pem, pair.key)
+    )
+    cuts.watch(identity, context)
     return ConnectionKeys(identity, context)
 
 
@@ -128,9 +144,13 @@ def trust_from(endpoint: Operator, audience: str) -> Trust:
     return _trust(audience, signers, endpoint.settings)
 
 
-def _pairs(*purposes: Certificate.Purpose) -> certificates.ActivePairs:
+def _pairs(environment: str, *purposes: CertificatePurpose) -> certificates.ActivePairs:
     """Raises CertificateMissing."""
-    return _active.get(require_tenant(), purposes, lambda: certificates.get_active(*purposes))
+    return _active.get(
+        require_tenant(),
+        (environment, purposes),
+        lambda: certificates.get_active(environment, *purposes),
+    )
 
 
 def _trust(

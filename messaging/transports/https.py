@@ -94,6 +94,15 @@ def post(
         raise Unanswered(_brief(error)) from error
 
 
+def let_go(identity: Hashable) -> None:
+    """Forgets what is kept for `identity`, also beside something else, and with it the keys in its
+    context.
+    """
+    _pools.drop_where(
+        lambda kept: kept == identity or (isinstance(kept, tuple) and identity in kept)
+    )
+
+
 def _pool(context: ssl.SSLContext, guard: Guard) -> urllib3.PoolManager:
     manager = urllib3.PoolManager(
         num_pools=64, maxsize=_POOL_CONNECTIONS, block=False, ssl_context=context

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from tenants.api import audit, endpoints, keys, people, register
+from tenants.api import audit, certificates, endpoints, keys, people, register
 
 urlpatterns = [
     path("me", people.Me.as_view()),
@@ -19,6 +19,16 @@ urlpatterns = [
     path("bm-units", register.BmUnitList.as_view()),
     path("endpoints", endpoints.EndpointList.as_view()),
     path("endpoints/<uuid:endpoint_id>", endpoints.EndpointDetail.as_view()),
+    path("certificates", certificates.CertificateList.as_view()),
+    path("certificates/requests", certificates.CertificateRequests.as_view()),
+    path("certificates/uploads", certificates.CertificateUploads.as_view()),
+    path("certificates/<uuid:certificate_id>", certificates.CertificateDetail.as_view()),
+    path("certificates/<uuid:certificate_id>/answer", certificates.CertificateAnswer.as_view()),
+    path(
+        "certificates/<uuid:certificate_id>/switch-over",
+        certificates.CertificateSwitchOver.as_view(),
+    ),
+    path("certificates/<uuid:certificate_id>/revoke", certificates.CertificateRevocation.as_view()),
     path("audit/entries", audit.EntryList.as_view()),
     path("audit/head", audit.HeadDetail.as_view()),
 ]

@@ -13,12 +13,14 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
-from tenants import certificates, directory, endpoints
+from tenants import directory, endpoints
 from tenants.audit import ledger
 from tenants.audit.events import Event, Fact
 from tenants.directory import Known
 from tenants.ids import new_id
-from tenants.models import BmUnit, Certificate, Endpoint, Environment, Peer, Tenant
+from tenants.keys import store
+from tenants.keys.life import CertificatePurpose
+from tenants.models import BmUnit, Endpoint, Environment, Peer, Tenant
 from tenants.scope import tenant_scope
 
 
@@ -61,8 +63,9 @@ class TenantPlan:
     participant_id: str
     trading_agent: str
     environment: Environment
-    signing: KeyPairPlan
-    client: KeyPairPlan
+    signing: KeyPairPlan | None
+    """None where the tenant makes or uploads its keys itself, by the API."""
+    client: KeyPairPlan | None
     operators: tuple[OperatorPlan, ...]
     control_points: tuple[ControlPointPlan, ...]
 
@@ -81,8 +84,8 @@ def enrol(plan: TenantPlan) -> UUID:
         )
         directory.enter(Known.TENANT_NAME, plan.name.encode(), tenant_id)
         directory.enter(Known.PARTICIPANT, plan.participant_id.encode(), tenant_id)
-        _install(Certificate.Purpose.SIGNING, plan.signing)
-        _install(Certificate.Purpose.SO_CLIENT, plan.client)
+        _install(CertificatePurpose.SIGNING, plan.signing, plan.environment)
+        _install(CertificatePurpose.SO_CLIENT, plan.client, plan.environment)
         for operator in plan.operators:
             _add_operator(plan.environment, operator)
         for control_point in plan.control_points:
@@ -95,17 +98,15 @@ def enrol(plan: TenantPlan) -> UUID:
 def renew(tenant_id: UUID, plan: TenantPlan) -> None:
     """Installs the plan's certificates for a tenant that is enrolled already."""
     with tenant_scope(tenant_id):
-        _install(Certificate.Purpose.SIGNING, plan.signing)
-        _install(Certificate.Purpose.SO_CLIENT, plan.client)
+        _install(CertificatePurpose.SIGNING, plan.signing, plan.environment)
+        _install(CertificatePurpose.SO_CLIENT, plan.client, plan.environment)
         for control_point in plan.control_points:
             endpoint = Endpoint.objects.get(
                 name=control_point.name,
                 protocol=control_point.protocol,
                 environment=plan.environment,
             )
-            certificates.install(
-                Certificate.Purpose.CONTROL_POINT, control_point.certificate, endpoint=endpoint
-            )
+            _install_machine(control_point.certificate, endpoint)
 
 
 def point_operator(tenant_id: UUID, protocol: str, address: str, peer: Peer) -> None:
@@ -122,8 +123,21 @@ def point_operator(tenant_id: UUID, protocol: str, address: str, peer: Peer) -> 
         ledger.record(Fact(Event.ENDPOINT_CHANGED, datetime.now(UTC), detail=detail))
 
 
-def _install(purpose: Certificate.Purpose, pair: KeyPairPlan) -> None:
-    certificates.install(purpose, pair.certificate, pair.key)
+def _install(
+    purpose: CertificatePurpose, pair: KeyPairPlan | None, environment: Environment
+) -> None:
+    if pair is None:
+        return
+    store.install(purpose, pair.certificate, pair.key, environment=environment)
+
+
+def _install_machine(certificate: str, endpoint: Endpoint) -> None:
+    store.install(
+        CertificatePurpose.CONTROL_POINT,
+        certificate,
+        environment=endpoint.environment,
+        endpoint=endpoint,
+    )
 
 
 def _add_operator(environment: Environment, plan: OperatorPlan) -> None:
@@ -144,7 +158,7 @@ def _add_control_point(tenant_id: UUID, environment: Environment, plan: ControlP
         plan.name, plan.protocol, plan.transport, environment, settings=plan.settings
     )
     endpoint = endpoints.add(draft)
-    certificates.install(Certificate.Purpose.CONTROL_POINT, plan.certificate, endpoint=endpoint)
+    _install_machine(plan.certificate, endpoint)
     for name in plan.bm_units:
         directory.enter(Known.BM_UNIT, name.encode(), tenant_id)
         BmUnit.objects.create(tenant_id=tenant_id, name=name, control_point=endpoint)

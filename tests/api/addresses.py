@@ -38,6 +38,9 @@ ROWS: Mapping[str, Callable[[], UUID]] = {
 }
 # A body that the method would take, where it takes one at all.
 BODIES: Mapping[tuple[str, str], dict[str, Any]] = {
+    ("certificates/requests", "POST"): {"purpose": "SIGNING", "environment": "simulator"},
+    ("certificates/<uuid:certificate_id>/answer", "POST"): {"certificate": "x"},
+    ("certificates/<uuid:certificate_id>/revoke", "POST"): {"reason": "r"},
     ("members", "POST"): {"name": "New", "email": "new@tenant.example", "role": "OBSERVER"},
     ("members/<uuid:member_id>", "PATCH"): {"name": "Changed"},
     ("api-keys", "POST"): {"label": "new"},

@@ -16,7 +16,8 @@ from typing import Any
 
 from messaging.rehearsal.authority import Authority, Issued
 from messaging.simulator.app import Simulator
-from tenants import certificates, endpoints
+from tenants import endpoints
+from tenants.keys import store
 from tenants.models import Certificate, Endpoint
 from tenants.scope import tenant_scope
 from tests.people import Cast, Person
@@ -65,7 +66,7 @@ def running(cast: Cast, folder: Path) -> Iterator[Rig]:
             (Certificate.Purpose.SO_CLIENT, client),
             (Certificate.Purpose.SIGNING, signing),
         ):
-            certificates.install(purpose, issued.pem, issued.key)
+            store.install(purpose, issued.pem, issued.key, environment="simulator")
         endpoint = Endpoint.objects.get(protocol="neso-wa")
     config = _write_config(cast, authority, client, signing, folder)
     with _on_a_thread(Simulator(config)) as simulator:

@@ -8,6 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from messaging.domain.acknowledgements import FreeText
 from messaging.models import Link
@@ -16,7 +18,6 @@ from messaging.probing.run import run
 from messaging.rehearsal.authority import Authority
 from messaging.relay import links, ownership
 from messaging.relay.register import as_control_point
-from tenants import certificates
 from tenants.clock import now
 from tenants.models import Certificate, Endpoint
 from tenants.scope import tenant_scope
@@ -83,10 +84,13 @@ def test_the_last_message_is_told(alice: Person, point: Endpoint) -> None:
 def test_a_certificate_that_ends_is_told(bob: Person, days: int, colour: Colour) -> None:
     with tenant_scope(bob.tenant_id):
         point = Endpoint.objects.get(name=bob.control_points[0])
-        Certificate.objects.filter(endpoint=point).update(state="REVOKED")
         issued = Authority("bob's").issue("point", lifetime=timedelta(days=days))
-        purpose = Certificate.Purpose.CONTROL_POINT
-        certificates.install(purpose, issued.pem, endpoint=point)
+        leaf = x509.load_pem_x509_certificate(issued.pem.encode())
+        Certificate.objects.filter(endpoint=point).update(
+            pem=issued.pem,
+            fingerprint=leaf.fingerprint(SHA256()),
+            not_after=leaf.not_valid_after_utc,
+        )
     assert looked_at(bob, point)["certificate"].colour is colour
 
 

@@ -22,12 +22,12 @@ from messaging.probing.run import NoSuchEndpoint, TestUnderWay, run
 from messaging.protocols.neso.seals import jws_json
 from messaging.rehearsal.authority import Authority
 from messaging.transports.connecting import Guard
-from tenants import certificates
 from tenants.audit.models import Entry
 from tenants.audit.verify import verify
 from tenants.changes import WATCH
 from tenants.clock import now
 from tenants.ids import new_id
+from tenants.keys import store
 from tenants.models import Certificate, ConnectionTest
 from tenants.scope import ScopeError, tenant_scope
 from tests.people import Cast, Person
@@ -127,7 +127,7 @@ def test_a_seal_that_the_peer_does_not_take_is_red(rig: Rig) -> None:
     other = Authority("strangers").issue("alice signing")
     with tenant_scope(rig.person.tenant_id):
         before = Certificate.objects.get(purpose="SIGNING", state="ACTIVE")
-        certificates.install(Certificate.Purpose.SIGNING, other.pem, other.key)
+        store.install(Certificate.Purpose.SIGNING, other.pem, other.key, environment="simulator")
     try:
         assert tried(rig)["signature"].colour is RED
     finally:
@@ -141,7 +141,7 @@ def test_a_client_certificate_that_the_peer_does_not_take_is_red(rig: Rig) -> No
     other = Authority("strangers").issue("alice client")
     with tenant_scope(rig.person.tenant_id):
         before = Certificate.objects.get(purpose="SO_CLIENT", state="ACTIVE")
-        certificates.install(Certificate.Purpose.SO_CLIENT, other.pem, other.key)
+        store.install(Certificate.Purpose.SO_CLIENT, other.pem, other.key, environment="simulator")
     try:
         report = report_of(rig)
         assert report.colour is RED
@@ -262,7 +262,7 @@ def test_our_own_certificates_are_looked_at(rig: Rig) -> None:
     with tenant_scope(rig.person.tenant_id):
         active = Certificate.objects.filter(purpose="SO_CLIENT", state="ACTIVE")
         row = active.get()
-        active.update(state="REVOKED")
+        active.update(state="RETIRING")
     # What is remembered may be a second old; a watch that has just begun remembers nothing.
     WATCH.stop()
     try:

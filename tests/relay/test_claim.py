@@ -4,6 +4,7 @@ that are committed first.
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 import time
@@ -24,8 +25,12 @@ from messaging.relay.load import load_locked
 from messaging.states import DeliveryState, Lane
 from tenants.audit import bodies
 from tenants.audit.models import Entry
+from tenants.certificates import thumbprint
 from tenants.clock import now
+from tenants.keys import store
+from tenants.models import Certificate
 from tenants.scope import in_tenant, tenant_scope
+from tests.keys.papers import ROOT, issue
 from tests.people import Person
 from tests.relay.conftest import OpenLink
 from tests.relay.test_from_control_point import mel
@@ -162,6 +167,32 @@ def test_once_the_signature_has_aged_the_same_payload_is_sealed_anew_and_said_so
         assert bytes(Delivery.objects.get(id=delivery_id).payload_digest or b"") == payload
         signed = Entry.objects.filter(delivery_id=delivery_id, event="signed").order_by("seq")
         assert [json.loads(bytes(e.record))["detail"]["again"] for e in signed] == [False, True]
+
+
+def test_what_a_revoked_key_signed_is_sealed_anew_under_the_next(
+    alice: Person, link: OpenLink
+) -> None:
+    """While it is fresh as well: the operator would refuse it by then."""
+    delivery_id = say(link)
+    first = claim(alice, delivery_id)
+    assert isinstance(first, Claimed)
+    following, purpose = issue(ROOT), Certificate.Purpose.SIGNING
+    with tenant_scope(alice.tenant_id):
+        before = Certificate.objects.get(purpose=purpose, state="ACTIVE")
+        store.install(purpose, following.pem, following.key, environment="simulator")
+    release(alice, delivery_id)
+    rotated = claim(alice, delivery_id, 2)
+    assert isinstance(rotated, Claimed)
+    assert rotated.sealed.body == first.sealed.body, "a rotation alone changes nothing"
+    with tenant_scope(alice.tenant_id):
+        store.revoke(before, "stolen", "a test")
+    release(alice, delivery_id)
+    again = claim(alice, delivery_id, 3)
+    assert isinstance(again, Claimed)
+    assert again.sealed.body != first.sealed.body
+    protected = json.loads(again.sealed.body)["protected"]
+    header = json.loads(base64.urlsafe_b64decode(protected + "=="))
+    assert header["kid"] == thumbprint(following.fingerprint)
 
 
 def release(person: Person, delivery_id: UUID) -> None:

@@ -25,8 +25,9 @@ from messaging.inbound.app import InboundApp
 from messaging.inbound.server import CertificateProtocol
 from messaging.relay.register import OPERATOR_PROTOCOL
 from messaging.simulator.app import Simulator
-from tenants import certificates, peers
+from tenants import peers
 from tenants.certificates import fingerprint_of
+from tenants.keys import store
 from tenants.models import Certificate, Endpoint, Environment, PeerCertificate
 from tenants.scope import tenant_scope
 from tests.people import Person
@@ -164,7 +165,9 @@ def install(person: Person, servers: TestServers, database: str, **pairs: Pair) 
             purpose = Certificate.Purpose[name]
             known = Certificate.objects.filter(fingerprint=fingerprint_of(pair.certificate))
             if not known.exists():
-                certificates.install(purpose, pair.certificate_pem.decode(), pair.key)
+                store.install(
+                    purpose, pair.certificate_pem.decode(), pair.key, environment="simulator"
+                )
                 continue
             Certificate.objects.filter(purpose=purpose).update(state=Certificate.State.RETIRING)
             known.update(state=Certificate.State.ACTIVE)

@@ -1,0 +1,44 @@
+"""Enrols a tenant from a plan in a file, all of it or nothing. Its own keys come later, and never
+from a file: the tenant makes or uploads them by the API.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import IntegrityError
+
+from messaging.relay.register import LEGACY_PROTOCOL, OPERATOR_PROTOCOL
+from tenants.directory import AlreadyKnown
+from tenants.onboarding import plans
+from tenants.onboarding.enrol import enrol
+
+_USUAL = plans.Usual((OPERATOR_PROTOCOL, "https"), (LEGACY_PROTOCOL, "tcp"))
+
+
+class Command(BaseCommand):
+    help = "Enrols a tenant from a TOML or JSON file; docs/security.md shows one."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("plan", type=Path, help="the file")
+        parser.add_argument("--check", action="store_true", help="say what is wrong, and no more")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            plan = plans.read(options["plan"], _USUAL)
+            if options["check"]:
+                self.stdout.write("Nothing is wrong with the plan.")
+                return
+            tenant_id = enrol(plan)
+        except plans.BadPlan as error:
+            raise CommandError(f"Nothing was enrolled.\n{error}") from None
+        except (AlreadyKnown, IntegrityError) as error:
+            told = str(error).splitlines()[0]
+            raise CommandError(f"Nothing was enrolled: {told}.") from None
+        self.stdout.write(f"{plan.name} is enrolled as {tenant_id}.")
+        self.stdout.write(
+            "It can send nothing before it has keys for signing and for its TLS client: they are"
+            " made or uploaded by its API."
+        )
