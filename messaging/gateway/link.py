@@ -22,6 +22,7 @@ from django.db import Error as DatabaseError
 
 from messaging.domain.units import RefusalCode
 from messaging.gateway.identity import Caller
+from messaging.protocols.base import LocalProtocolError
 from messaging.protocols.edl import events as ev
 from messaging.protocols.edl.numbers import is_after
 from messaging.protocols.edl.profile import EdlProfile, Role
@@ -297,7 +298,12 @@ class LinkConnection:
             and self._may_give()
             and self._session.window_left
         ):
-            self._transmit(numbered.number, numbered.content)
+            try:
+                self._transmit(numbered.number, numbered.content)
+            except LocalProtocolError as error:
+                # Written in another profile than this link began in: the endpoint's was changed.
+                _log.error("link closed", reason="not of this link's profile", error=str(error))
+                self.close("the endpoint's profile has changed")
         else:
             self.wake()
 

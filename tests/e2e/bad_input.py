@@ -9,6 +9,7 @@ import json
 import socket
 import ssl
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -274,6 +275,10 @@ async def _converse(stack: Rig, least: int, ends: threading.Event) -> None:
     assert [up["levels"][0]["levelFrom"] for up in ups[-len(levels) :]] == levels
 
 
+NOTICED_AFTER = 1.5
+"""Seconds: every process acts on a change of the register within one."""
+
+
 @contextmanager
 def changed_row(stack: Rig, tenant: str, table: str, where: str, **values: Any) -> Iterator[None]:
     """A tenant's row as the vendor's staff could have changed it, and back."""
@@ -285,7 +290,9 @@ def changed_row(stack: Rig, tenant: str, table: str, where: str, **values: Any) 
         assert before is not None
         statement = f"UPDATE {table} SET {columns} WHERE {where}".encode()
         assert session.execute(statement, list(values.values())).rowcount == 1
+        time.sleep(NOTICED_AFTER)
         try:
             yield
         finally:
             session.execute(statement, before)
+            time.sleep(NOTICED_AFTER)

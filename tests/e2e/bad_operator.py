@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import http.client
+import itertools
 import json
 import ssl
 import time
@@ -131,10 +132,15 @@ def dumped(value: Json) -> bytes:
     return json.dumps(value).encode("utf-8", "surrogatepass")
 
 
+_numbers = itertools.count(1_000_000)
+
+
 def acceptance(**changes: Any) -> Json:
-    """One that would be taken, under a number that rises."""
+    """One that would be taken, under a number that rises and stays below the simulator's, whose
+    own would come late after a higher one.
+    """
     head: Json = {"type": "instruction", "messageId": str(uuid4()), "profile": "host-1"}
-    head |= {"sentAt": stamp(datetime.now(UTC)), "acceptanceNumber": int(time.time() * 2)}
+    head |= {"sentAt": stamp(datetime.now(UTC)), "acceptanceNumber": next(_numbers)}
     head |= {"acceptanceTime": stamp(minute()), "respondBy": None}
     return {**head, **boa(UNIT, POINT), **changes}
 

@@ -5,6 +5,7 @@ message, each with the operator's word on it, and instructions the other way.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from messaging.domain.instructions import BidOfferAcceptance
 from messaging.domain.redeclarations import ScalarParameter, ScalarRedeclaration
 from messaging.domain.units import RefusalCode
 from messaging.rehearsal.control_point import ControlPoint
+from tests.e2e.bad_input import NOTICED_AFTER
 from tests.e2e.rig import Rig, mel, run
 from tests.e2e.test_main_job import at_the_operator
 
@@ -51,6 +53,7 @@ def speak(stack: Rig, profile: str) -> None:
         session.execute(_SCOPE, (POINT,))
         changed = session.execute(_SPEAKS, (f'{{"profile": "{profile}"}}', POINT))
         assert changed.rowcount == 1
+    time.sleep(NOTICED_AFTER)
 
 
 @pytest.fixture(scope="module")

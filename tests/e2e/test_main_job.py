@@ -177,7 +177,7 @@ def test_in_an_outage_messages_are_held_and_go_in_order_when_it_ends(stack: Rig)
     taken = [
         p["levels"][0]["levelFrom"]
         for p in at_the_operator(stack, type="redeclaration", bmUnit=OTHER)
-        if p["levels"][0]["levelFrom"] in levels
+        if "levels" in p and p["levels"][0]["levelFrom"] in levels
     ]
     assert taken[-3:] == levels
 
@@ -265,7 +265,7 @@ def test_a_killed_worker_a_killed_gateway_and_a_flushed_broker_lose_nothing(stac
     taken = [
         p["levels"][0]["levelFrom"]
         for p in at_the_operator(stack, type="redeclaration", bmUnit=OTHER)
-        if p["levels"][0]["levelFrom"] in levels
+        if "levels" in p and p["levels"][0]["levelFrom"] in levels
     ]
     assert list(dict.fromkeys(taken)) == levels
     (open_deliveries,) = stack.query(

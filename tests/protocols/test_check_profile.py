@@ -248,7 +248,7 @@ def test_the_command_writes_the_pages_and_clears_away_others(tmp_path: Path) -> 
 def test_a_page_names_every_field_with_its_provenance(protocol: str, path: Path) -> None:
     text = profile_pages.pages()[f"{protocol}-{path.stem}.md"]
     rows = [line for line in text.splitlines() if line.startswith("| ")]
-    assert len(rows) > 100
+    assert len(rows) > 70
     assert all("assumed" in row or "public fact" in row or "provenance" in row for row in rows)
     for name in set(re.findall(r'\{ name = "(\w+)"', path.read_text())):
         assert name in text

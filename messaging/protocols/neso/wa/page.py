@@ -10,6 +10,8 @@ from messaging.protocols.neso.wa.profile import (
     Member,
     MessageLayout,
     PayloadType,
+    RecordLayout,
+    RecordSet,
     Ruling,
     WaProfile,
 )
@@ -98,6 +100,20 @@ def _payloads(type_: PayloadType) -> Iterator[Section]:
         text = "" if messages[0].body.members else "Nothing but what is around it."
         rows = tuple(_rows(messages[0].body, ""))
         yield Section(title, text, _MEMBERS, rows)
+        for member in messages[0].body.members:
+            if member.records:
+                yield from _records(f"{title}: {code(member.name)}", member.records)
+
+
+def _records(title: str, records: RecordSet) -> Iterator[Section]:
+    """The objects of a list, those that look the same under one heading."""
+    alike: dict[Layout, list[RecordLayout]] = {}
+    for record in records.by_word.values():
+        alike.setdefault(record.group, []).append(record)
+    for layout, same in alike.items():
+        words = " ".join(code(record.word) for record in same)
+        rows = (_row(records.told_by, ""), *_rows(layout, ""))
+        yield Section(f"{title} of {words}", "", _MEMBERS, rows)
 
 
 def _all(type_: PayloadType) -> tuple[MessageLayout, ...]:
