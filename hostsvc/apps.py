@@ -1,5 +1,5 @@
 """Django's entry for the wiring: makes our Celery application the one that tasks are sent
-through, and the staff's groups once the database is migrated.
+through, the staff's groups once the database is migrated, and the figures of those that serve.
 """
 
 from __future__ import annotations
@@ -14,9 +14,14 @@ class HostsvcConfig(AppConfig):
     name = "hostsvc"
 
     def ready(self) -> None:
-        from hostsvc import checks  # noqa: F401  (registers the checks)
+        from hostsvc import (
+            checks,  # noqa: F401  (registers the checks)
+            metrics,
+        )
         from hostsvc.celery import app
+        from tenants.checks import at_start
 
         app.set_default()
+        at_start(metrics.serve)
         # The last of the applications: by then every permission there is has been made.
         post_migrate.connect(make_groups, sender=list(apps.get_app_configs())[-1])

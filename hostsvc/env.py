@@ -76,6 +76,10 @@ class Environment:
             raise ImproperlyConfigured(f"{name} is {value!r}; it must be host:port")
         return host.strip("[]"), int(port)
 
+    def address_or_none(self, name: str) -> tuple[str, int] | None:
+        """As `address`; None where it is not set."""
+        return self.address(name, "") if self.text(name, "") else None
+
     def keys(self, name: str, size: int, default: str | None = None) -> list[bytes]:
         """Keys of `size` bytes in base64, between blanks, lines or commas; at least one, unless
         there is a default.

@@ -48,14 +48,17 @@ async def healthz(request: HttpRequest) -> JsonResponse:
 @require_safe
 async def readyz(request: HttpRequest) -> JsonResponse:
     """200 when every check holds, else 503; `checks` says of each `ok` or what is wrong."""
+    is_ready, body = await readiness()
+    return JsonResponse(body, status=200 if is_ready else 503)
+
+
+async def readiness() -> tuple[bool, dict[str, Any]]:
+    """Whether this process can do its work, and what each check found."""
     names = ("database", "broker")
     found = await asyncio.gather(_within_time(_database()), _within_time(_broker()))
-    ready = all(text == "ok" for text in found)
-    body = {
-        "status": "ready" if ready else "not ready",
-        "checks": dict(zip(names, found, strict=True)),
-    }
-    return JsonResponse(body, status=200 if ready else 503)
+    is_ready = all(text == "ok" for text in found)
+    checks = dict(zip(names, found, strict=True))
+    return is_ready, {"status": "ready" if is_ready else "not ready", "checks": checks}
 
 
 async def _within_time(check: Coroutine[Any, Any, None]) -> str:

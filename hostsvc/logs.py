@@ -1,5 +1,5 @@
 """Logs as JSON lines on standard error, for whoever collects them. Message bodies and secrets are
-never logged.
+never logged; ids of tenant, delivery and link stand on every line that is written in their course.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ import logging
 from collections.abc import Mapping
 
 import structlog
+
+from hostsvc.redaction import redact
 
 
 def configure(settings: Mapping[str, str]) -> None:
@@ -22,6 +24,7 @@ def configure(settings: Mapping[str, str]) -> None:
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
+            redact,
             structlog.processors.JSONRenderer(),
         ],
     )
@@ -33,6 +36,8 @@ def configure(settings: Mapping[str, str]) -> None:
     for quiet in ("uvicorn.access", "urllib3.connectionpool", "celery.app.trace", "kombu"):
         logging.getLogger(quiet).setLevel(logging.WARNING)
     structlog.configure(
+        # A line below the level costs nothing.
+        wrapper_class=structlog.make_filtering_bound_logger(settings["level"].lower()),
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,

@@ -65,6 +65,8 @@ WEB_LISTEN = _env.address("HOSTSVC_WEB_LISTEN", "127.0.0.1:8000")
 ADMIN_LISTEN = _env.address("HOSTSVC_ADMIN_LISTEN", "127.0.0.1:8001")
 EDL_LISTEN = _env.address("HOSTSVC_EDL_LISTEN", "127.0.0.1:8100")
 INBOUND_LISTEN = _env.address("HOSTSVC_INBOUND_LISTEN", "127.0.0.1:8443")
+# Figures for Prometheus, of this process; nowhere where it is not set.
+METRICS_LISTEN = _env.address_or_none("HOSTSVC_METRICS_LISTEN")
 INBOUND_URL = _env.text("HOSTSVC_INBOUND_URL", "https://{}:{}".format(*INBOUND_LISTEN))
 TLS_CERTIFICATE = _env.path("HOSTSVC_TLS_CERTIFICATE", VAR_DIR / "tls" / "host.pem")
 TLS_KEY = _env.path("HOSTSVC_TLS_KEY", VAR_DIR / "tls" / "host.key")
@@ -113,6 +115,7 @@ INSTALLED_APPS = [
     "messaging.apps.MessagingConfig",
 ]
 MIDDLEWARE = [
+    "hostsvc.measured.measured",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

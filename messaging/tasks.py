@@ -6,6 +6,7 @@ from uuid import UUID
 
 from celery import shared_task
 from django.db import connection
+from structlog.contextvars import bound_contextvars
 
 from messaging.relay import deliver as delivering
 from messaging.relay import due
@@ -19,7 +20,8 @@ SWEEP_LIMIT = 500
 
 @shared_task(name="messaging.tasks.deliver")
 def deliver(tenant_id: str, delivery_id: str) -> None:
-    delivering.deliver(UUID(tenant_id), UUID(delivery_id))
+    with bound_contextvars(tenant_id=tenant_id, delivery_id=delivery_id):
+        delivering.deliver(UUID(tenant_id), UUID(delivery_id))
 
 
 @shared_task(name="messaging.tasks.sweep")

@@ -4,7 +4,7 @@ What else a production start needs is checked by the wiring.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +17,8 @@ from tenants.clock import now
 
 START = "start"
 """The tag of checks that a long-lived process passes before it does anything."""
+
+_at_start: list[Callable[[], None]] = []
 
 CLOCK_TOLERANCE = timedelta(seconds=5)
 """Seals hold for minutes; but deadlines are written by one clock and read by another."""
@@ -87,6 +89,11 @@ def clock_agrees_with_the_databases(
     return [checks.Critical(text, hint=hint, id="hostsvc.E003")]
 
 
+def at_start(work: Callable[[], None]) -> None:
+    """To be done once by each long-lived process, when its checks have held."""
+    _at_start.append(work)
+
+
 def refuse_unsafe_start() -> None:
     """What every long-lived process calls first. Raises SystemExit with the reason."""
     try:
@@ -98,3 +105,5 @@ def refuse_unsafe_start() -> None:
     serious = [message for message in found if message.is_serious()]
     if serious:
         raise SystemExit("\n".join(str(message) for message in serious))
+    while _at_start:
+        _at_start.pop()()

@@ -17,7 +17,16 @@ from hostsvc.supervisor.ports import recall
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
-_PORTS = ("web", "admin", "edl", "inbound", "simulator_wa", "simulator_smp", "simulator_control")
+MEASURED = (
+    *("gateway", "inbound", "web", "admin"),
+    *("worker", "worker-files", "worker-smp", "worker-housekeeping"),
+)
+"""Parts that serve their figures to Prometheus, each at a port of its own."""
+
+PORTS = (
+    *("web", "admin", "edl", "inbound", "simulator_wa", "simulator_smp", "simulator_control"),
+    *(f"metrics_{part}" for part in MEASURED),
+)
 
 
 class DamagedFile(Exception):
@@ -68,9 +77,9 @@ def lay_out(var: Path) -> Layout:
     """
     for folder in (var, var / "log", var / "tls"):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    before = dict(zip(_PORTS, recall(var / "ports.json"), strict=False))
-    free = free_ports(len(_PORTS), remember=var / "ports.json")
-    ports = dict(zip(_PORTS, free, strict=True))
+    before = dict(zip(PORTS, recall(var / "ports.json"), strict=False))
+    free = free_ports(len(PORTS), remember=var / "ports.json")
+    ports = dict(zip(PORTS, free, strict=True))
     moved = {part: port for part, port in before.items() if ports[part] != port}
     kept = _kept_secrets(var / "secrets.json")
     return Layout(var, ports, kept["secret"], kept["master"], moved)
@@ -80,6 +89,15 @@ def write_environment(layout: Layout, environment: dict[str, str]) -> None:
     """For commands typed beside the stack: `manage.py` reads this file."""
     lines = [f"{name}={value}" for name, value in environment.items()]
     write_private(layout.var / "hostsvc.env", "\n".join(lines) + "\n")
+
+
+def write_targets(layout: Layout) -> None:
+    """What a Prometheus on this machine can read as its `file_sd_configs`."""
+    targets = [
+        {"targets": [layout.address(f"metrics_{part}")], "labels": {"part": part}}
+        for part in MEASURED
+    ]
+    write_private(layout.var / "metrics.json", json.dumps(targets, indent=1) + "\n")
 
 
 def write_private(path: Path, text: str) -> None:

@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 from functools import partial
 
-from hostsvc.stack.layout import ROOT, Layout
+from hostsvc.stack.layout import MEASURED, ROOT, Layout
 from hostsvc.supervisor import Child, tcp_ready
 
 REHEARSAL = "rehearsal"
@@ -127,6 +127,11 @@ def _program(
     once: bool = False,
 ) -> Child:
     """A Python program of ours; `port` is where it listens once it is ready."""
+    if name in MEASURED:
+        environment = {
+            **environment,
+            "HOSTSVC_METRICS_LISTEN": layout.address(f"metrics_{name}"),
+        }
     return Child(
         name=name,
         argv=[sys.executable, *argv],

@@ -10,7 +10,14 @@ from pathlib import Path
 from hostsvc.embedded import EmbeddedError
 from hostsvc.stack import parts
 from hostsvc.stack.disk import DiskWatch, too_little_to_start
-from hostsvc.stack.layout import ROOT, DamagedFile, Layout, lay_out, write_environment
+from hostsvc.stack.layout import (
+    ROOT,
+    DamagedFile,
+    Layout,
+    lay_out,
+    write_environment,
+    write_targets,
+)
 from hostsvc.stack.servers import BadServer, find_servers
 from hostsvc.stack.terminal import PlainTerminal, RichTerminal, Terminal
 from hostsvc.stack.traffic import Traffic
@@ -88,6 +95,7 @@ class Stack:
             "HOSTSVC_ENV_FILE": str(self._var / "hostsvc.env"),
         }
         write_environment(layout, environment)
+        write_targets(layout)
         if self.terminal.shows_traffic:
             self._traffic = Traffic(environment["DATABASE_STAFF_URL"])
         return _children(layout, environment, servers.children, demo=self._demo)

@@ -19,6 +19,7 @@ import structlog
 from django.db import Error as DatabaseError
 from django.db import connection
 
+from messaging.measures import REFUSED_AT_THE_EDGE
 from tenants import directory
 from tenants.audit import ledger
 from tenants.audit.events import Event, Fact
@@ -58,6 +59,7 @@ class Refusals:
 
     def note(self, reason: str, address: str, fingerprint: bytes = b"", **detail: object) -> None:
         """Returns at once; never raises."""
+        REFUSED_AT_THE_EDGE.inc()
         told = {"reason": reason, "address": address, **detail}
         fact = Fact(Event.REFUSED, now(), digest=fingerprint or None, detail=told)
         with self._lock:

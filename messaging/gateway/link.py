@@ -13,15 +13,18 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
 from django.db import Error as DatabaseError
+from structlog.contextvars import bind_contextvars
 
 from messaging.domain.units import RefusalCode
 from messaging.gateway.identity import Caller
+from messaging.measures import ACKNOWLEDGEMENTS, LINKS
 from messaging.protocols.base import LocalProtocolError
 from messaging.protocols.edl import events as ev
 from messaging.protocols.edl.numbers import is_after
@@ -194,6 +197,7 @@ class LinkConnection:
             self._reason = text
             return
         assert self._caller.tenant_id is not None
+        bind_contextvars(tenant_id=str(self._caller.tenant_id), control_point=control_point.name)
         opened = await self._run(
             links.open_link,
             self._caller.tenant_id,
@@ -205,6 +209,7 @@ class LinkConnection:
         self._hold, self._last_taken = opened.hold, opened.last_taken
         self._written = opened.last_given
         self._gateway.up(self)
+        LINKS.labels("up").inc()
         self._write(self._session.ready(opened.last_taken, now()))
         for outgoing in opened.repeat:
             self._write(self._session.transmit(outgoing.number, outgoing.content, now()))
@@ -223,7 +228,12 @@ class LinkConnection:
             self._write(self._session.ack(event.number, now()))
         else:
             self._write(self._session.nack(event.number, answer.code, answer.text, now()))
+        self._measure(arrival, answer.code)
         self._wake_others(answer.deliveries)
+
+    def _measure(self, arrival: Arrival, code: RefusalCode) -> None:
+        took = (now() - arrival.at).total_seconds()
+        ACKNOWLEDGEMENTS.labels("ACK" if code is RefusalCode.OK else "NACK").observe(took)
 
     async def _on_gap(self, event: ev.Gap) -> None:
         arrival = self._arrival(event.number, "", 0, event.content)
@@ -380,8 +390,8 @@ class LinkConnection:
             task.add_done_callback(self._background.discard)
 
     async def _run(self, work: Callable[..., T], *details: Any) -> T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._gateway.threads, lambda: work(*details))
+        loop, context = asyncio.get_running_loop(), copy_context()
+        return await loop.run_in_executor(self._gateway.threads, context.run, work, *details)
 
     async def _tidy_up(self) -> None:
         if self._pump is not None:
@@ -395,5 +405,6 @@ class LinkConnection:
         # Else a peer that goes on sending is read from until TLS gives up waiting for its goodbye.
         self._writer.transport.abort()
         if self._hold is not None:
+            LINKS.labels("down").inc()
             with suppress(DatabaseError):
                 await self._run(links.close_link, self._hold, self._reason)

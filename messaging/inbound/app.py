@@ -8,6 +8,7 @@ database work.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from messaging.inbound.exchange import (
     respond,
     service_at,
 )
+from messaging.measures import OPERATOR_ANSWERS
 from messaging.protocols.base import UnknownProfile
 from messaging.protocols.neso.wa.profile import Service
 from messaging.protocols.settings import BadSettings
@@ -121,8 +123,10 @@ class InboundApp:
             caller.certificate,
             caller.address,
         )
+        came_at = time.monotonic()
         answer = await self._on_thread(respond, question)
         assert answer is not None
+        OPERATOR_ANSWERS.labels(answer.status).observe(time.monotonic() - came_at)
         return answer
 
     async def _admit(self, scope: Scope, environment: str, caller: _Caller) -> HttpAnswer | None:

@@ -193,6 +193,7 @@ def _record(claimed: Claimed, report: Report, at: datetime) -> None:
     insert_attempt(
         NewAttempt(
             claimed.delivery_id,
+            Lane.OPERATOR,
             outcome,
             claimed.received_at,
             report.sent_at,

@@ -25,7 +25,7 @@ from messaging.relay.moves import move
 from messaging.relay.numbering import Outgoing, record_sending
 from messaging.relay.register import ControlPoint
 from messaging.relay.rows import NewAttempt, NewDelivery, insert_attempt
-from messaging.states import AttemptOutcome, DeliveryState
+from messaging.states import AttemptOutcome, DeliveryState, Lane
 from tenants.audit import bodies, ledger
 from tenants.audit.events import Event, Fact, stamp
 from tenants.clock import now
@@ -337,6 +337,7 @@ def _record_attempt(
     insert_attempt(
         NewAttempt(
             row.id,
+            Lane.LINK,
             outcome,
             row.message.received_at,
             row.sent_at or answered_at,

@@ -14,7 +14,9 @@ from uuid import UUID
 
 from django.db import connection
 
+from messaging import measures
 from messaging.models import Message
+from messaging.relay import log_lines
 from messaging.states import AttemptOutcome, Lane
 from tenants.ids import digest_of, new_id
 from tenants.scope import require_tenant
@@ -159,6 +161,7 @@ class NewInstruction:
 @dataclass(frozen=True, slots=True)
 class NewAttempt:
     delivery_id: UUID
+    lane: str
     outcome: AttemptOutcome
     received_at: datetime
     sent_at: datetime
@@ -171,12 +174,12 @@ class NewAttempt:
 
 def insert_message(new: NewMessage) -> UUID:
     """Stores a message and its bytes; returns its id."""
-    message_id = new_id()
+    message_id, tenant_id = new_id(), require_tenant()
     _execute(
         _MESSAGE,
         {
             "id": message_id,
-            "tenant": require_tenant(),
+            "tenant": tenant_id,
             "endpoint": new.endpoint_id,
             "origin": new.origin.value,
             "kind": new.kind,
@@ -190,6 +193,7 @@ def insert_message(new: NewMessage) -> UUID:
             "refusal_text": new.refusal_text,
         },
     )
+    log_lines.message_stored(tenant_id, message_id, new.kind, new.origin.value, new.refusal_code)
     return message_id
 
 
@@ -257,11 +261,12 @@ def insert_numbered(
 
 
 def insert_attempt(new: NewAttempt) -> None:
+    attempt_id, tenant_id = new_id(), require_tenant()
     _execute(
         _ATTEMPT,
         {
-            "id": new_id(),
-            "tenant": require_tenant(),
+            "id": attempt_id,
+            "tenant": tenant_id,
             "delivery": new.delivery_id,
             "outcome": new.outcome.value,
             "received_at": new.received_at,
@@ -272,6 +277,15 @@ def insert_attempt(new: NewAttempt) -> None:
             "detail": new.detail[:500],
             "answer_digest": new.answer_digest,
         },
+    )
+    log_lines.attempt_made(tenant_id, new.delivery_id, attempt_id, new.lane, new.outcome.value)
+    measures.attempted(
+        new.lane,
+        new.outcome.value,
+        received_at=new.received_at,
+        sent_at=new.sent_at,
+        answered_at=new.answered_at,
+        settled_at=new.settled_at,
     )
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from messaging import measures
 from messaging.domain.acknowledgements import ReceiptOfMessage, Result, ResultVerdict
 from messaging.domain.units import RefusalCode
 from messaging.models import Message
@@ -129,6 +130,7 @@ def _settle(
 ) -> Made:
     changes = {"settled_at": at, "outcome_code": code, "outcome_text": text}
     move(row.id, state, changes, NO_MORE)
+    measures.settled(row.lane, state.value, at=at, deadline=row.deadline)
     detail = {"code": code, "text": text, "received_at": row.message.received_at.isoformat()}
     ledger.record(Fact(event, at, row.message_id, row.id, detail=detail))
     return _next_in_queue(row, at)

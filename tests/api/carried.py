@@ -126,7 +126,9 @@ def _deliver(
     Delivery.objects.filter(id=new.id).update(state=state, attempts=1)
     moment = datetime.now(UTC)
     insert_attempt(
-        NewAttempt(new.id, AttemptOutcome.DELIVERED, moment, moment, moment, moment, status=200)
+        NewAttempt(
+            new.id, lane, AttemptOutcome.DELIVERED, moment, moment, moment, moment, status=200
+        )
     )
     ledger.record(Fact(Event.DELIVERED, moment, message_id, new.id))
 

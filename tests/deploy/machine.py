@@ -41,6 +41,7 @@ class Machine:
     compose: Compose
     folder: Path
     ports: dict[str, int]
+    metrics: dict[str, int]
     postgres: EmbeddedPostgres
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
@@ -178,6 +179,8 @@ class Machine:
             "HOME": "/nonexistent",
         }
         placed = {key: self._placed(name, value) for key, value in given.items()}
+        if "HOSTSVC_METRICS_LISTEN" in placed:
+            placed["HOSTSVC_METRICS_LISTEN"] = f"127.0.0.1:{self.metrics[name]}"
         return {**machine, **placed, **(self._as_administrator() if name == "postgres" else {})}
 
     def _as_administrator(self) -> dict[str, str]:
@@ -195,7 +198,9 @@ def prepare(compose: Compose, folder: Path) -> Machine:
     names = [*_OUR_PORTS, *_SERVERS]
     ports = dict(zip(names, free_ports(len(names)), strict=True))
     postgres = EmbeddedPostgres(folder / "postgres", port=ports["postgres"], durable=False)
-    machine = Machine(compose, folder, ports, postgres)
+    services = list(compose.services)
+    metrics = dict(zip(services, free_ports(len(services)), strict=True))
+    machine = Machine(compose, folder, ports, metrics, postgres)
     image.lay_out(machine.image)
     subprocess.run([sys.executable, "-m", "compileall", "-q", "."], cwd=machine.image, check=True)
     machine.secrets.mkdir(mode=0o700)

@@ -18,7 +18,7 @@ import yaml
 
 from hostsvc.embedded.postgres import SETTINGS
 from hostsvc.stack import parts
-from hostsvc.stack.layout import Layout
+from hostsvc.stack.layout import PORTS, Layout
 from tests.deploy import compose
 from tests.servers import ROOT
 
@@ -47,7 +47,7 @@ def test_a_misspelt_key_would_not_fit() -> None:
 
 def test_no_server_puts_a_headers_word_in_the_place_of_the_peers_address() -> None:
     """Else anybody could say that they are a proxy of ours."""
-    layout = Layout(Path("var"), dict.fromkeys(("web", "admin"), 1), "", "")
+    layout = Layout(Path("var"), dict.fromkeys(PORTS, 1), "", "")
     ours = [parts._web(layout, {}, name, "app").argv for name in ("web", "admin")]
     for argv in (*ours, *(COMPOSE.services[name]["command"] for name in ("web", "admin"))):
         assert "--no-proxy-headers" in argv
@@ -161,10 +161,7 @@ def _plain(node: Any) -> Any:
 
 
 def _developers_stack() -> dict[str, list[str]]:
-    ports = dict.fromkeys(
-        ("web", "admin", "edl", "inbound", "simulator_wa", "simulator_smp", "simulator_control"), 1
-    )
-    layout = Layout(Path("/var"), ports, "", "")
+    layout = Layout(Path("/var"), dict.fromkeys(PORTS, 1), "", "")
     children = [*parts.steps(layout, {}, None), *parts.services(layout, {})]
     return {c.name: list(c.argv) for c in children if c.name not in OF_THE_DEMONSTRATION}
 
