@@ -78,11 +78,15 @@ def hosts_are_named() -> Found:
 
 @in_production
 def master_key_is_random() -> Found:
-    """Under it lies every private key of every tenant."""
-    reason = weakness_of_key(settings.MASTER_KEY)
-    if reason:
-        hint = "Make one before the first start: head -c 32 /dev/urandom | base64"
-        yield _error("E013", f"HOSTSVC_MASTER_KEY {reason}", hint)
+    """Under it lies every private key of every tenant, and under those before it what has not been
+    sealed anew. A key provider of another kind has no key here.
+    """
+    keys = [("HOSTSVC_MASTER_KEY", settings.MASTER_KEY)] if settings.MASTER_KEY else []
+    keys += [("HOSTSVC_MASTER_KEY_PREVIOUS", key) for key in settings.MASTER_KEYS_PREVIOUS]
+    for name, key in keys:
+        if reason := weakness_of_key(key):
+            hint = "Make one before the first start: head -c 32 /dev/urandom | base64"
+            yield _error("E013", f"{name} {reason}", hint)
 
 
 @in_production

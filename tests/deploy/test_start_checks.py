@@ -86,6 +86,7 @@ def test_a_good_set_up_is_not_refused() -> None:
         ({"ALLOWED_HOSTS": ["api.example", "*.example"]}, "E012"),
         ({"ALLOWED_HOSTS": []}, "E012"),
         ({"MASTER_KEY": bytes(32)}, "E013"),
+        ({"MASTER_KEYS_PREVIOUS": [bytes(32)]}, "E013"),
         ({"DATABASES": database("db.example")}, "E016"),
         ({"DATABASES": database("10.0.0.1", sslmode="disable")}, "E016"),
         ({"DATABASES": database("db.example", sslmode="prefer")}, "E016"),
@@ -103,6 +104,10 @@ def test_a_weakness_is_refused_by_its_id_and_says_what_to_do(
     assert message.hint
     assert message.is_serious() is number.startswith("E")
     assert str(changes.get("SECRET_KEY", "no such text")) not in str(message)
+
+
+def test_a_key_provider_that_keeps_its_key_elsewhere_needs_none_here() -> None:
+    assert found(MASTER_KEY=b"", MASTER_KEYS_PREVIOUS=[]) == set()
 
 
 @pytest.mark.parametrize(
