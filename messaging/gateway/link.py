@@ -185,11 +185,16 @@ class LinkConnection:
             self.close(NOT_READING)
 
     async def _listen(self) -> None:
+        """Nothing more is taken of what came once the link is closed: it could not be answered."""
         for event in self._session.events():
             await self._on(event)
+            if self._writer.is_closing():
+                return
         if self._session.state is State.READY:
             for event in self._session.events():
                 await self._on(event)
+                if self._writer.is_closing():
+                    return
 
     async def _on(self, event: ev.Event) -> None:
         match event:

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import itertools
 import json
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import DatabaseError, connections
 
 from messaging.domain.acknowledgements import FreeText
 from messaging.models import GatewayProcess, Link, LinkWatch
@@ -25,6 +26,7 @@ from tenants.audit.models import Entry
 from tenants.clock import now
 from tenants.models import Endpoint
 from tenants.scope import in_tenant, tenant_scope
+from tenants.stalling import end_stalled_transactions
 from tests.people import Person
 from tests.relay.conftest import OpenLink
 
@@ -215,3 +217,34 @@ def test_a_silent_gateway_lapses_in_time_with_a_look_every_second() -> None:
     lapsed = suspected + max(looks, presence.SUSPECTED_FOR.total_seconds())
     assert presence.SUSPECTED_FOR.total_seconds() < looks
     assert lapsed < presence.LAPSES_WITHIN.total_seconds()
+
+
+def test_a_process_that_stands_still_with_the_links_row_keeps_nobody_from_it(
+    alice: Person,
+) -> None:
+    """It stands still for as long as the other takes to open the link."""
+    number = gateway()
+    connect(alice, number)
+    has_it, is_open = threading.Event(), threading.Event()
+    before = dict(connections.settings["default"]["OPTIONS"])
+    end_stalled_transactions(0.5)
+
+    def stand_still() -> None:
+        try:
+            with tenant_scope(alice.tenant_id):
+                list(Link.objects.select_for_update())
+                has_it.set()
+                assert is_open.wait(30)
+        finally:
+            connections.close_all()
+
+    try:
+        with ThreadPoolExecutor(1) as threads:
+            frozen = threads.submit(stand_still)
+            assert has_it.wait(30)
+            connect(alice, number)
+            is_open.set()
+            with pytest.raises(DatabaseError):
+                frozen.result()
+    finally:
+        connections.settings["default"]["OPTIONS"] = before
