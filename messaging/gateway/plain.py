@@ -126,8 +126,13 @@ def _is_named(control_point: ControlPoint, first: bytes) -> bool:
 
 
 def _is_within(host: str, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
-    """An IPv4 peer of a listener that takes both is seen in IPv6's clothes."""
-    address: IPv4Address | IPv6Address = ip_address(host)
+    """An IPv4 peer of a listener that takes both is seen in IPv6's clothes. One that went away
+    before it could be asked has no address.
+    """
+    try:
+        address: IPv4Address | IPv6Address = ip_address(host)
+    except ValueError:
+        return False
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
     return any(address.version == one.version and address in one for one in networks)

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -24,6 +23,7 @@ from messaging.gateway.guard import LinkGuard
 from messaging.gateway.heart import Heart
 from messaging.gateway.identity import Caller, identify
 from messaging.gateway.link import HELLO_WITHIN, Gateway, LinkConnection
+from messaging.gateway.room import Room
 from messaging.protocols.base import UnknownProfile
 from messaging.relay.codecs import legacy_codec
 from messaging.relay.rows import Numbered
@@ -34,20 +34,6 @@ from tenants.ids import digest_of
 
 THREADS = 16
 WAKERS = 4
-UNKNOWN_LIMIT = 2_000
-"""Connections that have not yet said a HELLO that was taken; more are closed as they come."""
-
-UNKNOWN_LIMIT_EACH = 20
-"""The same, of one certificate: nobody's connections may keep others from theirs."""
-
-PLAIN_LIMIT_EACH = 200
-"""The same, of one address without TLS: a tunnel's end may stand for many control points."""
-
-STRANGERS_LIMIT = 200
-"""The same, of certificates that are nobody's, revoked or out of their time: strangers keep each
-other out, and no control point.
-"""
-
 BACKLOG = 1024
 LOOK_EVERY = 0.5
 NOT_BEATING = "this gateway has lost sight of the database"
@@ -72,8 +58,7 @@ class GatewayServer:
         self._guard = LinkGuard()
         self._holding: dict[UUID, LinkConnection] = {}
         self._all: dict[LinkConnection, asyncio.Task[None] | None] = {}
-        self._greeting: Counter[bytes] = Counter()
-        self._strangers = 0
+        self._room = Room()
 
     async def run(self) -> None:
         """Listens; returns after SIGTERM or SIGINT, with every link closed."""
@@ -127,11 +112,11 @@ class GatewayServer:
         if not self._heart.is_beating:
             writer.transport.abort()
             return
-        if (reason := self._no_room_for(caller)) is not None:
+        if (reason := self._room.refusal_of(caller)) is not None:
             writer.transport.abort()
             caller.note_refusal(reason)
             return
-        self._greeting[caller.key] += 1
+        self._room.enter(caller)
         is_ready = False
         try:
             if caller.is_plain:
@@ -144,14 +129,20 @@ class GatewayServer:
             writer.transport.abort()
         finally:
             if not is_ready:
-                self._greeted(caller)
+                self._room.leave(caller)
 
     async def _serve_plain(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, caller: Caller
     ) -> bool:
         tunnel = await self._run(plain.tunnel_of, caller.host)
+        is_stranger = not tunnel.control_points
+        if is_stranger and not self._room.bears_strangers:
+            writer.transport.abort()
+            caller.note_refusal("too many connections from nobody's addresses")
+            return False
         try:
-            first = await asyncio.wait_for(plain.first_words(reader, tunnel), HELLO_WITHIN)
+            with self._room.stranger(is_stranger):
+                first = await asyncio.wait_for(plain.first_words(reader, tunnel), HELLO_WITHIN)
         except TimeoutError:
             writer.transport.abort()
             plain.caller_of(b"", tunnel, caller.address).note_refusal("no HELLO in time")
@@ -177,7 +168,7 @@ class GatewayServer:
                 _log.error("connection not taken: its endpoint's profile", error=str(error))
                 writer.transport.abort()
                 return False
-        elif self._strangers < STRANGERS_LIMIT:
+        elif self._room.bears_strangers:
             profile = legacy_codec({}).profile
         else:
             writer.transport.abort()
@@ -186,29 +177,12 @@ class GatewayServer:
         is_stranger = caller.control_point is None
         link = LinkConnection(self._gateway, reader, writer, caller, profile, first)
         self._all[link] = asyncio.current_task()
-        self._strangers += is_stranger
         try:
-            await self._guard.serve(link, caller)
+            with self._room.stranger(is_stranger):
+                await self._guard.serve(link, caller)
         finally:
-            self._strangers -= is_stranger
             del self._all[link]
         return link.endpoint_id is not None
-
-    def _no_room_for(self, caller: Caller) -> str | None:
-        """Told before anything is looked up, so that a flood costs the database nothing."""
-        if self._greeting.total() >= UNKNOWN_LIMIT:
-            return "too many connections without HELLO"
-        if caller.is_plain and self._greeting[caller.key] >= PLAIN_LIMIT_EACH:
-            return "too many connections without HELLO from one address"
-        if not caller.is_plain and self._greeting[caller.key] >= UNKNOWN_LIMIT_EACH:
-            return "too many connections without HELLO under one certificate"
-        return None
-
-    def _greeted(self, caller: Caller) -> None:
-        """One connection less that has not got ready."""
-        self._greeting[caller.key] -= 1
-        if not self._greeting[caller.key]:
-            del self._greeting[caller.key]
 
     async def _run(self, work: Callable[..., T], *details: Any) -> T:
         loop = asyncio.get_running_loop()
@@ -233,7 +207,7 @@ class GatewayServer:
         """A link got ready: the one before it goes, here or at another gateway."""
         endpoint_id = link.endpoint_id
         assert endpoint_id is not None
-        self._greeted(link.caller)
+        self._room.leave(link.caller)
         before = self._holding.get(endpoint_id)
         self._holding[endpoint_id] = link
         if before is not None:
