@@ -33,6 +33,7 @@ _KNOWN_KEYS = frozenset(
 _ENCRYPTED = frozenset({"require", "verify-ca", "verify-full"})
 _READABLE_BY_OTHERS = stat.S_IROTH
 _ENTERED_BY_OTHERS = stat.S_IXOTH
+_MOST_OF_A_TUNNEL = 2**16
 _WRITABLE = stat.S_IWGRP | stat.S_IWOTH
 
 Found = Iterator[checks.CheckMessage]
@@ -139,6 +140,21 @@ def broker_is_reached_by_tls_and_asks_for_a_password() -> Found:
             " only yours leads to it."
         )
         yield _error("E018", f"Redis at {host} is reached without TLS", hint)
+
+
+@in_production
+def plain_links_come_out_of_tunnels() -> Found:
+    """Where control points may connect without TLS."""
+    if settings.EDL_PLAIN_LISTEN is None:
+        return
+    if not settings.EDL_TUNNELS:
+        hint = "Name each tenant's in HOSTSVC_EDL_TUNNELS, or leave HOSTSVC_EDL_PLAIN_LISTEN out."
+        yield _error("E019", "EDL without TLS is listened for, and nobody has a tunnel", hint)
+    for participant, network in settings.EDL_TUNNELS:
+        if network.is_global or network.num_addresses > _MOST_OF_A_TUNNEL:
+            text = f"{network}, from which {participant} may connect without TLS, is no tunnel"
+            hint = "Name the private network, of /16 (IPv6: /112) at most, that it leads to."
+            yield _error("E020", text, hint)
 
 
 def weakness_of_key(key: bytes) -> str:

@@ -65,6 +65,23 @@ class Environment:
         except ValueError as error:
             raise ImproperlyConfigured(f"{name}: {error}") from None
 
+    def owned_networks(self, name: str) -> tuple[tuple[str, IPv4Network | IPv6Network], ...]:
+        """`OWNER=NETWORK`, with commas. No address may be in networks of two owners."""
+        found: list[tuple[str, IPv4Network | IPv6Network]] = []
+        for part in self.names(name, ""):
+            owner, equals, text = part.rpartition("=")
+            if not equals or not owner.strip():
+                raise ImproperlyConfigured(f"{name}: {part!r} must be OWNER=NETWORK")
+            try:
+                network = ip_network(text.strip())
+            except ValueError as error:
+                raise ImproperlyConfigured(f"{name}: {error}") from None
+            for other, theirs in found:
+                if other != owner.strip() and network.overlaps(theirs):
+                    raise ImproperlyConfigured(f"{name}: {network} and {theirs} overlap")
+            found.append((owner.strip(), network))
+        return tuple(found)
+
     def path(self, name: str, default: Path) -> Path:
         return BASE_DIR / self.text(name, str(default))
 

@@ -64,6 +64,14 @@ PLAIN_SERVERS = _env.names("HOSTSVC_PLAIN_SERVERS", "")
 WEB_LISTEN = _env.address("HOSTSVC_WEB_LISTEN", "127.0.0.1:8000")
 ADMIN_LISTEN = _env.address("HOSTSVC_ADMIN_LISTEN", "127.0.0.1:8001")
 EDL_LISTEN = _env.address("HOSTSVC_EDL_LISTEN", "127.0.0.1:8100")
+# For control points without TLS, and whose tunnel each network is that they may come from: see
+# docs/security.md. Without an address, there is no such listener.
+EDL_PLAIN_LISTEN = (
+    _env.address("HOSTSVC_EDL_PLAIN_LISTEN", "")
+    if _env.text("HOSTSVC_EDL_PLAIN_LISTEN", "")
+    else None
+)
+EDL_TUNNELS = _env.owned_networks("HOSTSVC_EDL_TUNNELS")
 INBOUND_LISTEN = _env.address("HOSTSVC_INBOUND_LISTEN", "127.0.0.1:8443")
 # Figures for Prometheus, of this process; nowhere where it is not set.
 METRICS_LISTEN = _env.address_or_none("HOSTSVC_METRICS_LISTEN")
@@ -222,6 +230,11 @@ CELERY_TASK_ROUTES = {
 }
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "messaging.tasks.sweep", "schedule": 1.0, "options": {"expires": 1.0}},
+    "watch links": {
+        "task": "messaging.tasks.watch_links",
+        "schedule": 1.0,
+        "options": {"expires": 1.0},
+    },
     "look after certificates": {
         "task": "messaging.tasks.look_after_certificates",
         "schedule": 5.0,

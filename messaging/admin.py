@@ -22,16 +22,27 @@ from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import action
 
-from messaging.models import Attempt, Delivery, Due, Message
+from messaging.lamps import Lamp, lamp_of, since_of, with_links
+from messaging.models import Attempt, Delivery, Due, Link, Message
 from messaging.probing.run import NoSuchEndpoint, TestUnderWay, last_report, run
+from messaging.relay.register import LEGACY_PROTOCOL
 from tenants import asking, directory
 from tenants.admin import EndpointAdmin
 from tenants.audit import viewing
 from tenants.audit.models import Entry
 from tenants.models import ConnectionTest, Endpoint
-from tenants.staff import TENANT_FILTER, CarriedAdmin, WithinFilter, moment, table, written
+from tenants.staff import (
+    TENANT_FILTER,
+    CarriedAdmin,
+    ReadOnlyAdmin,
+    WithinFilter,
+    moment,
+    table,
+    written,
+)
 
 _SPOTS = {"green": "#16a34a", "yellow": "#ca8a04", "red": "#dc2626", "grey": "#9ca3af"}
+_LAMPS = {Lamp.UP: "green", Lamp.DOWN: "red", Lamp.NEVER: "grey"}
 SHOWN = 200
 """Rows of a table within a page."""
 BODY_SHOWN = 65_536
@@ -228,6 +239,47 @@ class AttemptAdmin(CarriedAdmin):
         return _link("delivery", row.delivery_id)
 
 
+class LampFilter(DropdownFilter):  # type: ignore[misc]
+    title = "lamp"
+    parameter_name = "lamp"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("up", "up"), ("down", "down")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Link]) -> QuerySet[Link]:
+        if self.value() not in {"up", "down"}:
+            return queryset
+        return queryset.filter(gateway__isnull=self.value() == "down")
+
+
+@admin.register(Link)
+class LinkAdmin(ReadOnlyAdmin):
+    """Control points that have connected, with their lamps; of those that never have, the
+    endpoint's own row tells.
+    """
+
+    list_display = (
+        *("lamp", "tenant", "endpoint", "since", "alarmed", "address"),
+        *("last_taken", "last_given"),
+    )
+    list_filter = (TENANT_FILTER, LampFilter)
+    list_select_related = ("tenant", "endpoint")
+    ordering = ("tenant_id", "id")
+    up, down, alarmed = moment("up_at"), moment("down_at"), moment("alarmed_at")
+    fields = (
+        *("tenant", "endpoint", "lamp", "since", "up", "down", "alarmed", "address"),
+        *("last_taken", "last_given", "epoch"),
+    )
+
+    @admin.display(description="lamp")
+    def lamp(self, row: Link) -> SafeString:
+        return _lamp(row)
+
+    @admin.display(description="since")
+    def since(self, row: Link) -> str:
+        return written(since_of(row))
+
+
 def written_out(content: bytes) -> list[tuple[str, object]]:
     """As text where it is text, and in hexadecimal, sixteen bytes a line; no more than a page
     bears.
@@ -264,7 +316,16 @@ class TestedEndpointAdmin(EndpointAdmin):
     """The register's page, with a test of the connection, which the register knows nothing of."""
 
     __test__ = False
+    list_display = (*EndpointAdmin.list_display, "lamp")
     actions_detail = ("to_connection_test",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Endpoint]:
+        return with_links(super().get_queryset(request))
+
+    @admin.display(description="link")
+    def lamp(self, row: Endpoint) -> SafeString | str:
+        """Of a control point."""
+        return _lamp(row) if row.protocol == LEGACY_PROTOCOL else ""
 
     @action(description="Connection test", url_path="to-connection-test")  # type: ignore[untyped-decorator]
     def to_connection_test(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -319,6 +380,15 @@ def _report_table(test: ConnectionTest | None) -> SafeString:
 def _spot(colour: str) -> SafeString:
     """Told in words too: not everybody sees the colour."""
     return format_html('<span style="color: {}">&#9679;</span> {}', _SPOTS[colour], colour)
+
+
+def _lamp(row: Endpoint | Link) -> SafeString:
+    """Told in words too, as above."""
+    lamp, since = lamp_of(row), since_of(row)
+    text = lamp.label if since is None else f"{lamp.label} since {since:%Y-%m-%d %H:%M:%S}"
+    return format_html(
+        '<span style="color: {}">&#9679;</span> {}', _SPOTS[_LAMPS[lamp]], text.lower()
+    )
 
 
 def _more(step: dict[str, Any]) -> SafeString | str:

@@ -238,6 +238,9 @@ class Link(TenantRow):
     last_given = models.IntegerField(default=0)
     up_at = models.DateTimeField(null=True)
     down_at = models.DateTimeField(null=True)
+    alarmed_at = models.DateTimeField(
+        null=True, help_text="When its loss was alarmed; null once it is back."
+    )
 
     class Meta:
         constraints = [
@@ -251,3 +254,45 @@ class Link(TenantRow):
 
     def __str__(self) -> str:
         return f"epoch {self.epoch}"
+
+
+class LinkWatch(models.Model):
+    """Which gateway holds a link, or when the loss of one is to be alarmed. Belongs to no tenant,
+    so that one look serves all, and tells nothing of any.
+    """
+
+    endpoint_id = models.UUIDField(primary_key=True)
+    tenant_id = models.UUIDField()
+    owner = models.BigIntegerField(null=True, help_text="The gateway's number.")
+    due_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["due_at"], condition=Q(due_at__isnull=False), name="link_watch_by_time"
+            ),
+            models.Index(
+                fields=["owner"], condition=Q(owner__isnull=False), name="link_watch_by_owner"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.endpoint_id} at {self.due_at}"
+
+
+class GatewayProcess(models.Model):
+    """A gateway, and when it last said that it lives. One that is silent for too long has lapsed:
+    the links it held count as down, whatever it still believes.
+    """
+
+    number = models.BigIntegerField(primary_key=True)
+    seen_at = models.DateTimeField()
+    suspected_at = models.DateTimeField(
+        null=True,
+        help_text="When a look first missed it, so that a database that stood still is "
+        "not taken for a dead gateway.",
+    )
+    lapsed_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"gateway {self.number}"

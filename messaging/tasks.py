@@ -9,7 +9,7 @@ from django.db import connection
 from structlog.contextvars import bound_contextvars
 
 from messaging.relay import deliver as delivering
-from messaging.relay import due
+from messaging.relay import due, supervision
 from messaging.relay.wake import wake_worker
 from tenants.clock import now
 from tenants.keys import housekeeping
@@ -31,6 +31,12 @@ def sweep() -> None:
     """
     for overdue in reconnecting(lambda: due.pick(SWEEP_LIMIT)):
         wake_worker(overdue.tenant_id, overdue.delivery_id)
+
+
+@shared_task(name="messaging.tasks.watch_links", queue="housekeeping")
+def watch_links() -> None:
+    """Lapses gateways that are silent, and alarms links that were lost."""
+    supervision.attend()
 
 
 @shared_task(name="messaging.tasks.keep_partitions_ahead")

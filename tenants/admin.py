@@ -143,7 +143,10 @@ class EndpointAdmin(WalledAdmin):
         *("tenant", "name", "protocol", "transport", "environment", "address", "peer"),
         *("state", "settings"),
     )
-    list_display = ("name", "tenant", "protocol", "environment", "address", "state")
+    list_display: tuple[str, ...] = (
+        *("name", "tenant", "protocol", "environment", "address"),
+        "state",
+    )
     list_filter = (TENANT_FILTER, "protocol", "environment", "state")
     list_select_related = ("tenant",)
     search_fields = ("name", "address")

@@ -29,7 +29,7 @@ _log = structlog.get_logger(__name__)
 
 
 class TlsListener:
-    """Makes a protocol for each connection whose handshake holds.
+    """Makes a protocol for each connection whose handshake holds; without a context, for each.
 
     `close` and `wait_closed` are those of an asyncio server. A peer that goes away during its
     handshake was not refused, and is not told of.
@@ -37,7 +37,7 @@ class TlsListener:
 
     def __init__(
         self,
-        context: ssl.SSLContext,
+        context: ssl.SSLContext | None,
         factory: Callable[[], asyncio.BaseProtocol],
         on_refused: OnRefused,
         handshake_seconds: float = HANDSHAKE_SECONDS,
@@ -105,7 +105,7 @@ class TlsListener:
                 self._factory,
                 connection,
                 ssl=self._context,
-                ssl_handshake_timeout=self._handshake_seconds,
+                ssl_handshake_timeout=self._handshake_seconds if self._context else None,
             )
         except ssl.SSLError as error:
             if not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):

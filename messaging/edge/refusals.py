@@ -41,10 +41,13 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Noted:
-    """`fingerprint` is that of the certificate shown; empty where none was."""
+    """`fingerprint` is that of the certificate shown; empty where none was, and then `tenant_id`
+    may be known otherwise.
+    """
 
     fingerprint: bytes
     fact: Fact
+    tenant_id: UUID | None = None
 
 
 class Refusals:
@@ -57,7 +60,15 @@ class Refusals:
         self._thread: threading.Thread | None = None
         self._is_closing = False
 
-    def note(self, reason: str, address: str, fingerprint: bytes = b"", **detail: object) -> None:
+    def note(
+        self,
+        reason: str,
+        address: str,
+        fingerprint: bytes = b"",
+        tenant_id: UUID | None = None,
+        /,
+        **detail: object,
+    ) -> None:
         """Returns at once; never raises."""
         REFUSED_AT_THE_EDGE.inc()
         told = {"reason": reason, "address": address, **detail}
@@ -65,7 +76,7 @@ class Refusals:
         with self._lock:
             has_room = len(self._waiting) < MOST_WAITING
             if has_room:
-                self._waiting.append(_Noted(fingerprint, fact))
+                self._waiting.append(_Noted(fingerprint, fact, tenant_id))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="refusals", daemon=True)
                 self._thread.start()
@@ -135,7 +146,8 @@ def _by_chain(batch: list[_Noted]) -> dict[UUID, list[_Noted]]:
     owners = reconnecting(lambda: directory.find_tenants(kind, shown)) if shown else {}
     chains: dict[UUID, list[_Noted]] = {}
     for noted in batch:
-        chains.setdefault(owners.get(noted.fingerprint, HOUSE), []).append(noted)
+        whose = noted.tenant_id or owners.get(noted.fingerprint, HOUSE)
+        chains.setdefault(whose, []).append(noted)
     return chains
 
 

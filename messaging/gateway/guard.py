@@ -1,5 +1,6 @@
-"""Closes the links of a certificate that is in force no more: revoked, expired, or gone. Every
-gateway does this for the links it holds, within a second of the change.
+"""Closes the links of a certificate that is in force no more: revoked, expired, or gone; and plain
+ones that their endpoint's settings no longer allow. Every gateway does this for the links it holds,
+within a second of the change.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from messaging.gateway import plain
 from messaging.gateway.identity import Caller
 from tenants import certificates
 from tenants.changes import HOUSE
@@ -21,6 +23,7 @@ from tenants.keys.reaction import Reaction
 from tenants.scope import in_tenant
 
 REASON = "its certificate is revoked or out of its time"
+PLAIN_REASON = "it may not connect without TLS from there any more"
 
 
 class Guarded(Protocol):
@@ -35,7 +38,7 @@ class LinkGuard:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._links: dict[UUID, dict[Guarded, bytes]] = {}
+        self._links: dict[UUID, dict[Guarded, Caller]] = {}
         self._timers: dict[Guarded, asyncio.TimerHandle] = {}
         self._reaction = Reaction("link guard", self._look_at)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -46,13 +49,13 @@ class LinkGuard:
 
         Any other is looked at once more at the start: it may have been revoked since.
         """
-        tenant_id, fingerprint = caller.tenant_id, caller.fingerprint
+        tenant_id = caller.tenant_id
         if tenant_id is None or caller.control_point is None:
             await link.serve()
             return
         self._loop = asyncio.get_running_loop()
         with self._lock:
-            self._links.setdefault(tenant_id, {})[link] = fingerprint
+            self._links.setdefault(tenant_id, {})[link] = caller
         self._reaction.start()
         self._reaction.look_at(tenant_id)
         try:
@@ -78,14 +81,22 @@ class LinkGuard:
             if who is None or who == tenant_id:
                 self._look_at_links(tenant_id, links)
 
-    def _look_at_links(self, tenant_id: UUID, links: dict[Guarded, bytes]) -> None:
+    def _look_at_links(self, tenant_id: UUID, links: dict[Guarded, Caller]) -> None:
         purpose = CertificatePurpose.CONTROL_POINT
-        ends = in_tenant(tenant_id, lambda: certificates.still_verify(purpose, set(links.values())))
-        for link, fingerprint in links.items():
-            if fingerprint in ends:
-                self._on_loop(self._time, link, tenant_id, ends[fingerprint])
+        shown = {caller.fingerprint for caller in links.values() if not caller.is_plain}
+        ends = in_tenant(tenant_id, lambda: certificates.still_verify(purpose, shown))
+        for link, caller in links.items():
+            if caller.is_plain:
+                self._look_at_plain(tenant_id, link, caller)
+            elif caller.fingerprint in ends:
+                self._on_loop(self._time, link, tenant_id, ends[caller.fingerprint])
             else:
                 self._on_loop(link.close, REASON)
+
+    def _look_at_plain(self, tenant_id: UUID, link: Guarded, caller: Caller) -> None:
+        assert caller.control_point is not None
+        if not plain.still_allowed(tenant_id, caller.control_point.endpoint_id, caller.host):
+            self._on_loop(link.close, PLAIN_REASON)
 
     def _time(self, link: Guarded, tenant_id: UUID, not_after: datetime) -> None:
         """Looks again when the certificate ends."""

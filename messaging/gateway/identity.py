@@ -14,7 +14,8 @@ from tenants.scope import in_tenant, reconnecting
 @dataclass(frozen=True, slots=True)
 class Caller:
     """`tenant_id` and `control_point` are None for a certificate that is nobody's, revoked, or out
-    of its time.
+    of its time. One without TLS has no fingerprint: it is known by its address, and has a tenant
+    where that is in a tenant's tunnel.
     """
 
     fingerprint: bytes
@@ -22,11 +23,32 @@ class Caller:
     tenant_id: UUID | None = None
     control_point: ControlPoint | None = None
 
+    @property
+    def is_plain(self) -> bool:
+        return not self.fingerprint
+
+    @property
+    def key(self) -> bytes:
+        """What its connections are counted by."""
+        return self.fingerprint or b"plain " + self.host.encode()
+
+    @property
+    def host(self) -> str:
+        return self.address.rpartition(":")[0]
+
+    @property
+    def refusal(self) -> str:
+        """What it is told that names a control point which is not its own."""
+        if self.is_plain:
+            return "not a control point that may connect so"
+        return "not the control point of this certificate"
+
     def note_refusal(self, reason: str, claimed: str = "") -> None:
-        """One entry: in the tenant's chain where the certificate is a tenant's, else in the
-        house's.
+        """One entry: in the tenant's chain where the certificate, or the tunnel, is a tenant's,
+        else in the house's.
         """
-        refusals.note(reason, self.address, self.fingerprint, claimed=claimed)
+        tenant_id = self.tenant_id if self.is_plain else None
+        refusals.note(reason, self.address, self.fingerprint, tenant_id, claimed=claimed)
 
 
 def identify(fingerprint: bytes, address: str) -> Caller:

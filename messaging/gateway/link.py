@@ -48,20 +48,28 @@ GO_BACK_LIMIT = 300
 """Refusals for a gap in a row, with nothing taken between: three windows full."""
 
 READ_BYTES = 64 * 1024
+UNREAD_LIMIT = 64 * 1024
+"""Bytes that wait for a control point when no more is read from it, until they have left."""
+
+UNREAD_WITHIN = 30.0
+"""Seconds for that."""
+
 UNWRITTEN_LIMIT = 1024 * 1024
 """Bytes that may wait for a control point that does not read, before its link is closed."""
+
+NOT_READING = "the control point does not read"
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """What all links of a process share. `up` and `down` tell it which link holds a control point
-    now. `wakers` are threads of their own, for a broker that does not answer must not keep
-    `threads` from taking messages.
+    """What all links of a process share. `owner` is its number at present; `up` and `down` tell it
+    which link holds a control point now. `wakers` are threads of their own, for a broker that does
+    not answer must not keep `threads` from taking messages.
     """
 
-    owner: int
+    owner: Callable[[], int]
     threads: Executor
     wakers: Executor
     up: Callable[[LinkConnection], None]
@@ -78,7 +86,10 @@ class LinkConnection:
         writer: asyncio.StreamWriter,
         caller: Caller,
         profile: EdlProfile,
+        first: bytes = b"",
     ) -> None:
+        """`first` is what was read of it already."""
+        self._first = first
         self._gateway = gateway
         self._reader = reader
         self._writer = writer
@@ -108,9 +119,8 @@ class LinkConnection:
         return self._hold.epoch if self._hold else 0
 
     @property
-    def fingerprint(self) -> bytes:
-        """Of the certificate it shows."""
-        return self._caller.fingerprint
+    def caller(self) -> Caller:
+        return self._caller
 
     def wake(self) -> None:
         """Something may wait for this link."""
@@ -150,6 +160,10 @@ class LinkConnection:
 
     async def _read(self) -> bytes | None:
         """Bytes, b"" at the end of the stream, or None when it is time for a tick."""
+        if self._first:
+            first, self._first = self._first, b""
+            return first
+        await self._until_read()
         seconds = self._session.next_tick(now())
         if self._hold is None:
             seconds = min(seconds, max(self._greeting_ends - time.monotonic(), 0.0))
@@ -162,12 +176,28 @@ class LinkConnection:
                 return b""
             return None
 
+    async def _until_read(self) -> None:
+        """A control point that does not read its answers is not read from: it is TCP that slows it
+        down. For a while: then it is gone, for all one can tell.
+        """
+        if self._writer.transport.get_write_buffer_size() <= UNREAD_LIMIT:
+            return
+        try:
+            await asyncio.wait_for(self._writer.drain(), UNREAD_WITHIN)
+        except TimeoutError:
+            self.close(NOT_READING)
+
     async def _listen(self) -> None:
+        """Nothing more is taken of what came once the link is closed: it could not be answered."""
         for event in self._session.events():
             await self._on(event)
+            if self._writer.is_closing():
+                return
         if self._session.state is State.READY:
             for event in self._session.events():
                 await self._on(event)
+                if self._writer.is_closing():
+                    return
 
     async def _on(self, event: ev.Event) -> None:
         match event:
@@ -191,7 +221,7 @@ class LinkConnection:
     async def _on_hello(self, event: ev.Hello) -> None:
         control_point = self._caller.control_point
         if control_point is None or control_point.name != event.control_point:
-            text = "not the control point of this certificate"
+            text = self._caller.refusal
             self._caller.note_refusal(text, event.control_point)
             self._write(self._session.refuse_hello(RefusalCode.MALFORMED, text, now()))
             self._reason = text
@@ -202,7 +232,7 @@ class LinkConnection:
             links.open_link,
             self._caller.tenant_id,
             control_point,
-            self._gateway.owner,
+            self._gateway.owner(),
             self._caller.address,
             event.last_taken,
         )
@@ -378,7 +408,7 @@ class LinkConnection:
             return
         self._writer.write(content)
         if self._writer.transport.get_write_buffer_size() > UNWRITTEN_LIMIT:
-            self.close("the control point does not read")
+            self.close(NOT_READING)
 
     def _wake_others(self, deliveries: tuple[NewDelivery, ...]) -> None:
         if deliveries:

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
@@ -16,12 +18,13 @@ from django.db import Error as DatabaseError
 
 from messaging.edge import refusals
 from messaging.edge.listener import TlsListener
-from messaging.gateway import wakeups
+from messaging.gateway import plain, wakeups
 from messaging.gateway.guard import LinkGuard
+from messaging.gateway.heart import Heart
 from messaging.gateway.identity import Caller, identify
-from messaging.gateway.link import Gateway, LinkConnection
+from messaging.gateway.link import HELLO_WITHIN, Gateway, LinkConnection
+from messaging.gateway.room import Room
 from messaging.protocols.base import UnknownProfile
-from messaging.relay import ownership
 from messaging.relay.codecs import legacy_codec
 from messaging.relay.rows import Numbered
 from messaging.relay.wake import wake_link
@@ -31,19 +34,12 @@ from tenants.ids import digest_of
 
 THREADS = 16
 WAKERS = 4
-UNKNOWN_LIMIT = 2_000
-"""Connections that have not yet said a HELLO that was taken; more are closed as they come."""
-
-UNKNOWN_LIMIT_EACH = 20
-"""The same, of one certificate: nobody's connections may keep others from theirs."""
-
-STRANGERS_LIMIT = 200
-"""The same, of certificates that are nobody's, revoked or out of their time: strangers keep each
-other out, and no control point.
-"""
-
 BACKLOG = 1024
+LOOK_EVERY = 0.5
+NOT_BEATING = "this gateway has lost sight of the database"
 READER_LIMIT = 64 * 1024
+
+T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
 
@@ -53,41 +49,54 @@ class GatewayServer:
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="gateway")
-        self._owner = ownership.owner()
+        self._heart = Heart(self._on_lapsed)
         self._wakers = ThreadPoolExecutor(WAKERS, thread_name_prefix="waker")
-        self._gateway = Gateway(self._owner, self._threads, self._wakers, self._up, self._down)
+        self._gateway = Gateway(
+            lambda: self._heart.number, self._threads, self._wakers, self._up, self._down
+        )
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._guard = LinkGuard()
         self._holding: dict[UUID, LinkConnection] = {}
         self._all: dict[LinkConnection, asyncio.Task[None] | None] = {}
-        self._greeting: Counter[bytes] = Counter()
-        self._strangers = 0
+        self._room = Room()
 
     async def run(self) -> None:
         """Listens; returns after SIGTERM or SIGINT, with every link closed."""
         stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
+        loop = self._loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        host, port = settings.EDL_LISTEN
-        context = tls.server_context(
-            settings.TLS_CERTIFICATE, settings.TLS_KEY, settings.EDL_CLIENT_CA.read_text()
-        )
-        server = TlsListener(context, self._protocol, refusals.note)
-        server.listen(host, port, BACKLOG)
+        await loop.run_in_executor(self._threads, self._heart.start)
+        servers = list(self._listeners())
         helpers = [
             asyncio.create_task(wakeups.listen(self._on_word)),
             asyncio.create_task(wakeups.look(self._threads, self._on_tenant)),
+            asyncio.create_task(self._watch_heart()),
         ]
-        _log.info("gateway listens", host=host, port=port)
         await stop.wait()
-        server.close()
-        await self._close_all()
-        await server.wait_closed()
+        for server in servers:
+            server.close()
+        await self._close_all("the gateway is stopping")
+        for server in servers:
+            await server.wait_closed()
         for helper in helpers:
             helper.cancel()
+        await loop.run_in_executor(self._threads, self._heart.stop)
         await loop.run_in_executor(self._threads, refusals.close)
         self._threads.shutdown(wait=True)
         self._wakers.shutdown(wait=False, cancel_futures=True)
+
+    def _listeners(self) -> Iterator[TlsListener]:
+        """One for TLS, and one for plain TCP where an address is set for it."""
+        context = tls.server_context(
+            settings.TLS_CERTIFICATE, settings.TLS_KEY, settings.EDL_CLIENT_CA.read_text()
+        )
+        for address, spoken in ((settings.EDL_LISTEN, context), (settings.EDL_PLAIN_LISTEN, None)):
+            if address is not None:
+                server = TlsListener(spoken, self._protocol, refusals.note)
+                server.listen(*address, BACKLOG)
+                _log.info("gateway listens", host=address[0], port=address[1], tls=bool(spoken))
+                yield server
 
     def _protocol(self) -> asyncio.StreamReaderProtocol:
         loop = asyncio.get_running_loop()
@@ -95,28 +104,61 @@ class GatewayServer:
         return asyncio.StreamReaderProtocol(reader, self._accept, loop)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        certificate = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
-        fingerprint = digest_of(certificate or b"")
+        spoken = writer.get_extra_info("ssl_object")
+        certificate = spoken.getpeercert(binary_form=True) if spoken is not None else None
+        fingerprint = digest_of(certificate or b"") if spoken is not None else b""
         host, port, *_ = writer.get_extra_info("peername") or ("unknown", 0)
-        address = f"{host}:{port}"
-        if (reason := self._no_room_for(fingerprint)) is not None:
+        caller = Caller(fingerprint, f"{host}:{port}")
+        if not self._heart.is_beating:
             writer.transport.abort()
-            refusals.note(reason, address, fingerprint)
             return
-        self._greeting[fingerprint] += 1
+        if (reason := self._room.refusal_of(caller)) is not None:
+            writer.transport.abort()
+            caller.note_refusal(reason)
+            return
+        self._room.enter(caller)
         is_ready = False
         try:
-            caller = await self._identify(fingerprint, address)
-            is_ready = await self._serve(reader, writer, caller)
+            if caller.is_plain:
+                is_ready = await self._serve_plain(reader, writer, caller)
+            else:
+                found = await self._run(identify, fingerprint, caller.address)
+                is_ready = await self._serve(reader, writer, found)
         except (OSError, DatabaseError) as error:
             _log.warning("connection not taken", error=str(error))
             writer.transport.abort()
         finally:
             if not is_ready:
-                self._greeted(fingerprint)
+                self._room.leave(caller)
+
+    async def _serve_plain(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, caller: Caller
+    ) -> bool:
+        tunnel = await self._run(plain.tunnel_of, caller.host)
+        is_stranger = not tunnel.control_points
+        if is_stranger and not self._room.bears_strangers:
+            writer.transport.abort()
+            caller.note_refusal("too many connections from nobody's addresses")
+            return False
+        try:
+            with self._room.stranger(is_stranger):
+                first = await asyncio.wait_for(plain.first_words(reader, tunnel), HELLO_WITHIN)
+        except TimeoutError:
+            writer.transport.abort()
+            plain.caller_of(b"", tunnel, caller.address).note_refusal("no HELLO in time")
+            return False
+        if not first:
+            writer.transport.abort()
+            return False
+        found = plain.caller_of(first, tunnel, caller.address)
+        return await self._serve(reader, writer, found, first)
 
     async def _serve(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, caller: Caller
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        caller: Caller,
+        first: bytes = b"",
     ) -> bool:
         """Until the link ends; whether it ever was ready."""
         if caller.control_point is not None:
@@ -126,46 +168,46 @@ class GatewayServer:
                 _log.error("connection not taken: its endpoint's profile", error=str(error))
                 writer.transport.abort()
                 return False
-        elif self._strangers < STRANGERS_LIMIT:
+        elif self._room.bears_strangers:
             profile = legacy_codec({}).profile
         else:
             writer.transport.abort()
             caller.note_refusal("too many connections of unknown certificates")
             return False
         is_stranger = caller.control_point is None
-        link = LinkConnection(self._gateway, reader, writer, caller, profile)
+        link = LinkConnection(self._gateway, reader, writer, caller, profile, first)
         self._all[link] = asyncio.current_task()
-        self._strangers += is_stranger
         try:
-            await self._guard.serve(link, caller)
+            with self._room.stranger(is_stranger):
+                await self._guard.serve(link, caller)
         finally:
-            self._strangers -= is_stranger
             del self._all[link]
         return link.endpoint_id is not None
 
-    def _no_room_for(self, fingerprint: bytes) -> str | None:
-        """Told before anything is looked up, so that a flood costs the database nothing."""
-        if self._greeting.total() >= UNKNOWN_LIMIT:
-            return "too many connections without HELLO"
-        if self._greeting[fingerprint] >= UNKNOWN_LIMIT_EACH:
-            return "too many connections without HELLO under one certificate"
-        return None
-
-    def _greeted(self, fingerprint: bytes) -> None:
-        """One connection less that has not got ready."""
-        self._greeting[fingerprint] -= 1
-        if not self._greeting[fingerprint]:
-            del self._greeting[fingerprint]
-
-    async def _identify(self, fingerprint: bytes, address: str) -> Caller:
+    async def _run(self, work: Callable[..., T], *details: Any) -> T:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, identify, fingerprint, address)
+        return await loop.run_in_executor(self._threads, lambda: work(*details))
+
+    def _on_lapsed(self) -> None:
+        """On the heart's thread: the others hold that these links are down."""
+        assert self._loop is not None
+        with suppress(RuntimeError):  # The loop is closed, and every link with it.
+            self._loop.call_soon_threadsafe(self._close_links, "its gateway had lapsed")
+
+    async def _watch_heart(self) -> None:
+        """Ends the links when the others must count them as down: their control points find a
+        gateway that lives.
+        """
+        while True:
+            if not self._heart.is_beating:
+                self._close_links(NOT_BEATING)
+            await asyncio.sleep(LOOK_EVERY)
 
     def _up(self, link: LinkConnection) -> None:
         """A link got ready: the one before it goes, here or at another gateway."""
         endpoint_id = link.endpoint_id
         assert endpoint_id is not None
-        self._greeted(link.fingerprint)
+        self._room.leave(link.caller)
         before = self._holding.get(endpoint_id)
         self._holding[endpoint_id] = link
         if before is not None:
@@ -195,9 +237,12 @@ class GatewayServer:
             if link.tenant_id == tenant_id:
                 link.wake()
 
-    async def _close_all(self) -> None:
-        tasks = [task for task in self._all.values() if task is not None]
+    def _close_links(self, reason: str) -> None:
         for link in list(self._all):
-            link.close("the gateway is stopping")
+            link.close(reason)
+
+    async def _close_all(self, reason: str) -> None:
+        tasks = [task for task in self._all.values() if task is not None]
+        self._close_links(reason)
         if tasks:
             await asyncio.wait(tasks, timeout=8)

@@ -7,24 +7,16 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from cryptography import x509
-from django.db import connection
 
 from messaging.models import Link, Message
 from messaging.probing.certificates import left_of, shown, worst_of
 from messaging.probing.report import Colour, Finding, Step
+from messaging.relay import presence
 from messaging.relay.codecs import legacy_codec
 from tenants.audit.events import stamp
 from tenants.models import Certificate, Endpoint
 
 LOOK_BACK = timedelta(days=1)
-
-_IS_HELD = """
-SELECT EXISTS (
-    SELECT 1 FROM pg_locks l
-    WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
-      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-      AND ((l.classid::bigint << 32) | l.objid::bigint) = %s)
-"""
 
 
 def look_at(endpoint: Endpoint, at: datetime) -> list[Step]:
@@ -99,9 +91,7 @@ def _last_message(endpoint: Endpoint, at: datetime) -> Finding:
 def _is_up(link: Link) -> bool:
     if link.gateway is None:
         return False
-    with connection.cursor() as cursor:
-        cursor.execute(_IS_HELD, [link.gateway])
-        return bool(cursor.fetchone()[0])
+    return presence.is_alive(link.gateway)
 
 
 def _told(moment: datetime) -> str:

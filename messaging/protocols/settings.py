@@ -6,18 +6,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final, TypeVar
 from typing import Protocol as Shape
 
 from messaging.domain.rules import RULES, Mark
 
 T = TypeVar("T")
+Network = IPv4Network | IPv6Network
 
 LENIENT_RULES: Final = frozenset(rule.id for rule in RULES if rule.mark is Mark.KNOWLEDGE)
 """Rules that an endpoint may have turned into warnings."""
 
 _SHOWN: Final = 60
 """Characters of a wrong value that are told again."""
+
+_MOST_NETWORKS: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,20 @@ class Reading:
             return value
         text = f"{_shown(value)} is not a whole number {low} to {high}"
         return self._wrong(name, text, default)
+
+    def networks(self, name: str) -> tuple[Network, ...]:
+        """A list of different networks in CIDR notation; none where it is not given."""
+        value = self._left.pop(name, [])
+        if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
+            return self._wrong(name, "it must be a list of networks", ())
+        try:
+            found = tuple(ip_network(one) for one in value)
+        except ValueError as error:
+            return self._wrong(name, str(error)[: 2 * _SHOWN], ())
+        if len(set(found)) != len(found) or len(found) > _MOST_NETWORKS:
+            text = f"it must be a list of {_MOST_NETWORKS} at most, each once"
+            return self._wrong(name, text, ())
+        return found
 
     def close(self) -> None:
         unknown = [

@@ -8,10 +8,11 @@ asks it to. What it must not forget is in its logbook; which bytes mean what is 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import ssl
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -69,7 +70,8 @@ class ControlPoint:
 
     With `state` a file, another ControlPoint over the same file goes on where this one was killed.
     `profiles` is a folder of further profiles; `server_name` what the host's certificate must say
-    where that is not `host`; `back_off` the least and the most seconds between two attempts.
+    where that is not `host`; `back_off` the least and the most seconds between two attempts. Where
+    an attempt or a link has ended, the next one goes to the next of `further` addresses.
     """
 
     def __init__(
@@ -85,13 +87,14 @@ class ControlPoint:
         profiles: Path | None = None,
         server_name: str | None = None,
         back_off: tuple[float, float] = (0.2, 10.0),
+        further: Sequence[tuple[str, int]] = (),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.name = name
         self.received: deque[Arrival] = deque(maxlen=_RECORDED)
         self.refusals: deque[ev.Refused | ev.Broken] = deque(maxlen=_RECORDED)
         self.links = 0
-        self._address = (host, port)
+        self._addresses = itertools.cycle([(host, port), *further])
         self._tls = ssl_context
         self._server_name = server_name or (host if ssl_context else None)
         self._answering = answer
@@ -228,7 +231,7 @@ class ControlPoint:
         """From the attempt to connect to the end of the connection."""
         session = Session(Role.CONTROL_POINT, self._profile, self._clock(), self.name)
         link = self._link = Link(session, self._clock, self._greet, self._hear)
-        host, port = self._address
+        host, port = next(self._addresses)
         try:
             await asyncio.get_running_loop().create_connection(
                 lambda: link, host, port, ssl=self._tls, server_hostname=self._server_name

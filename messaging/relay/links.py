@@ -17,7 +17,7 @@ from messaging.models import Delivery, Link
 from messaging.protocols.base import Envelope, LocalProtocolError, Stamp
 from messaging.protocols.edl.numbers import Waiting, next_number, plan_start, steps_back
 from messaging.protocols.edl.profile import Role
-from messaging.relay import due, verdicts
+from messaging.relay import due, supervision, verdicts
 from messaging.relay.codecs import read_content
 from messaging.relay.hold import Hold, LinkReplaced
 from messaging.relay.load import LoadedDelivery, load_last_under, load_pending
@@ -107,7 +107,9 @@ def open_link(
             address=address,
             last_given=their_last or link.last_given,
             up_at=at,
+            alarmed_at=None,
         )
+        supervision.went_up(control_point, link, gateway, at)
         detail = {"control_point": control_point.name, "address": address, "epoch": hold.epoch}
         ledger.record(Fact(Event.LINK_UP, at, detail=detail))
         repeat = tuple(w for w in waiting if w.number in repeated)
@@ -127,6 +129,7 @@ def close_link(hold: Hold, reason: str) -> None:
         if down.update(gateway=None, down_at=at):
             detail = {"control_point": hold.control_point.name, "reason": reason}
             ledger.record(Fact(Event.LINK_DOWN, at, detail=detail))
+            supervision.went_down(hold.control_point, at)
 
     in_tenant(hold.tenant_id, work)
 

@@ -31,6 +31,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 ROWS: Mapping[str, Callable[[], UUID]] = {
     "message_id": lambda: Message.objects.order_by("id")[0].id,
     "endpoint_id": lambda: Endpoint.objects.order_by("id")[0].id,
+    "control_point_id": lambda: Endpoint.objects.filter(protocol="edl").order_by("id")[0].id,
     "certificate_id": lambda: Certificate.objects.order_by("id")[0].id,
     "member_id": lambda: Member.objects.filter(role="OBSERVER").latest("id").id,
     "api_key_id": lambda: ApiKey.objects.filter(label="spare").latest("id").id,

@@ -163,7 +163,7 @@ def test_lists_hold_ones_own_rows_and_none_of_anothers(
         assert answer.status_code == 200
         assert answer.json().keys() == {"next", "previous", "results"}
         seen[person.name] = answer.json()["results"]
-    marks = ("id", "hash", "message_id", "record_base64")
+    marks = ("id", "hash", "message_id", "endpoint_id", "record_base64")
     names = {
         name: {row[key] for row in rows for key in marks if row.get(key)}
         for name, rows in seen.items()

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +44,19 @@ GOOD = {
     "TLS_KEY": Path("/nonexistent"),
     "PLAIN_SERVERS": [],
     "REDIS_URL": "redis://127.0.0.1:6379/0",
+    "EDL_PLAIN_LISTEN": None,
+    "EDL_TUNNELS": (),
 }
+PLAIN = ("10.8.0.1", 8102)
 A_RANDOM_KEY = secrets.token_bytes(32)
 
 
 def database(host: str, **options: str) -> dict[str, Any]:
     return {"default": {**settings.DATABASES["default"], "HOST": host, "OPTIONS": options}}
+
+
+def tunnels(*networks: str) -> tuple[tuple[str, IPv4Network | IPv6Network], ...]:
+    return tuple(("ALDERENERGY", ip_network(network)) for network in networks)
 
 
 def found(**changes: Any) -> set[str]:
@@ -93,6 +101,9 @@ def test_a_good_set_up_is_not_refused() -> None:
         ({"DATABASES": database("db.example", sslmode="require")}, "W016"),
         ({"REDIS_URL": "rediss://redis.example/0"}, "E017"),
         ({"REDIS_URL": "redis://:secret@redis.example/0"}, "E018"),
+        ({"EDL_PLAIN_LISTEN": PLAIN}, "E019"),
+        ({"EDL_PLAIN_LISTEN": PLAIN, "EDL_TUNNELS": tunnels("8.8.8.0/24")}, "E020"),
+        ({"EDL_PLAIN_LISTEN": PLAIN, "EDL_TUNNELS": tunnels("10.0.0.0/8")}, "E020"),
     ],
 )
 def test_a_weakness_is_refused_by_its_id_and_says_what_to_do(
@@ -121,6 +132,7 @@ def test_a_key_provider_that_keeps_its_key_elsewhere_needs_none_here() -> None:
         {"REDIS_URL": "rediss://:secret@redis.example/0"},
         {"REDIS_URL": "redis://:secret@redis:6379/0", "PLAIN_SERVERS": ["redis"]},
         {"REDIS_URL": "unix:///var/run/redis.sock"},
+        {"EDL_PLAIN_LISTEN": PLAIN, "EDL_TUNNELS": tunnels("10.8.1.0/24", "fd00::8:0/112")},
     ],
 )
 def test_servers_that_are_near_or_reached_well_are_not_refused(changes: dict[str, Any]) -> None:

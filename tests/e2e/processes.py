@@ -4,7 +4,6 @@ application that a test may starve, flood and cut off without harm to the stack'
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -56,5 +55,6 @@ def beside(stack: Rig, command: str, listen: str, **settings: object) -> Iterato
         stack.until(lambda: tcp_ready("127.0.0.1", port), 60)
         yield Beside(port, process)
     finally:
-        os.kill(process.pid, signal.SIGTERM)
+        for ending in (signal.SIGTERM, signal.SIGCONT):
+            process.send_signal(ending)
         process.wait(30)

@@ -14,7 +14,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -62,14 +63,20 @@ class Rig:
         answer: Answering = accept,
         state: Path | None = None,
         profile: str = "host-1",
+        ports: Sequence[int] = (),
     ) -> ControlPoint:
-        """A control point of the demonstration's, to be used as an asynchronous context manager."""
+        """A control point of the demonstration's, to be used as an asynchronous context manager.
+        It goes from one of `ports` to the next where the stack runs several gateways.
+        """
         point = self.tenant(tenant)["controlPoints"][index]
         context = ssl.create_default_context(cafile=self.path(point["ca"]))
         context.load_cert_chain(self.path(point["certificate"]), self.path(point["key"]))
         edl = self.service["edl"]
-        address = edl["host"], edl["port"]
-        return ControlPoint(point["name"], *address, context, state, answer, profile)
+        first, *further = ((edl["host"], port) for port in ports or [edl["port"]])
+        pace: dict[str, Any] = {"back_off": (0.05, 0.5)} if ports else {}
+        return ControlPoint(
+            *(point["name"], *first, context, state, answer, profile), further=further, **pace
+        )
 
     def units(self, tenant: str, index: int = 1) -> list[str]:
         units: list[str] = self.tenant(tenant)["controlPoints"][index]["bmUnits"]
@@ -95,6 +102,47 @@ class Rig:
         wait = more.pop("wait", 5)
         payload = boa(unit, point, level=more.pop("level", 50))
         return self.control("POST", f"/dispatch?wait={wait}", {**payload, **more})
+
+    def api(self, tenant: str, method: str, path: str, body: Any = None) -> Any:
+        """The tenant's own API, with its own key."""
+        headers = {
+            "Authorization": f"Bearer {self.tenant(tenant)['apiKey']}",
+            "Content-Type": "application/json",
+        }
+        url = f"{self.service['api']['url']}/{path}"
+        data = json.dumps(body).encode() if body is not None else None
+        request = urllib.request.Request(url, data, headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as response:
+                return json.load(response)
+        except urllib.error.HTTPError as error:
+            raise AssertionError(error.read().decode()) from error
+
+    def endpoint(self, tenant: str, name: str) -> dict[str, Any]:
+        """As the API shows it."""
+        rows: list[dict[str, Any]] = self.api(tenant, "GET", "endpoints?limit=500")["results"]
+        return next(row for row in rows if row["name"] == name)
+
+    @contextmanager
+    def endpoint_set(self, tenant: str, name: str, **settings: Any) -> Iterator[None]:
+        """Its settings changed as the tenant may change them, and back."""
+        row = self.endpoint(tenant, name)
+        place = f"endpoints/{row['id']}"
+        self.api(tenant, "PATCH", place, {"settings": {**row["settings"], **settings}})
+        try:
+            yield
+        finally:
+            self.api(tenant, "PATCH", place, {"settings": row["settings"]})
+
+    def alarms(self, tenant: str, point: str) -> list[dict[str, Any]]:
+        """What was alarmed of a control point's link, the last one last."""
+        rows = self.query(
+            "SELECT record FROM audit_entry WHERE event = 'alarmed' AND tenant_id ="
+            " (SELECT id FROM tenants_tenant WHERE name = %s) ORDER BY seq",
+            tenant,
+        )
+        told = (json.loads(bytes(record))["detail"] for (record,) in rows)
+        return [detail for detail in told if detail.get("control_point") == point]
 
     def query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """As the vendor's staff, who read across tenants."""

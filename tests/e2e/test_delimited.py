@@ -48,10 +48,10 @@ def settle(stack: Rig, profile: str) -> None:
     run(work)
 
 
-def speak(stack: Rig, profile: str) -> None:
+def speak(stack: Rig, profile: str, point: str = POINT) -> None:
     with psycopg.connect(stack.environment["DATABASE_STAFF_URL"]) as session:
-        session.execute(_SCOPE, (POINT,))
-        changed = session.execute(_SPEAKS, (f'{{"profile": "{profile}"}}', POINT))
+        session.execute(_SCOPE, (point,))
+        changed = session.execute(_SPEAKS, (f'{{"profile": "{profile}"}}', point))
         assert changed.rowcount == 1
     time.sleep(NOTICED_AFTER)
 

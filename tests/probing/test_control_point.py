@@ -16,7 +16,7 @@ from messaging.models import Link
 from messaging.probing.report import Colour
 from messaging.probing.run import run
 from messaging.rehearsal.authority import Authority
-from messaging.relay import links, ownership
+from messaging.relay import links, presence
 from messaging.relay.register import as_control_point
 from tenants.clock import now
 from tenants.models import Certificate, Endpoint
@@ -51,9 +51,8 @@ def test_one_that_never_connected_is_red(alice: Person, point: Endpoint) -> None
 def test_one_whose_link_is_up_is_green_and_red_when_it_is_down(
     alice: Person, point: Endpoint
 ) -> None:
-    opened = links.open_link(
-        alice.tenant_id, as_control_point(point), ownership.owner(), "192.0.2.7:1", 0
-    )
+    presence.announce(42)
+    opened = links.open_link(alice.tenant_id, as_control_point(point), 42, "192.0.2.7:1", 0)
     found = looked_at(alice, point)
     assert (found["link"].colour, found["heartbeat"].colour) == (GREEN, GREEN)
     assert "192.0.2.7:1" in found["link"].finding.text

@@ -87,7 +87,21 @@ def test_a_wrong_setting_of_the_wider_access_api_is_named(name: str, value: obje
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("profile", "host-2"), ("seal", "jws-json"), ("warn_only", ["level-range-x"]), ("x", 1)],
+    [
+        ("profile", "host-2"),
+        ("seal", "jws-json"),
+        ("warn_only", ["level-range-x"]),
+        ("x", 1),
+        ("alarm_seconds", -1),
+        ("alarm_seconds", 86_401),
+        ("alarm_seconds", "5"),
+        ("plain_from", "10.8.1.0/24"),
+        ("plain_from", ["10.8.1.0/24", 7]),
+        ("plain_from", ["10.8.1.1/24"]),
+        ("plain_from", ["tunnel.example"]),
+        ("plain_from", ["10.8.1.0/24", "10.8.1.0/24"]),
+        ("plain_from", [f"10.8.{n}.0/24" for n in range(33)]),
+    ],
 )
 def test_a_wrong_setting_of_edl_is_named(name: str, value: object) -> None:
     assert set(faults(edl.PROTOCOL, {name: value})) == {name}

@@ -30,6 +30,8 @@ UNWALLED = {
     "tenants_certificatedue": "ids and times, for one look over all tenants",
     "tenants_peercertificatenotice": "what was told of the vendor's trust anchors",
     "messaging_due": "ids and times, for one sweep over all tenants",
+    "messaging_linkwatch": "ids and times, for one look over all links",
+    "messaging_gatewayprocess": "numbers and times of our own processes",
     "tenants_change": "ids, counts and times, for one look over all tenants",
     "partitioned_table": "names of tables",
 }
@@ -70,13 +72,18 @@ def test_the_tables_of_no_tenant_hold_no_more_than_ids(database: str) -> None:
     columns = rows(
         "SELECT table_name, array_agg(column_name::text ORDER BY column_name)"
         " FROM information_schema.columns WHERE table_name = ANY(%s) GROUP BY 1",
-        ["tenants_certificatedue", "tenants_change", "tenants_directoryentry", "messaging_due"],
+        [
+            *("tenants_certificatedue", "tenants_change", "tenants_directoryentry"),
+            *("messaging_due", "messaging_linkwatch", "messaging_gatewayprocess"),
+        ],
     )
     assert dict(columns) == {
         "tenants_certificatedue": ["certificate_id", "due_at", "tenant_id"],
         "tenants_change": ["changed_at", "tenant_id", "version"],
         "tenants_directoryentry": ["digest", "tenant_id"],
         "messaging_due": ["delivery_id", "due_at", "lane", "owner", "tenant_id"],
+        "messaging_linkwatch": ["due_at", "endpoint_id", "owner", "tenant_id"],
+        "messaging_gatewayprocess": ["lapsed_at", "number", "seen_at", "suspected_at"],
     }
 
 

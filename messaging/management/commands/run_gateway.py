@@ -9,11 +9,16 @@ from django.core.management.base import BaseCommand
 
 from messaging.gateway.server import GatewayServer
 from tenants.checks import refuse_unsafe_start
+from tenants.stalling import end_stalled_transactions
+
+STALLS_AFTER = 2.0
+"""Seconds: a gateway that freezes while it holds a link's row must not keep another from it."""
 
 
 class Command(BaseCommand):
     help = "Runs the EDL gateway: the listener that control points connect to."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        end_stalled_transactions(STALLS_AFTER)
         refuse_unsafe_start()
         uvloop.run(GatewayServer().run())

@@ -1,0 +1,83 @@
+"""Says that this gateway lives, on a thread of its own, and knows when the others can no longer
+believe it.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable
+
+import structlog
+from django.db import Error as DatabaseError
+from django.db import connection
+
+from messaging.relay import presence
+from tenants.scope import reconnecting
+
+_log = structlog.get_logger(__name__)
+
+
+class Heart:
+    """`on_lapsed` is called on the heart's thread when the gateway has lapsed in the others' eyes;
+    it goes on under a new number.
+    """
+
+    def __init__(self, on_lapsed: Callable[[], None]) -> None:
+        self._on_lapsed = on_lapsed
+        self._stop = threading.Event()
+        self._beaten_at = float("-inf")
+        self._thread = threading.Thread(target=self._beat_on, name="heart", daemon=True)
+        self.number = _new_number()
+
+    @property
+    def is_beating(self) -> bool:
+        """Whether the others may still count on this gateway, for all that is known here. It is
+        False from the first moment after a freeze.
+        """
+        return time.monotonic() - self._beaten_at < presence.LAPSES_WITHIN.total_seconds()
+
+    def start(self) -> None:
+        """Returns once the first beat is stored. Raises DatabaseError."""
+        reconnecting(self._announce)
+        connection.close()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """The gateway ends; what it may still hold is down."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(10)
+
+    def _announce(self) -> None:
+        began = time.monotonic()
+        presence.announce(self.number)
+        self._beaten_at = began
+
+    def _beat_on(self) -> None:
+        while not self._stop.wait(presence.BEAT_EVERY.total_seconds()):
+            self._attempt(self._beat)
+        self._attempt(lambda: presence.withdraw(self.number))
+        connection.close()
+
+    def _beat(self) -> None:
+        began = time.monotonic()
+        if presence.beat(self.number):
+            self._beaten_at = began
+            return
+        _log.warning("this gateway had lapsed", number=self.number)
+        self.number = _new_number()
+        self._announce()
+        self._on_lapsed()
+
+    def _attempt(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except DatabaseError as error:
+            _log.warning("cannot say that this gateway lives", error=str(error))
+            connection.close()
+
+
+def _new_number() -> int:
+    return secrets.randbits(62) | 1
