@@ -64,6 +64,8 @@ class Event(StrEnum):
     API_KEY_REVOKED = "API key revoked"
     API_CERTIFICATE_PINNED = "API certificate pinned"
     API_CERTIFICATE_REVOKED = "API certificate revoked"
+    FILE_LOGIN_ADDED = "file login added"
+    FILE_LOGIN_REVOKED = "file login revoked"
     CREDENTIAL_REFUSED = "credential refused"
     """A key or certificate that is in force was shown from a network it is not meant for."""
     FORGED_HEADER = "forged header"
