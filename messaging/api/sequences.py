@@ -25,6 +25,9 @@ from tenants.audit.viewing import LONGEST_REASON, SHORTEST_REASON
 from tenants.models import Endpoint
 from tenants.permissions import Permission
 
+MOST_AGENTS = 1_000
+"""Shown of one endpoint: there is one, unless files came that named others."""
+
 
 class AgentSequenceSerializer(serializers.Serializer[AgentSequence]):
     """The number that an agent's next submission bears."""
@@ -76,7 +79,8 @@ class NextSequence(TenantView):
     def get(self, request: Request, endpoint_id: UUID) -> Response:
         row = get_object_or_404(Endpoint, id=endpoint_id)
         known = AgentSequence.objects.filter(endpoint=row).order_by("agent")
-        return Response(AgentSequenceSerializer(known[:1000], many=True).data)
+        shown = [AgentSequenceSerializer(one).data for one in known[:MOST_AGENTS]]
+        return Response(shown)
 
     def post(self, request: Request, endpoint_id: UUID) -> Response:
         row = get_object_or_404(Endpoint, id=endpoint_id)
