@@ -31,9 +31,7 @@ class NextNumberForm(asking.ReasonForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields[
-            "reason"
-        ].help_text = "It stands in the tenant's audit log, with your name."
+        self.fields["reason"].help_text = "It stands in the tenant's audit log, with your name."
 
 
 @admin.register(AgentSequence)
