@@ -10,7 +10,8 @@ from structlog.contextvars import bound_contextvars
 
 from messaging.relay import deliver as delivering
 from messaging.relay import due, supervision
-from messaging.relay.wake import wake_worker
+from messaging.relay.parts import is_large
+from messaging.relay.wake import DELIVER_LARGE, wake_worker
 from tenants.clock import now
 from tenants.keys import housekeeping
 from tenants.scope import reconnecting
@@ -24,13 +25,21 @@ def deliver(tenant_id: str, delivery_id: str) -> None:
         delivering.deliver(UUID(tenant_id), UUID(delivery_id))
 
 
+@shared_task(name=DELIVER_LARGE)
+def deliver_large(tenant_id: str, delivery_id: str) -> None:
+    """Submissions, and files to trading points: no instruction waits behind them."""
+    with bound_contextvars(tenant_id=tenant_id, delivery_id=delivery_id):
+        delivering.deliver(UUID(tenant_id), UUID(delivery_id), large=True)
+
+
 @shared_task(name="messaging.tasks.sweep")
 def sweep() -> None:
     """Hands out what is due: the lost wake-ups, the waits that are over, and what a dead process
     had claimed.
     """
     for overdue in reconnecting(lambda: due.pick(SWEEP_LIMIT)):
-        wake_worker(overdue.tenant_id, overdue.delivery_id)
+        large = is_large(overdue.lane, "")
+        wake_worker(overdue.tenant_id, overdue.delivery_id, large=large)
 
 
 @shared_task(name="messaging.tasks.watch_links", queue="housekeeping")

@@ -3,7 +3,8 @@ noted at once, written soon after by one thread, many in a transaction.
 
 However many peers are turned away, the database sees one look-up and one transaction a chain for
 all that came meanwhile. A refusal is in the tenant's chain where the certificate that was shown is
-a tenant's, else in the house's, which is capped and counted (see ledger).
+a tenant's, or the tenant is known otherwise, else in the house's, which is capped and counted (see
+ledger).
 """
 
 from __future__ import annotations
