@@ -124,7 +124,9 @@ def _examined(inflow: Inflow) -> Outcome:
         case ReceiptOfMessage():
             return later_receipt.take(inflow, message, envelope.stamp.in_reply_to)
         case _:
-            raise Refused(Refusal(RefusalCode.UNKNOWN_TYPE, "not for a host to answer", "/type"))
+            reason = "not for a host to answer"
+            field = inflow.codec.pointer_to("type")
+            raise Refused(Refusal(RefusalCode.UNKNOWN_TYPE, reason, field))
 
 
 def _refuse(inflow: Inflow, refused: Refused) -> Outcome:

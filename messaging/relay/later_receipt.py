@@ -26,7 +26,7 @@ def take(inflow: Inflow, receipt: ReceiptOfMessage, in_reply_to: str) -> Outcome
     """The first final receipt wins. Raises Refused for another, and for an answer to what this
     tenant never sent.
     """
-    field = f"/{inflow.codec.profile.envelope.in_reply_to.name}"
+    field = inflow.codec.pointer_to("in_reply_to")
     found = Delivery.objects.filter(
         endpoint_id=inflow.endpoint.id, reference=in_reply_to, lane=Lane.OPERATOR
     ).first()
