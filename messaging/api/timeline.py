@@ -36,6 +36,7 @@ class Timeline:
     further_content: Sequence[Any]
     content_fault: str
     body: bytes | None
+    sealed: bytes | None
     answered_by: Sequence[UUID]
     deliveries: Sequence[Delivery]
     attempts: dict[UUID, list[Attempt]]
@@ -54,7 +55,8 @@ def timeline_of(message: Message) -> Timeline:
         content=contents[0] if contents else None,
         further_content=contents[1:],
         content_fault=fault,
-        body=_body(message),
+        body=_kept(message, message.body_digest),
+        sealed=_kept(message, message.sealed_digest),
         answered_by=_answers(message),
         deliveries=deliveries,
         attempts=_by_delivery(attempts[:LIMIT]),
@@ -91,8 +93,10 @@ def _contents(message: Message) -> tuple[Sequence[Any], str]:
         return (), "its protocol or profile is no longer installed"
 
 
-def _body(message: Message) -> bytes | None:
+def _kept(message: Message, digest: bytes | memoryview | None) -> bytes | None:
+    if digest is None:
+        return None
     try:
-        return bodies.read(bytes(message.body_digest), message.received_at)
+        return bodies.read(bytes(digest), message.received_at)
     except bodies.BodyGone:
         return None

@@ -8,17 +8,14 @@ from typing import Any, cast
 from django.conf import settings as configured
 
 from messaging.domain.messages import BmMessage
-from messaging.models import Message
-from messaging.protocols.base import Codec, Envelope, Parcel
+from messaging.models import DEFAULT_PROFILE, Message
+from messaging.protocols.base import Codec, Envelope, Parcel, UnknownProfile
 from messaging.protocols.edl.codec import EdlCodec
 from messaging.protocols.edl.profile import Role
-from messaging.protocols.neso.settings import WaSettings
 from messaging.protocols.neso.wa.codec import WaCodec
 from messaging.protocols.registry import get_protocol
 from messaging.relay.register import LEGACY_PROTOCOL, OPERATOR_PROTOCOL
 from tenants.audit import bodies
-
-DEFAULT_PROFILE = WaSettings().profile
 
 
 @lru_cache(maxsize=256)
@@ -31,7 +28,26 @@ def get_codec(protocol: str, profile: str) -> Codec:
 
 def operator_codec(settings: dict[str, Any]) -> WaCodec:
     """The codec of an endpoint that leads to the system operator, with the profile it holds."""
-    return cast(WaCodec, get_codec(OPERATOR_PROTOCOL, profile_of(settings)))
+    return wider_access_codec(profile_of(settings))
+
+
+def wider_access_codec(profile: str) -> WaCodec:
+    """Raises UnknownProfile."""
+    return cast(WaCodec, get_codec(OPERATOR_PROTOCOL, profile))
+
+
+def wider_access_codecs() -> tuple[WaCodec, ...]:
+    """Of every profile that is installed and has no faults, by name."""
+    names = get_protocol(OPERATOR_PROTOCOL, configured.PROFILE_DIR).profiles()
+    return tuple(codec for name in names if (codec := _if_usable(name)) is not None)
+
+
+def _if_usable(profile: str) -> WaCodec | None:
+    """A profile with faults serves nobody, and is warned of when a process starts."""
+    try:
+        return wider_access_codec(profile)
+    except UnknownProfile:
+        return None
 
 
 def legacy_codec(settings: dict[str, Any]) -> EdlCodec:
@@ -58,9 +74,9 @@ def read_message(row: Message) -> BmMessage:
 def read_messages(row: Message) -> tuple[BmMessage, ...]:
     """The typed messages, decoded again from the bytes they came as: those are the truth."""
     content = bodies.read(bytes(row.body_digest), row.received_at)
-    return read_content(row.endpoint.protocol, row.endpoint.settings, content).messages
+    return read_content(row.endpoint.protocol, row.profile, content).messages
 
 
-def read_content(protocol: str, settings: dict[str, Any], content: bytes) -> Envelope:
-    """What stored bytes say, in the protocol and profile of the endpoint they came to."""
-    return get_codec(protocol, profile_of(settings)).decode(Parcel(content))
+def read_content(protocol: str, profile: str, content: bytes) -> Envelope:
+    """What stored bytes say, in the profile that they came under."""
+    return get_codec(protocol, profile).decode(Parcel(content))

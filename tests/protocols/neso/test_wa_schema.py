@@ -15,6 +15,7 @@ from messaging.domain.messages import kind_of
 from messaging.protocols.base import Envelope, Parcel, RemoteProtocolError
 from messaging.protocols.neso import PROTOCOL
 from messaging.protocols.neso.wa.codec import WaCodec
+from messaging.protocols.neso.wa.forms import form_of
 from messaging.protocols.neso.wa.loading import load_profile
 from messaging.protocols.neso.wa.schema import definition_name, schema_of
 from messaging.protocols.registry import PROTOCOLS
@@ -48,7 +49,7 @@ def written(profile: str, envelope: Envelope) -> Any:
 
 
 def definition_of(profile: str, envelope: Envelope) -> str:
-    return definition_name(codec_of(profile)._layout(envelope.messages[0]))
+    return definition_name(load_profile(profile).by_meaning[form_of(envelope.messages[0])])
 
 
 @each_profile

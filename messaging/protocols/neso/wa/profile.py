@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 
@@ -272,9 +273,13 @@ class Service:
         """
         if MESSAGE_ID not in self.path:
             return None
-        pattern = re.escape(self.path).replace(re.escape(MESSAGE_ID), _A_MESSAGE_ID)
-        found = re.fullmatch(pattern, path, re.ASCII)
+        found = _pattern_of(self.path).fullmatch(path)
         return found["id"] if found else None
+
+
+@lru_cache(maxsize=256)
+def _pattern_of(path: str) -> re.Pattern[str]:
+    return re.compile(re.escape(path).replace(re.escape(MESSAGE_ID), _A_MESSAGE_ID), re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
