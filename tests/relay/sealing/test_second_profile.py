@@ -18,15 +18,19 @@ from messaging.domain.instructions import BidOfferAcceptance, InstructionAnswer,
 from messaging.domain.redeclarations import LevelRedeclaration
 from messaging.inbound.exchange import PREFIX
 from messaging.models import Delivery, Message
+from messaging.probing.question import Asking, ask, judge_seal
+from messaging.probing.report import Colour
 from messaging.protocols.base import Parcel
-from messaging.relay import from_operator
+from messaging.relay import from_operator, signing
 from messaging.relay.claim import Claimed
-from messaging.relay.codecs import read_message
+from messaging.relay.codecs import operator_codec, read_message
 from messaging.relay.deliver import deliver
 from messaging.relay.from_operator import Reply
 from messaging.relay.inflow import Inflow
 from messaging.relay.register import OPERATOR_PROTOCOL, find_operator
+from messaging.relay.settings import operator_settings
 from messaging.states import DeliveryState
+from messaging.transports.connecting import Guard
 from tenants.changes import WATCH
 from tenants.clock import now
 from tenants.models import Endpoint
@@ -43,13 +47,15 @@ from tests.relay.sealing.enveloped_peer import (
     bid_offer,
     running_peer,
 )
-from tests.relay.sealing.speaking import claim, each_seal, say, state_of
+from tests.relay.sealing.speaking import claim, say, state_of
 from tests.relay.test_claim import release
 from tests.relay.test_from_control_point import POINT, UNIT
 from tests.roles import as_role
 
 PROFILE = "enveloped-1"
 _numbers = itertools.count(700_000)
+two_seals = pytest.mark.parametrize("seal", ["jws-json", "content-hash"])
+"""One that bears the messageId itself, and one that covers method and URL."""
 
 
 def speak(ends: BothEnds, address: str, **settings: Any) -> None:
@@ -85,7 +91,7 @@ def outcome_of(person: Person, delivery_id: UUID) -> tuple[str, str]:
 # Up.
 
 
-@each_seal
+@two_seals
 def test_a_redeclaration_is_put_under_its_id_and_the_answer_is_its_verdict(
     peer: Peer, alice: Person, link: OpenLink, seal: str
 ) -> None:
@@ -133,10 +139,23 @@ def test_an_answer_that_bears_another_id_is_none(peer: Peer, alice: Person, link
     assert peer.heard[0] == peer.heard[1]
 
 
+@two_seals
+def test_a_connection_test_asks_in_the_endpoints_profile(
+    peer: Peer, alice: Person, seal: str
+) -> None:
+    with tenant_scope(alice.tenant_id):
+        row = Endpoint.objects.get(protocol=OPERATOR_PROTOCOL)
+        settings, codec = operator_settings(row.settings), operator_codec(row.settings)
+        asking = Asking(row.address, settings, codec, signing.credentials_for(row))
+    asked = ask(asking, Guard.of_vendor(), 10)
+    assert judge_seal(asking, asked).colour is Colour.GREEN
+    assert peer.heard[0].payload["header"]["message"] == "health_request"
+
+
 # Down, and the answer up again.
 
 
-@each_seal
+@two_seals
 def test_an_acceptance_comes_by_put_and_is_answered_at_a_path_of_its_own(
     peer: Peer, alice: Person, link: OpenLink, seal: str
 ) -> None:
@@ -167,7 +186,7 @@ def test_what_is_refused_for_what_it_says_is_400_with_a_pointer_of_the_profile(p
     assert (fault["reason"], fault["pointer"]) == ("R002", "/body/target/bm_unit")
 
 
-@each_seal
+@two_seals
 def test_a_repeat_gets_the_same_answer_and_other_content_is_a_conflict(
     peer: Peer, seal: str
 ) -> None:
@@ -178,7 +197,7 @@ def test_a_repeat_gets_the_same_answer_and_other_content_is_a_conflict(
     assert peer.dispatch(asked)[0] == 409
 
 
-@each_seal
+@two_seals
 def test_the_seal_must_name_the_id_where_the_profile_has_it(peer: Peer, seal: str) -> None:
     """A content hash covers the payload and bears no id of its own: there the path tells."""
     asked, other = boa(), str(uuid4())
@@ -299,7 +318,7 @@ def _in_host_1(asked: Json) -> Json:
     }
 
 
-@each_seal
+@two_seals
 def test_what_was_sent_once_goes_again_as_it_was_to_where_it_went(
     peer: Peer, ends: BothEnds, alice: Person, link: OpenLink, seal: str
 ) -> None:
