@@ -45,6 +45,7 @@ from tests.relay.sealing.enveloped_peer import (
     Json,
     Peer,
     bid_offer,
+    header,
     running_peer,
 )
 from tests.relay.sealing.speaking import claim, say, state_of
@@ -177,6 +178,13 @@ def test_an_acceptance_comes_by_put_and_is_answered_at_a_path_of_its_own(
     assert (heard.method, heard.path) == ("PUT", f"/so/dispatch-replies/{made.id}")
     assert heard.payload["body"]["verdict"] == "will_comply"
     assert heard.payload["body"]["acceptance"] == str(number)
+
+
+def test_the_operators_question_of_health_is_answered_in_kind(peer: Peer) -> None:
+    asked = {"header": header("health_request")}
+    status, told = peer.dispatch(asked, f"{PREFIX}simulator/status", "POST")
+    assert (status, told["body"]) == (202, {"state": "up"})
+    assert told["header"]["id"] == asked["header"]["id"]
 
 
 def test_what_is_refused_for_what_it_says_is_400_with_a_pointer_of_the_profile(peer: Peer) -> None:

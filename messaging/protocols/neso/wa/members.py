@@ -142,8 +142,9 @@ def write_member(member: Member, value: object, write_payload: WritePayload) -> 
 
 
 def _written(member: Member, value: object) -> object:
-    write = member.spelling.write if member.spelling else _WRITERS[member.kind]
-    return write(member, value)
+    if member.spelling is None:
+        return _WRITERS[member.kind](member, value)
+    return member.spelling.write(member, value)
 
 
 def _read_list(
@@ -217,7 +218,9 @@ def _write_record(told_by: Member, layout: RecordLayout, record: object) -> dict
     put(written, told_by, layout.word)
     for member in layout.group.members:
         value = getattr(record, member.meaning)
-        if value is not None:
+        if value is not None and not member.within:
+            written[member.name] = _written(member, value)
+        elif value is not None:
             put(written, member, _written(member, value))
         elif not member.absent:
             raise LocalProtocolError(f"{member.name} is never absent")
