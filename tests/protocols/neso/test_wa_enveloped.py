@@ -247,7 +247,15 @@ def test_a_message_goes_to_a_path_of_its_own(message: BmMessage, path: str, meth
 
 
 @pytest.mark.parametrize(
-    "path", ["/dispatches", "/dispatches/", "/dispatches/7", f"/dispatches/{MESSAGE}/x", "/Status"]
+    "path",
+    [
+        "/dispatches/{messageId}",
+        "/dispatches",
+        "/dispatches/",
+        "/dispatches/7",
+        f"/dispatches/{MESSAGE}/x",
+        "/Status",
+    ],
 )
 def test_a_path_that_leads_nowhere_has_no_service(path: str) -> None:
     assert find_service(PROFILE, path) is None

@@ -265,7 +265,9 @@ class Service:
         return self.path.replace(MESSAGE_ID, message_id)
 
     def is_at(self, path: str) -> bool:
-        return self.path == path or self.message_id_in(path) is not None
+        if MESSAGE_ID in self.path:
+            return self.message_id_in(path) is not None
+        return self.path == path
 
     def message_id_in(self, path: str) -> str | None:
         """The messageId that a path to this service names; None where it names none, or leads
