@@ -190,7 +190,7 @@ def _decide(
                 id_at=profile.envelope.message_id.steps,
             )
         except SealError as error:
-            _record_untrusted(question, error.reason)
+            _record_refused(question, error.reason)
             return _Refused(401, "unauthorized", error.reason)
         service = _service_for(question, profile, opened.heading.jti)
         if isinstance(service, _Refused):
@@ -201,7 +201,7 @@ def _decide(
             seal.choose(key.signing, algorithm)
         except KeyDoesNotFit:
             reason = f"This participant cannot answer with the seal {seal.name}."
-            _record_untrusted(question, reason)
+            _record_refused(question, reason)
             return _Refused(415, "media-type", reason)
         inflow = Inflow(
             endpoint,
@@ -232,7 +232,7 @@ def _service_for(question: HttpQuestion, profile: WaProfile, message_id: str) ->
 
 
 def _out_of_place(question: HttpQuestion, status: int, code: str, reason: str) -> _Refused:
-    _record_untrusted(question, reason)
+    _record_refused(question, reason)
     return _Refused(status, code, reason)
 
 
@@ -259,7 +259,7 @@ def _refuse_stranger(question: HttpQuestion, reason: str) -> HttpAnswer:
     return problem(401, "unauthorized", reason)
 
 
-def _record_untrusted(question: HttpQuestion, reason: str) -> None:
+def _record_refused(question: HttpQuestion, reason: str) -> None:
     bodies.keep(question.body, now())
     ledger.record(_refusal(question, reason))
 

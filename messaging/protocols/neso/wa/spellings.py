@@ -23,7 +23,7 @@ PLAIN: Final = "plain"
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
-_LAST_MS: Final = (datetime(9999, 12, 31, tzinfo=UTC) - _EPOCH) // _MILLISECOND
+_LAST_MS: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MILLISECOND
 _WHOLE: Final = re.compile(r"(0|-?[1-9][0-9]{0,14})", re.ASCII)
 _OFFSET_PATTERN: Final = (
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{6})?[+-][0-9]{2}:[0-9]{2}"
@@ -46,8 +46,10 @@ class _Epoch:
         return _whole_minute(moment) if self._whole_minutes else moment
 
     def write(self, member: Member, value: object) -> int:
-        moment = as_utc(value)
-        return ((_whole_minute(moment) if self._whole_minutes else moment) - _EPOCH) // _MILLISECOND
+        moment = _whole_minute(as_utc(value)) if self._whole_minutes else as_utc(value)
+        if moment < _EPOCH:
+            raise Unreadable("before 1970")
+        return (moment - _EPOCH) // _MILLISECOND
 
     def schema(self, member: Member) -> dict[str, Any]:
         schema: dict[str, Any] = {"type": "integer", "minimum": 0, "maximum": _LAST_MS}
