@@ -186,7 +186,7 @@ def test_every_message_is_read_back_as_it_was_written(envelope: Envelope) -> Non
     assert CODEC.decode(CODEC.encode(envelope)) == envelope
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(ENVELOPES)
 def test_the_second_profile_keeps_all_but_the_last_of_a_stamp(envelope: Envelope) -> None:
     """Stamps since 1970, to the millisecond; an answer's reference is that of its question."""
