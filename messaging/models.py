@@ -14,10 +14,15 @@ from messaging.states import UNDELIVERED, AttemptOutcome, DeliveryState, Lane
 from tenants.models import Endpoint
 from tenants.rows import TenantRow
 
+DEFAULT_PROFILE = "host-1"
+"""What an endpoint speaks whose settings name no profile, whatever its protocol."""
+
 
 class Message(TenantRow):
-    """One message as it came in, or as the host itself made it. Insert-only. Its bytes are the Body
-    named by `body_digest`.
+    """One message as it came in, or as the host itself made it. Insert-only.
+
+    Its bytes are the Body named by `body_digest`, in the `profile` of its endpoint's protocol; the
+    signed form that they came in, headers and body, the one named by `sealed_digest`.
     """
 
     class Origin(models.TextChoices):
@@ -37,6 +42,10 @@ class Message(TenantRow):
         "self", on_delete=models.PROTECT, null=True, related_name="answered_by"
     )
     body_digest = models.BinaryField(max_length=32)
+    sealed_digest = models.BinaryField(
+        max_length=32, null=True, help_text="Null for what came without a seal."
+    )
+    profile = models.TextField(db_default=DEFAULT_PROFILE)
     received_at = models.DateTimeField()
     refusal_code = models.TextField(blank=True, help_text="Empty where it was taken.")
     refusal_text = models.TextField(blank=True)
@@ -56,9 +65,9 @@ class Delivery(TenantRow):
 
     `position` puts the deliveries of one endpoint in the order they were taken on; within one
     endpoint and `queue` they leave in that order. `payload_digest` is what is sent, fixed at the
-    first attempt; `sealed_digest` the signed form of it, headers and body, made anew only when its
-    signature has aged. `reference` is ours on the wire: the messageId, or the log number it was
-    last sent under.
+    first attempt, in `payload_profile`; `sealed_digest` the signed form of it, headers and body,
+    made anew only when its signature has aged. `reference` is ours on the wire: the messageId, or
+    the log number it was last sent under.
     """
 
     message = models.ForeignKey(Message, on_delete=models.PROTECT, related_name="deliveries")
@@ -77,6 +86,9 @@ class Delivery(TenantRow):
     reference = models.TextField(blank=True)
     payload_digest = models.BinaryField(max_length=32, null=True)
     payload_at = models.DateTimeField(null=True)
+    payload_profile = models.TextField(
+        blank=True, db_default="", help_text="Empty where the profile is the link's."
+    )
     sealed_digest = models.BinaryField(max_length=32, null=True)
     sealed_at = models.DateTimeField(null=True)
     sent_at = models.DateTimeField(null=True, help_text="When the first byte last left.")
@@ -175,6 +187,9 @@ class Receipt(TenantRow):
     )
     status = models.IntegerField(help_text="HTTP status of the answer; 0 on a link.")
     answer = models.BinaryField(help_text="The answer's payload before it is sealed or framed.")
+    profile = models.TextField(
+        db_default=DEFAULT_PROFILE, help_text="What the answer is written in."
+    )
     taken_at = models.DateTimeField()
 
     class Meta:

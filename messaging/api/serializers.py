@@ -21,12 +21,21 @@ class MessageSerializer(serializers.ModelSerializer[Message]):
         read_only=True, allow_null=True, help_text="The message that this one answers."
     )
     body_digest = HexField(read_only=True, help_text="SHA-256 of the bytes as carried.")
+    sealed_digest = HexField(
+        read_only=True,
+        allow_null=True,
+        help_text="SHA-256 of the signed form that the system operator sent it in; else null.",
+    )
+    profile = serializers.CharField(
+        read_only=True, help_text="The profile that the bytes came under."
+    )
 
     class Meta:
         model = Message
         fields: tuple[str, ...] = (
             *("id", "endpoint_id", "origin", "kind", "bm_unit", "reference", "answers_id"),
-            *("received_at", "body_digest", "refusal_code", "refusal_text"),
+            *("received_at", "body_digest", "sealed_digest", "profile"),
+            *("refusal_code", "refusal_text"),
         )
         read_only_fields = fields
 
@@ -120,6 +129,12 @@ class TimelineSerializer(serializers.Serializer[Timeline]):
     )
     content_fault = serializers.CharField(help_text="Why there is no content, or empty.")
     body_base64 = Base64Field(source="body", allow_null=True, help_text="The bytes as carried.")
+    sealed_base64 = Base64Field(
+        source="sealed",
+        allow_null=True,
+        help_text="What sealed_digest names: header lines, content type first, an empty line, and"
+        " the body as it came. Null where there is none, or it has been deleted.",
+    )
     answered_by = serializers.ListField(child=serializers.UUIDField())
     deliveries = TimelineDeliverySerializer(many=True)
     entries = EntrySerializer(many=True, help_text="Its hops in the audit chain.")

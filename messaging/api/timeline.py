@@ -41,6 +41,7 @@ class Timeline:
     records_left_out: int
     content_fault: str
     body: bytes | None
+    sealed: bytes | None
     answered_by: Sequence[UUID]
     deliveries: Sequence[Delivery]
     attempts: dict[UUID, list[Attempt]]
@@ -60,7 +61,8 @@ def timeline_of(message: Message) -> Timeline:
         further_content=contents[1:],
         records_left_out=left_out,
         content_fault=fault,
-        body=_body(message),
+        body=_kept(message, message.body_digest),
+        sealed=_kept(message, message.sealed_digest),
         answered_by=_answers(message),
         deliveries=deliveries,
         attempts=_by_delivery(attempts[:LIMIT]),
@@ -107,8 +109,10 @@ def _read(message: Message) -> tuple[Sequence[Any], int, str]:
     return [as_json(submission)], count - len(submission.records), ""
 
 
-def _body(message: Message) -> bytes | None:
+def _kept(message: Message, digest: bytes | memoryview | None) -> bytes | None:
+    if digest is None:
+        return None
     try:
-        return bodies.read(bytes(message.body_digest), message.received_at)
+        return bodies.read(bytes(digest), message.received_at)
     except bodies.BodyGone:
         return None

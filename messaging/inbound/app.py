@@ -1,4 +1,4 @@
-"""The ASGI application the system operator posts to: `/wa/<environment>/<service>`. HTTP is read
+"""The ASGI application the system operator calls: `/wa/<environment>/<service>`. HTTP is read
 and answered here, and bounded.
 
 What a request means is decided in `exchange`, on a thread, so that no request waits for another's
@@ -26,11 +26,10 @@ from messaging.inbound.exchange import (
     problem,
     refuse_stranger,
     respond,
-    service_at,
+    services_at,
 )
 from messaging.measures import OPERATOR_ANSWERS
 from messaging.protocols.base import UnknownProfile
-from messaging.protocols.neso.wa.profile import Service
 from messaging.protocols.settings import BadSettings
 from tenants.certificates import CertificateMissing
 
@@ -100,23 +99,25 @@ class InboundApp:
 
     async def _answer(self, scope: Scope, receive: Receive, caller: _Caller) -> HttpAnswer:
         """Raises ConnectionError when the peer went away, whom nobody can answer."""
-        found = service_at(scope["path"])
-        if found is None:
+        environment, services = services_at(scope["path"])
+        if not services:
             return _refused(scope, caller, 404, "not-found", "There is nothing at this address.")
-        environment, service = found
-        if scope["method"] != service.method:
-            title = f"This service takes {service.method}."
+        taking = [service for service in services if service.method == scope["method"]]
+        if not taking:
+            methods = " or ".join(sorted({service.method for service in services}))
+            title = f"This service takes {methods}."
             return _refused(scope, caller, 405, "method", title)
         stopped = await self._admit(scope, environment, caller)
         if stopped is not None:
             return stopped
         headers = _headers(scope)
-        body = await self._body(scope, receive, headers, service, caller)
+        longest = max(service.max_bytes for service in taking)
+        body = await self._body(scope, receive, headers, longest, caller)
         if isinstance(body, HttpAnswer):
             return body
         question = HttpQuestion(
             environment,
-            service.name,
+            scope["method"],
             scope["path"],
             headers,
             body,
@@ -146,15 +147,15 @@ class InboundApp:
         scope: Scope,
         receive: Receive,
         headers: dict[str, str],
-        service: Service,
+        longest: int,
         caller: _Caller,
     ) -> bytes | HttpAnswer:
         """The whole body, or why it was not read to its end."""
         try:
-            reading = self._read(receive, headers, service.max_bytes, caller)
+            reading = self._read(receive, headers, longest, caller)
             return await asyncio.wait_for(reading, BODY_WITHIN)
         except _TooLong:
-            title = f"The body is over {service.max_bytes} bytes."
+            title = f"The body is over {longest} bytes."
             return _refused(scope, caller, 413, "too-large", title)
         except _TooMuch:
             return _too_many(scope, caller, "Too many bytes are under way.")

@@ -21,9 +21,11 @@ from django.db import IntegrityError
 from messaging.edge import refusals
 from messaging.protocols.neso.seals import find_seal_of
 from messaging.protocols.neso.seals.base import KeyDoesNotFit, Seal, Sealed, SealError, Target
-from messaging.protocols.neso.wa.profile import Service
+from messaging.protocols.neso.wa.codec import WaCodec
+from messaging.protocols.neso.wa.exchange import find_service
+from messaging.protocols.neso.wa.profile import Service, WaProfile
 from messaging.relay import from_operator, signing
-from messaging.relay.codecs import operator_codec
+from messaging.relay.codecs import operator_codec, wider_access_codecs
 from messaging.relay.from_operator import OTHER_CONTENT, BeatenToIt, Reply
 from messaging.relay.inflow import Inflow
 from messaging.relay.register import find_operator
@@ -47,12 +49,17 @@ class HttpQuestion:
     """A request as it was read. `certificate` is the DER of the TLS client's leaf."""
 
     environment: str
-    service: str
+    method: str
     path: str
     headers: Mapping[str, str]
     body: bytes
     certificate: bytes
     address: str
+
+    @property
+    def place(self) -> str:
+        """What the path has after the base URL."""
+        return self.path.removeprefix(f"{PREFIX}{self.environment}")
 
     @property
     def content_type(self) -> str:
@@ -85,13 +92,15 @@ class _Refused:
     reason: str
 
 
-def service_at(path: str) -> tuple[str, Service] | None:
-    """The environment and service that a path names."""
+def services_at(path: str) -> tuple[str, tuple[Service, ...]]:
+    """The environment that a path names, and the services there of whichever profile: which one is
+    meant, the endpoint of the participant says whom the seal names. Empty where there is nothing.
+    """
     environment, _, rest = path.removeprefix(PREFIX).partition("/")
     if not path.startswith(PREFIX) or environment not in Environment.values:
-        return None
-    service = _services().get(f"/{rest}")
-    return (environment, service) if service else None
+        return "", ()
+    found = (find_service(codec.profile, f"/{rest}") for codec in _codecs())
+    return environment, tuple(service for service in found if service is not None)
 
 
 def problem(status: int, code: str, title: str, retry_after: float = 0.0) -> HttpAnswer:
@@ -166,6 +175,8 @@ def _decide(
         if endpoint is None:
             return _Refused(401, "unauthorized", "The audience is not known here.")
         at = now()
+        profile = operator_codec(endpoint.settings).profile
+        target = _target(question.method, question)
         trust = signing.trust_from(endpoint, audience)
         try:
             opened = seal.open(
@@ -175,24 +186,60 @@ def _decide(
                 issuer=signing.OPERATOR,
                 algorithms=trust.algorithms,
                 now=at,
-                target=_target("POST", question),
+                target=target,
+                id_at=profile.envelope.message_id.steps,
             )
         except SealError as error:
-            _record_untrusted(question, error.reason)
+            _record_refused(question, error.reason)
             return _Refused(401, "unauthorized", error.reason)
+        service = _service_for(question, profile, opened.heading.jti)
+        if isinstance(service, _Refused):
+            return service
         key = signing.signing_key(endpoint.environment)
         algorithm = operator_settings(endpoint.settings).algorithm
         try:
             seal.choose(key.signing, algorithm)
         except KeyDoesNotFit:
             reason = f"This participant cannot answer with the seal {seal.name}."
-            _record_untrusted(question, reason)
+            _record_refused(question, reason)
             return _Refused(415, "media-type", reason)
-        inflow = Inflow(endpoint, question.service, opened.heading.jti, opened.payload, at)
+        inflow = Inflow(
+            endpoint,
+            service.name,
+            opened.heading.jti,
+            opened.payload,
+            at,
+            _record_of(sealed, seal),
+            f"{target.verb} {target.url}",
+        )
         reply = from_operator.take(inflow)
         return _Decided(reply, key, algorithm)
 
     return _first_to_commit(tenant_id, work)
+
+
+def _service_for(question: HttpQuestion, profile: WaProfile, message_id: str) -> Service | _Refused:
+    """What the request's address is in the endpoint's profile, once its seal held."""
+    service = find_service(profile, question.place)
+    if service is None:
+        return _out_of_place(question, 404, "not-found", "There is nothing at this address.")
+    if service.method != question.method:
+        return _out_of_place(question, 405, "method", f"This service takes {service.method}.")
+    named = service.message_id_in(question.place)
+    if named is not None and named.lower() != message_id.lower():
+        return _out_of_place(question, 404, "not-found", "The path names another message.")
+    return service
+
+
+def _out_of_place(question: HttpQuestion, status: int, code: str, reason: str) -> _Refused:
+    _record_refused(question, reason)
+    return _Refused(status, code, reason)
+
+
+def _record_of(sealed: Sealed, seal: Seal) -> bytes:
+    """The signed form with no other headers than those that the seal travels in."""
+    headers = {name: value for name, value in sealed.headers.items() if name in seal.headers}
+    return Sealed(sealed.body, sealed.content_type, headers).record
 
 
 def _first_to_commit(
@@ -212,7 +259,7 @@ def _refuse_stranger(question: HttpQuestion, reason: str) -> HttpAnswer:
     return problem(401, "unauthorized", reason)
 
 
-def _record_untrusted(question: HttpQuestion, reason: str) -> None:
+def _record_refused(question: HttpQuestion, reason: str) -> None:
     bodies.keep(question.body, now())
     ledger.record(_refusal(question, reason))
 
@@ -233,6 +280,6 @@ def _target(verb: str, question: HttpQuestion) -> Target:
 
 
 @lru_cache(maxsize=1)
-def _services() -> dict[str, Service]:
-    profile = operator_codec({}).profile
-    return {service.path: service for service in profile.services.values()}
+def _codecs() -> tuple[WaCodec, ...]:
+    """Found once: a new profile takes a restart."""
+    return wider_access_codecs()

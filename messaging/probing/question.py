@@ -58,7 +58,7 @@ def ask(asking: Asking, guard: Guard, seconds: float) -> Asked:
     reference, sent_at = str(new_id()), now()
     parcel = asking.codec.encode(Envelope(Stamp(reference, sent_at), (Health(),)))
     exchange = exchange_of(asking.codec.profile, Health())
-    url = asking.address + exchange.service.path
+    url = asking.address + exchange.service.path_for(reference)
     sealed = get_seal(asking.settings.seal).close(
         parcel.content,
         key=asking.credentials.signing,
@@ -78,6 +78,7 @@ def ask(asking: Asking, guard: Guard, seconds: float) -> Asked:
         identity=connection.identity,
         seconds=seconds,
         guard=guard,
+        method=exchange.service.method,
     )
     return Asked(reference, sent_at, answer)
 
@@ -90,7 +91,8 @@ def judge_seal(asking: Asking, asked: Asked) -> Finding:
         text = f"HTTP {answer.status}, and no seal on the answer"
         colour = Colour.YELLOW if answer.status == 503 else Colour.RED
         return Finding(colour, text, detail)
-    url = asking.address + exchange_of(asking.codec.profile, Health()).service.path
+    service = exchange_of(asking.codec.profile, Health()).service
+    url = asking.address + service.path_for(asked.reference)
     trust = asking.credentials.trust
     try:
         opened = get_seal(asking.settings.seal).open(
@@ -101,6 +103,7 @@ def judge_seal(asking: Asking, asked: Asked) -> Finding:
             algorithms=trust.algorithms,
             now=answer.at,
             target=Target("ANSWER", url),
+            id_at=asking.codec.profile.envelope.message_id.steps,
         )
         detail |= {"algorithm": opened.heading.algorithm, "signer": opened.signer.thumbprint}
         return _judge_answer(asking, asked, opened.payload, detail)

@@ -8,7 +8,7 @@ clock or the database.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol as Shape
@@ -96,7 +96,7 @@ class Codec(Shape):
 @dataclass(frozen=True, slots=True)
 class Reading:
     """A profile file as its protocol understands it: a codec, envelopes that it can write, and what
-    it says as a page.
+    it says as a page. `further` is what else documents it, by the endings of files' names.
     """
 
     name: str
@@ -104,6 +104,7 @@ class Reading:
     codec: Codec
     examples: tuple[Envelope, ...]
     page: Page
+    further: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,6 +80,14 @@ class Table:
         self._wrong(key, value, "must be a list of texts")
         return frozenset()
 
+    def names_in(self, key: str) -> tuple[str, ...]:
+        """A list of texts in their order, none empty."""
+        value = self._get(key, None)
+        if isinstance(value, list) and value and all(isinstance(n, str) and n for n in value):
+            return tuple(value)
+        self._wrong(key, value, "must be a list of names")
+        return ()
+
     def source(self, key: str = "source") -> str:
         """Where an entry is known from: a word of the table [sources], alone or before a colon and
         a place in it.

@@ -29,7 +29,7 @@ from messaging.protocols.neso.wa.exchange import Exchange, exchange_of
 from messaging.protocols.settings import BadSettings
 from messaging.relay import carry_file, deadlines, due, signing, verdicts
 from messaging.relay.carry_file import ClaimedFile
-from messaging.relay.codecs import operator_codec, read_content
+from messaging.relay.codecs import operator_codec, read_content, wider_access_codec
 from messaging.relay.load import LoadedDelivery, LoadedEndpoint
 from messaging.relay.moves import AS_BEFORE, move
 from messaging.relay.parts import is_large, outline_of, part_for
@@ -150,13 +150,14 @@ def _may_bear_a_revoked_signature(sealed_at: datetime, key: signing.Credentials)
 
 
 def _sealed(row: LoadedDelivery, at: datetime) -> Claimed:
-    codec = operator_codec(row.endpoint.settings)
+    codec = _codec(row)
     message = outline_of(row) or _completed(row)
     exchange = exchange_of(codec.profile, message)
     payload = _payload(row, message, codec, at)
     key = signing.credentials_for(row.endpoint)
     seal = signing.seal_of(row.endpoint.settings)
-    address = Target(exchange.service.method, row.endpoint.address + exchange.service.path)
+    url = row.endpoint.address + exchange.service.path_for(str(row.id))
+    address = Target(exchange.service.method, url)
     sealed_at = row.sealed_at
     if (
         row.sealed_digest is not None
@@ -184,6 +185,7 @@ def _sealed(row: LoadedDelivery, at: datetime) -> Claimed:
         "reference": str(row.id),
         "payload_digest": digest_of(payload),
         "payload_at": row.payload_at or at,
+        "payload_profile": codec.profile.name,
         "sealed_digest": digest,
         "sealed_at": sealed_at,
         "sent_at": at,
@@ -211,6 +213,15 @@ def _sealed(row: LoadedDelivery, at: datetime) -> Claimed:
     )
 
 
+def _codec(row: LoadedDelivery) -> WaCodec:
+    """What was written once goes as it was, to where its own profile says, whatever the endpoint
+    speaks by now.
+    """
+    if row.payload_digest is not None and row.payload_profile:
+        return wider_access_codec(row.payload_profile)
+    return operator_codec(row.endpoint.settings)
+
+
 def _payload(row: LoadedDelivery, message: BmMessage, codec: WaCodec, at: datetime) -> bytes:
     """Made at the first attempt, and the same bytes ever after."""
     if row.payload_digest is not None and row.payload_at is not None:
@@ -226,7 +237,7 @@ def _completed(row: LoadedDelivery) -> BmMessage:
     """
     source = row.message.endpoint
     reference, content = row.message.reference, row.message.content
-    envelope = read_content(source.protocol, source.settings, content, reference)
+    envelope = read_content(source.protocol, row.message.profile, content, reference)
     message = part_for(row, envelope.messages)
     if not isinstance(message, InstructionAnswer):
         return message

@@ -9,21 +9,18 @@ from django.conf import settings as configured
 
 from messaging.domain.messages import BmMessage
 from messaging.domain.submissions import Submission
-from messaging.models import Message
-from messaging.protocols.base import Codec, Envelope, Parcel
+from messaging.models import DEFAULT_PROFILE, Message
+from messaging.protocols.base import Codec, Envelope, Parcel, UnknownProfile
 from messaging.protocols.edl.codec import EdlCodec
 from messaging.protocols.edl.profile import Role
 from messaging.protocols.edt.codec import EdtCodec
 from messaging.protocols.edt.names import parse_name
 from messaging.protocols.edt.profile import EdtProfile
 from messaging.protocols.edt.reading import beginning
-from messaging.protocols.neso.settings import WaSettings
 from messaging.protocols.neso.wa.codec import WaCodec
 from messaging.protocols.registry import get_protocol
 from messaging.relay.register import FILE_PROTOCOL, LEGACY_PROTOCOL, OPERATOR_PROTOCOL
 from tenants.audit import bodies
-
-DEFAULT_PROFILE = WaSettings().profile
 
 
 @lru_cache(maxsize=256)
@@ -36,7 +33,26 @@ def get_codec(protocol: str, profile: str) -> Codec:
 
 def operator_codec(settings: dict[str, Any]) -> WaCodec:
     """The codec of an endpoint that leads to the system operator, with the profile it holds."""
-    return cast(WaCodec, get_codec(OPERATOR_PROTOCOL, profile_of(settings)))
+    return wider_access_codec(profile_of(settings))
+
+
+def wider_access_codec(profile: str) -> WaCodec:
+    """Raises UnknownProfile."""
+    return cast(WaCodec, get_codec(OPERATOR_PROTOCOL, profile))
+
+
+def wider_access_codecs() -> tuple[WaCodec, ...]:
+    """Of every profile that is installed and has no faults, by name."""
+    names = get_protocol(OPERATOR_PROTOCOL, configured.PROFILE_DIR).profiles()
+    return tuple(codec for name in names if (codec := _if_usable(name)) is not None)
+
+
+def _if_usable(profile: str) -> WaCodec | None:
+    """A profile with faults serves nobody, and is warned of when a process starts."""
+    try:
+        return wider_access_codec(profile)
+    except UnknownProfile:
+        return None
 
 
 def legacy_codec(settings: dict[str, Any]) -> EdlCodec:
@@ -73,26 +89,23 @@ def read_message(row: Message) -> BmMessage:
 def read_messages(row: Message) -> tuple[BmMessage, ...]:
     """The typed messages, decoded again from the bytes they came as: those are the truth."""
     content = bodies.read(bytes(row.body_digest), row.received_at)
-    endpoint = row.endpoint
-    return read_content(endpoint.protocol, endpoint.settings, content, row.reference).messages
+    return read_content(row.endpoint.protocol, row.profile, content, row.reference).messages
 
 
 def read_beginning(row: Message, most: int) -> tuple[Submission, int]:
     """So many records of a stored submission, and how many it has in all. Raises
     RemoteProtocolError where its name is none.
     """
-    profile = file_profile(row.endpoint.settings)
+    profile = cast(EdtCodec, get_codec(FILE_PROTOCOL, row.profile)).profile
     name = parse_name(profile, f"{row.reference}{profile.names.submission}")
     content = bodies.read(bytes(row.body_digest), row.received_at)
     return beginning(profile, name, content, most)
 
 
-def read_content(
-    protocol: str, settings: dict[str, Any], content: bytes, reference: str = ""
-) -> Envelope:
-    """What stored bytes say, in the protocol and profile of the endpoint they came to. Those of a
-    file say what they mean only together with its name, which is the sender's `reference`.
+def read_content(protocol: str, profile: str, content: bytes, reference: str = "") -> Envelope:
+    """What stored bytes say, in the profile that they came under. Those of a file say what they
+    mean only together with its name, which is the sender's `reference`.
     """
-    codec = get_codec(protocol, profile_of(settings))
+    codec = get_codec(protocol, profile)
     name = f"{reference}{codec.profile.names.submission}" if isinstance(codec, EdtCodec) else ""
     return codec.decode(Parcel(content, name))

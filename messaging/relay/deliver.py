@@ -107,6 +107,7 @@ def _send(claimed: Claimed) -> Report:
             context=claimed.connection.context,
             identity=claimed.connection.identity,
             seconds=max(time_left.total_seconds(), 0.05),
+            method=claimed.exchange.service.method,
         )
     except TransportError as error:
         left = isinstance(error, Unanswered)
@@ -165,6 +166,7 @@ def _opened(claimed: Claimed, answer: Answered) -> Verdict:
         algorithms=claimed.trust.algorithms,
         now=answer.at,
         target=Target("ANSWER", claimed.url),
+        id_at=claimed.codec.profile.envelope.message_id.steps,
     )
     return read_answer(
         claimed.codec, claimed.exchange, answer.status, opened.payload, claimed.reference

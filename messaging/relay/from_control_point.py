@@ -248,6 +248,7 @@ def _remember(hold: Hold, arrival: Arrival, answer: Answer, message_id: UUID) ->
         message_id=message_id,
         at=arrival.at,
         replace=True,
+        profile=hold.profile.name,
     )
 
 
@@ -277,4 +278,5 @@ def _row(
         answers=answers,
         refusal_code=refusal.code.value if refusal else "",
         refusal_text=refusal.text if refusal else "",
+        profile=hold.profile.name,
     )

@@ -25,25 +25,21 @@ from messaging.domain.instructions import (
     EmergencyInstruction,
 )
 from messaging.domain.units import RefusalCode
-from messaging.models import Message
 from messaging.protocols.base import Envelope, Parcel, RemoteProtocolError, Stamp
 from messaging.relay import instruct, later_receipt
+from messaging.relay.codecs import wider_access_codec
 from messaging.relay.inflow import Inflow, Outcome
 from messaging.relay.refusal import Refusal, Refused
 from messaging.relay.rows import (
     KnownReceipt,
     NewDelivery,
-    NewMessage,
     find_receipt,
-    insert_message,
     insert_receipt,
 )
 from tenants.audit import ledger
 from tenants.audit.events import Event, Fact
 from tenants.ids import digest_of, new_id
 
-TAKEN = 200
-NOT_TAKEN = 422
 OTHER_CONTENT = 409
 
 
@@ -85,15 +81,18 @@ def _again(inflow: Inflow, known: KnownReceipt) -> Reply:
         return Reply(OTHER_CONTENT)
     ledger.record(Fact(Event.REPEATED, inflow.at, known.message_id, digest=digest))
     payload = known.answer
-    return Reply(known.status, payload, inflow.codec.decode(Parcel(payload)).stamp.reference)
+    answer = wider_access_codec(known.profile).decode(Parcel(payload))
+    return Reply(known.status, payload, answer.stamp.reference)
 
 
 def _first(inflow: Inflow) -> Reply:
+    profile = inflow.codec.profile
     try:
-        outcome, status = _examined(inflow), TAKEN
+        outcome, status = _examined(inflow), profile.answering.taken
     except Refused as refused:
-        outcome, status = _refuse(inflow, refused), NOT_TAKEN
-    stamp = Stamp(str(new_id()), inflow.at, inflow.reference)
+        outcome, status = _refuse(inflow, refused), profile.answering.refused
+    own = inflow.reference if profile.answers_echo else str(new_id())
+    stamp = Stamp(own, inflow.at, inflow.reference)
     payload = inflow.codec.encode(Envelope(stamp, (outcome.answer,))).content
     is_first = insert_receipt(
         inflow.endpoint.id,
@@ -103,6 +102,7 @@ def _first(inflow: Inflow) -> Reply:
         status=status,
         message_id=outcome.message_id,
         at=inflow.at,
+        profile=profile.name,
     )
     if not is_first:
         raise BeatenToIt(inflow.reference)
@@ -124,25 +124,14 @@ def _examined(inflow: Inflow) -> Outcome:
         case ReceiptOfMessage():
             return later_receipt.take(inflow, message, envelope.stamp.in_reply_to)
         case _:
-            raise Refused(Refusal(RefusalCode.UNKNOWN_TYPE, "not for a host to answer", "/type"))
+            reason = "not for a host to answer"
+            field = inflow.codec.pointer_to("type")
+            raise Refused(Refusal(RefusalCode.UNKNOWN_TYPE, reason, field))
 
 
 def _refuse(inflow: Inflow, refused: Refused) -> Outcome:
     first = refused.reasons[0]
-    message_id = insert_message(
-        NewMessage(
-            endpoint_id=inflow.endpoint.id,
-            origin=Message.Origin.OPERATOR,
-            kind=inflow.service,
-            bm_unit="",
-            reference=inflow.reference,
-            content=inflow.payload,
-            received_at=inflow.at,
-            refusal_code=first.code.value,
-            refusal_text=first.text,
-        )
-    )
-    inflow.record_arrival(message_id)
+    message_id = inflow.store(inflow.service, refusal=first)
     detail = {"code": first.code.value, "text": first.text, "field": first.field}
     detail |= {"rule": first.rule, "value": first.value}
     if further := refused.reasons[1:]:

@@ -7,7 +7,8 @@ is ahead and nothing delivered after it covers the same time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import cast
 from uuid import UUID
 
 from django.db import connection, models
@@ -20,21 +21,17 @@ from messaging.domain.rules import violations
 from messaging.domain.units import RefusalCode
 from messaging.models import Instruction as InstructionRow
 from messaging.models import Message
+from messaging.protocols.base import UnknownProfile
 from messaging.relay import deadlines, route
 from messaging.relay.codecs import read_message
 from messaging.relay.inflow import Inflow, Outcome
 from messaging.relay.moves import lock_queue
 from messaging.relay.refusal import Refusal, Refused
 from messaging.relay.register import ControlPoint, addressee_of
-from messaging.relay.rows import (
-    NewInstruction,
-    NewMessage,
-    insert_instruction,
-    insert_message,
-)
+from messaging.relay.rows import NewInstruction, insert_instruction
 from messaging.relay.settings import operator_settings
 from messaging.states import OPEN, Lane
-from tenants.audit import ledger
+from tenants.audit import bodies, ledger
 from tenants.audit.events import Event, Fact
 from tenants.ids import digest_of
 from tenants.scope import require_tenant
@@ -70,7 +67,7 @@ def take(inflow: Inflow, instruction: Instruction) -> Outcome:
     same = [one for one in known if one.number == instruction.number]
     if not same:
         return _store(inflow, instruction, control_point, content, bool(known))
-    if same[0].content_digest == content:
+    if same[0].content_digest == content or _says_the_same(inflow, instruction, same[0]):
         digest = digest_of(inflow.payload)
         ledger.record(Fact(Event.REPEATED, inflow.at, same[0].message_id, digest=digest))
         return Outcome(RECEIVED, same[0].message_id)
@@ -114,6 +111,22 @@ def _from_number_on(control_point: ControlPoint, instruction: Instruction) -> li
         return [_Known(row[0], bytes(row[1]), row[2]) for row in cursor.fetchall()]
 
 
+def _says_the_same(inflow: Inflow, instruction: Instruction, known: _Known) -> bool:
+    """Whether the stored one, which came under another profile, has the same content in that one's
+    words.
+    """
+    row = Message.objects.select_related("endpoint").get(id=known.message_id)
+    if row.profile == inflow.codec.profile.name:
+        return False
+    try:
+        stored = read_message(row)
+    except (bodies.BodyGone, UnknownProfile):
+        return False
+    return replace(instruction, respond_by=None) == replace(
+        cast(Instruction, stored), respond_by=None
+    )
+
+
 def _apply_rules(inflow: Inflow, instruction: Instruction) -> None:
     warn_only = operator_settings(inflow.endpoint.settings).warn_only
     reasons = [
@@ -150,18 +163,7 @@ def _store(
     is_late: bool,
 ) -> Outcome:
     respond_by = instruction.respond_by or inflow.at + deadlines.RESPOND_WITHIN
-    message_id = insert_message(
-        NewMessage(
-            endpoint_id=inflow.endpoint.id,
-            origin=Message.Origin.OPERATOR,
-            kind=kind_of(instruction),
-            bm_unit=instruction.bm_unit,
-            reference=inflow.reference,
-            content=inflow.payload,
-            received_at=inflow.at,
-        )
-    )
-    inflow.record_arrival(message_id)
+    message_id = inflow.store(kind_of(instruction), instruction.bm_unit)
     detail = {"kind": kind_of(instruction), "number": instruction.number}
     ledger.record(Fact(Event.DECODED, inflow.at, message_id, detail=detail))
     reason = ""

@@ -8,13 +8,12 @@ from uuid import UUID
 
 from messaging.domain.acknowledgements import ReceiptOfMessage, ReceiptStatus
 from messaging.domain.units import RefusalCode
-from messaging.models import Delivery, Message
+from messaging.models import Delivery
 from messaging.relay import verdicts
 from messaging.relay.inflow import Inflow, Outcome
 from messaging.relay.load import LoadedDelivery, load_locked
 from messaging.relay.moves import lock_queue
 from messaging.relay.refusal import Refusal, Refused
-from messaging.relay.rows import NewMessage, insert_message
 from messaging.states import OPEN, Lane
 from tenants.audit import ledger
 from tenants.audit.events import Event, Fact
@@ -26,7 +25,7 @@ def take(inflow: Inflow, receipt: ReceiptOfMessage, in_reply_to: str) -> Outcome
     """The first final receipt wins. Raises Refused for another, and for an answer to what this
     tenant never sent.
     """
-    field = f"/{inflow.codec.profile.envelope.in_reply_to.name}"
+    field = inflow.codec.pointer_to("in_reply_to")
     found = Delivery.objects.filter(
         endpoint_id=inflow.endpoint.id, reference=in_reply_to, lane=Lane.OPERATOR
     ).first()
@@ -48,18 +47,6 @@ def take(inflow: Inflow, receipt: ReceiptOfMessage, in_reply_to: str) -> Outcome
 
 
 def _store(inflow: Inflow, row: LoadedDelivery) -> UUID:
-    message_id = insert_message(
-        NewMessage(
-            endpoint_id=inflow.endpoint.id,
-            origin=Message.Origin.OPERATOR,
-            kind="RECEIPT",
-            bm_unit=row.message.bm_unit,
-            reference=inflow.reference,
-            content=inflow.payload,
-            received_at=inflow.at,
-            answers=row.message_id,
-        )
-    )
-    inflow.record_arrival(message_id)
+    message_id = inflow.store("RECEIPT", row.message.bm_unit, answers=row.message_id)
     ledger.record(Fact(Event.STORED, inflow.at, message_id, row.id, detail={"kind": "RECEIPT"}))
     return message_id

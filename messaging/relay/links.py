@@ -320,7 +320,7 @@ def _to_be_said(hold: Hold, row: LoadedDelivery) -> tuple[BmMessage, str]:
     and what it answers.
     """
     source = row.message.endpoint
-    envelope = read_content(source.protocol, source.settings, row.message.content)
+    envelope = read_content(source.protocol, row.message.profile, row.message.content)
     in_reply_to = envelope.stamp.in_reply_to if row.message.origin == "HOST" else ""
     return hold.codec.divide(envelope.messages[0])[0], in_reply_to
 

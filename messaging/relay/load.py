@@ -19,9 +19,9 @@ from tenants.audit.bodies import BodyGone
 
 _SELECT = """
 SELECT d.id, d.lane, d.queue, d.position, d.state, d.created_at, d.deadline, d.attempts,
-       d.reference, d.payload_digest, d.payload_at, d.sealed_digest, d.sealed_at, d.sent_at,
-       d.held_at, d.wait_until,
-       m.id, m.origin, m.kind, m.bm_unit, m.reference, m.answers_id, m.received_at,
+       d.reference, d.payload_digest, d.payload_at, d.payload_profile, d.sealed_digest,
+       d.sealed_at, d.sent_at, d.held_at, d.wait_until,
+       m.id, m.origin, m.kind, m.bm_unit, m.reference, m.answers_id, m.profile, m.received_at,
        (SELECT b.content FROM audit_body b
         WHERE b.tenant_id = m.tenant_id AND b.digest = m.body_digest
           AND b.month = date_trunc('month', m.received_at AT TIME ZONE 'UTC')::date),
@@ -49,7 +49,7 @@ _LAST_UNDER = (
     + "WHERE d.endpoint_id = %s AND d.reference = %s AND d.lane = 'link'"
     + " ORDER BY d.sent_at DESC NULLS LAST LIMIT 1 FOR UPDATE OF d"
 )
-_DELIVERY_COLUMNS, _MESSAGE_COLUMNS, _ENDPOINT_COLUMNS = 16, 8, 8
+_DELIVERY_COLUMNS, _MESSAGE_COLUMNS, _ENDPOINT_COLUMNS = 17, 9, 8
 _SETTINGS_AT = 5
 
 
@@ -67,7 +67,7 @@ class LoadedEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class LoadedMessage:
-    """`endpoint` is where it came from."""
+    """`endpoint` is where it came from; `profile` is what its bytes are in."""
 
     id: UUID
     origin: str
@@ -75,6 +75,7 @@ class LoadedMessage:
     bm_unit: str
     reference: str
     answers_id: UUID | None
+    profile: str
     received_at: datetime
     kept: bytes | None
     endpoint: LoadedEndpoint
@@ -102,6 +103,7 @@ class LoadedDelivery:
     reference: str
     payload_digest: bytes | None
     payload_at: datetime | None
+    payload_profile: str
     sealed_digest: bytes | None
     sealed_at: datetime | None
     sent_at: datetime | None

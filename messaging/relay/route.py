@@ -126,6 +126,7 @@ def tell(
         content=parcel.content,
         received_at=at,
         answers=answers,
+        profile=codec.profile.name,
     )
     message_id = insert_message(row)
     ledger.record(Fact(Event.STORED, at, message_id, detail={"kind": row.kind, "origin": "host"}))

@@ -15,7 +15,7 @@ from uuid import UUID
 from django.db import connection
 
 from messaging import measures
-from messaging.models import Message
+from messaging.models import DEFAULT_PROFILE, Message
 from messaging.relay import log_lines
 from messaging.states import AttemptOutcome, Lane
 from tenants.ids import digest_of, new_id
@@ -30,11 +30,21 @@ WITH body AS (
 )
 INSERT INTO messaging_message (
     id, tenant_id, endpoint_id, origin, kind, bm_unit, reference, answers_id, body_digest,
-    received_at, refusal_code, refusal_text)
+    sealed_digest, profile, received_at, refusal_code, refusal_text)
 VALUES (
     %(id)s, %(tenant)s, %(endpoint)s, %(origin)s, %(kind)s, %(bm_unit)s, %(reference)s,
-    %(answers)s, %(digest)s, %(at)s, %(refusal_code)s, %(refusal_text)s)
+    %(answers)s, %(digest)s, %(sealed_digest)s, %(profile)s, %(at)s, %(refusal_code)s,
+    %(refusal_text)s)
 """
+_SEALED_TOO = """WITH sealed AS (
+    INSERT INTO audit_body (tenant_id, digest, month, content)
+    VALUES (%(tenant)s, %(sealed_digest)s, date_trunc('month', %(at)s AT TIME ZONE 'UTC')::date,
+            %(sealed)s)
+    ON CONFLICT DO NOTHING
+), body"""
+_MESSAGE_SEALED = _MESSAGE.replace("WITH body", _SEALED_TOO)
+
+_PROFILE_NOW = "SELECT settings ->> 'profile' FROM tenants_endpoint WHERE id = %s"
 
 _DELIVERY = """
 WITH due AS (
@@ -80,20 +90,20 @@ VALUES (
 
 _RECEIPT = """
 INSERT INTO messaging_receipt (
-    id, tenant_id, endpoint_id, reference, digest, message_id, status, answer, taken_at)
+    id, tenant_id, endpoint_id, reference, digest, message_id, status, answer, profile, taken_at)
 VALUES (
     %(id)s, %(tenant)s, %(endpoint)s, %(reference)s, %(digest)s, %(message)s, %(status)s,
-    %(answer)s, %(at)s)
+    %(answer)s, %(profile)s, %(at)s)
 ON CONFLICT (tenant_id, endpoint_id, reference) DO
 """
 _KEEP_FIRST = "NOTHING"
 _REPLACE = """
 UPDATE SET digest = EXCLUDED.digest, message_id = EXCLUDED.message_id, status = EXCLUDED.status,
-           answer = EXCLUDED.answer, taken_at = EXCLUDED.taken_at
+           answer = EXCLUDED.answer, profile = EXCLUDED.profile, taken_at = EXCLUDED.taken_at
 """
 
 _FIND_RECEIPT = """
-SELECT digest, message_id, status, answer FROM messaging_receipt
+SELECT digest, message_id, status, answer, profile FROM messaging_receipt
 WHERE tenant_id = %s AND endpoint_id = %s AND reference = %s
 """
 
@@ -109,7 +119,9 @@ VALUES (
 
 @dataclass(frozen=True, slots=True)
 class NewMessage:
-    """A message about to be stored, with the bytes it came as."""
+    """A message about to be stored, with the bytes it came as, in `profile`: without one, in that
+    which its endpoint has now. `sealed` is the record of the signed form it came in, if it did.
+    """
 
     endpoint_id: UUID
     origin: Message.Origin
@@ -121,6 +133,8 @@ class NewMessage:
     answers: UUID | None = None
     refusal_code: str = ""
     refusal_text: str = ""
+    profile: str = ""
+    sealed: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +191,7 @@ def insert_message(new: NewMessage) -> UUID:
     """Stores a message and its bytes; returns its id."""
     message_id, tenant_id = new_id(), require_tenant()
     _execute(
-        _MESSAGE,
+        _MESSAGE_SEALED if new.sealed else _MESSAGE,
         {
             "id": message_id,
             "tenant": tenant_id,
@@ -189,6 +203,9 @@ def insert_message(new: NewMessage) -> UUID:
             "answers": new.answers,
             "digest": digest_of(new.content),
             "content": new.content,
+            "sealed_digest": digest_of(new.sealed) if new.sealed else None,
+            "sealed": new.sealed,
+            "profile": new.profile or _profile_now(new.endpoint_id),
             "at": new.received_at,
             "refusal_code": new.refusal_code,
             "refusal_text": new.refusal_text,
@@ -196,6 +213,13 @@ def insert_message(new: NewMessage) -> UUID:
     )
     log_lines.message_stored(tenant_id, message_id, new.kind, new.origin.value, new.refusal_code)
     return message_id
+
+
+def _profile_now(endpoint_id: UUID) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute(_PROFILE_NOW, [endpoint_id])
+        found = cursor.fetchone()
+    return (found[0] if found else None) or DEFAULT_PROFILE
 
 
 def insert_delivery(
@@ -300,8 +324,10 @@ def insert_receipt(
     message_id: UUID | None,
     at: datetime,
     replace: bool = False,
+    profile: str = "",
 ) -> bool:
-    """Remembers an answer; False where another transaction was first and `replace` is off.
+    """Remembers an answer, written in `profile` (without one, in that which the endpoint has now);
+    False where another transaction was first and `replace` is off.
 
     Log numbers come round again after 99,999,999, so a link's receipts replace what lies one round
     back.
@@ -318,6 +344,7 @@ def insert_receipt(
                 "message": message_id,
                 "status": status,
                 "answer": answer,
+                "profile": profile or _profile_now(endpoint_id),
                 "at": at,
             },
         )
@@ -332,13 +359,14 @@ class KnownReceipt:
     message_id: UUID | None
     status: int
     answer: bytes
+    profile: str
 
 
 def find_receipt(endpoint_id: UUID, reference: str) -> KnownReceipt | None:
     with connection.cursor() as cursor:
         cursor.execute(_FIND_RECEIPT, [require_tenant(), endpoint_id, reference])
         row = cursor.fetchone()
-    return KnownReceipt(bytes(row[0]), row[1], row[2], bytes(row[3])) if row else None
+    return KnownReceipt(bytes(row[0]), row[1], row[2], bytes(row[3]), row[4]) if row else None
 
 
 def insert_instruction(new: NewInstruction) -> None:

@@ -1,5 +1,6 @@
-"""POST over pooled mutual TLS: one pool for each TLS identity, no redirects, no retries, a bounded
-answer. Where a connection may lead is looked at when it is made, and a kept one costs nothing more.
+"""POST and PUT over pooled mutual TLS: one pool for each TLS identity, no redirects, no retries, a
+bounded answer. Where a connection may lead is looked at when it is made, and a kept one costs
+nothing more.
 """
 
 from __future__ import annotations
@@ -61,8 +62,10 @@ def post(
     identity: Hashable,
     seconds: float,
     guard: Guard | None = None,
+    method: str = "POST",
 ) -> Answered:
-    """Posts and reads the whole answer within `seconds`. Raises Unreachable, Refused or Unanswered.
+    """Posts, or puts, and reads the whole answer within `seconds`. Raises Unreachable, Refused or
+    Unanswered.
 
     Connections are kept per `identity`, which must change with the certificate or the authorities
     in `context`. Without a `guard` the vendor's networks count.
@@ -75,7 +78,7 @@ def post(
     timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, seconds), total=seconds)
     try:
         response = pool.request(
-            "POST",
+            method,
             url,
             body=body,
             headers=dict(headers),

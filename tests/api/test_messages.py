@@ -13,7 +13,7 @@ import pytest
 from tenants.ids import digest_of
 from tenants.models import Endpoint
 from tenants.scope import tenant_scope
-from tests.api.carried import START, Carried
+from tests.api.carried import START, Carried, signed_form
 from tests.api.conftest import Ask
 from tests.people import Person
 
@@ -135,6 +135,18 @@ def test_an_acceptance_is_read_from_the_operators_own_bytes(
     told = asking(alice).get(f"/api/v1/messages/{of_alice.acceptance}").json()
     assert told["content"]["type"] == "BidOfferAcceptance"
     assert (told["content"]["number"], told["content"]["so_flag"]) == (7, True)
+
+
+def test_what_the_operator_signed_is_given_as_it_came(
+    alice: Person, of_alice: Carried, asking: Ask
+) -> None:
+    told = asking(alice).get(f"/api/v1/messages/{of_alice.acceptance}").json()
+    sealed, body = (base64.b64decode(told[n]) for n in ("sealed_base64", "body_base64"))
+    assert sealed == signed_form(body)
+    assert told["message"]["sealed_digest"] == digest_of(sealed).hex()
+    assert told["message"]["profile"] == "host-1"
+    plain = asking(alice).get(f"/api/v1/messages/{of_alice.redeclaration}").json()
+    assert (plain["sealed_base64"], plain["message"]["sealed_digest"]) == (None, None)
 
 
 def test_bytes_that_cannot_be_read_are_shown_with_the_reason(

@@ -144,6 +144,7 @@ class Bound:
             said["acceptanceNumber"],
             said["messageId"],
             payload,
+            body,
             new_id(),
         )
         answer = json.dumps(receipt).encode()

@@ -121,6 +121,7 @@ class Parts:
             self.number,
             str(new_id()),
             payload + line,
+            answer + line,
             new_id(),
         )
         work = instructed.commit(answer, line + answer, self.number)

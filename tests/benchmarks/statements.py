@@ -104,10 +104,10 @@ _INSTRUCT = f"""
 WITH standing AS (
     SELECT t.state, u.id FROM tenants_tenant t JOIN tenants_bmunit u ON u.tenant_id = t.id
     WHERE t.id = %(tenant)s AND u.name = %(unit)s AND u.control_point_id = %(endpoint)s),
-{_body("content")}, {_body("numbered")},
-message AS ({_MESSAGE}
+{_body("content")}, {_body("numbered")}, {_body("sealed")},
+message AS ({_MESSAGE.replace("received_at", "sealed_digest, received_at")}
     VALUES (%(message)s, %(tenant)s, %(operator)s, 'OPERATOR', 'BOA', %(unit)s, %(reference)s,
-            NULL, %(content_digest)s, %(at)s, '', '')),
+            NULL, %(content_digest)s, %(sealed_digest)s, %(at)s, '', '')),
 instruction AS (INSERT INTO messaging_instruction (
     id, tenant_id, message_id, endpoint_id, kind, bm_unit, number, content_digest, respond_by,
     verdict)
@@ -241,7 +241,7 @@ class Hop:
 
 @dataclass(frozen=True, slots=True)
 class Instructed:
-    """An instruction that is being stored and given to its link."""
+    """An instruction that is being stored, in the signed form as well, and given to its link."""
 
     tenant: UUID
     endpoint: UUID
@@ -250,6 +250,7 @@ class Instructed:
     number: int
     reference: str
     payload: bytes
+    sealed: bytes
     delivery: UUID
 
     def commit(self, answer: bytes, numbered: bytes, given: int) -> Commit:
@@ -257,6 +258,7 @@ class Instructed:
         values = {
             **_named("content", self.payload),
             **_named("numbered", numbered),
+            **_named("sealed", self.sealed),
             "tenant": self.tenant,
             "endpoint": self.endpoint,
             "operator": self.operator,

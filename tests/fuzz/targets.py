@@ -53,6 +53,9 @@ DELIMITED_SEEDS = tuple(
 )
 EDT_SEEDS = tuple(path.read_bytes() for path in sorted((GOLDEN / "edt").glob("*.sub")))
 WA_SEEDS = tuple(path.read_bytes().strip() for path in sorted((GOLDEN / "neso").glob("*.json")))
+ENVELOPED_SEEDS = tuple(
+    path.read_bytes().strip() for path in sorted((GOLDEN / "neso" / "enveloped-1").glob("*.json"))
+)
 MOST_TEXT = 300
 """Characters of an error's text: what a peer sent must not come back to it at length."""
 
@@ -60,8 +63,8 @@ _EDL = EdlCodec(load_edl("host-1"))
 _DELIMITED = EdlCodec(load_edl("delimited-1"))
 _EDT = EdtCodec(load_edt("host-1"))
 _WA = WaCodec(load_wa("host-1"))
+_ENVELOPED = WaCodec(load_wa("enveloped-1"))
 _SEAL = get_seal("jws-json")
-_SERVICES = ("", *_WA.profile.services)
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,15 +257,20 @@ def _depth(value: object) -> int:
     return 0
 
 
-def _take_wa(rng: Random, data: bytes) -> None:
-    try:
-        envelope = _WA.decode(Parcel(data, rng.choice(_SERVICES)))
-    except RemoteProtocolError as error:
-        _tellable(error.text, error.field, error.reference)
-        return
-    # What was read can be written, and is read as the same.
-    written = _WA.encode(envelope)
-    assert _WA.decode(replace(written, name="")) == envelope
+def _taking(codec: WaCodec) -> Callable[[Random, bytes], None]:
+    services = ("", *codec.profile.services)
+
+    def take(rng: Random, data: bytes) -> None:
+        try:
+            envelope = codec.decode(Parcel(data, rng.choice(services)))
+        except RemoteProtocolError as error:
+            _tellable(error.text, error.field, error.reference)
+            return
+        # What was read can be written, and is read as the same.
+        written = codec.encode(envelope)
+        assert codec.decode(replace(written, name="")) == envelope
+
+    return take
 
 
 # Seals.
@@ -367,7 +375,8 @@ TARGETS: dict[str, Target] = {
         Target("edl-delimited-session", DELIMITED.make_stream, DELIMITED.take_stream),
         Target("edt-file", _of(EDT_SEEDS, ANYWHERE), _take_edt),
         Target("strict-json", _of(WA_SEEDS, IN_JSON), _take_json),
-        Target("wa-codec", _of(WA_SEEDS, IN_JSON), _take_wa),
+        Target("wa-codec", _of(WA_SEEDS, IN_JSON), _taking(_WA)),
+        Target("wa-enveloped-codec", _of(ENVELOPED_SEEDS, IN_JSON), _taking(_ENVELOPED)),
         Target("seal-peek", _make_sealed, _take_peek),
         Target("seal-open", _make_sealed, _take_open),
         *(Target(name, sealed.make(name, WA_SEEDS), sealed.take(name)) for name in sealed.NAMES),

@@ -235,13 +235,16 @@ def test_the_pages_in_docs_are_what_the_profiles_say() -> None:
 
 
 def test_the_command_writes_the_pages_and_clears_away_others(tmp_path: Path) -> None:
-    (tmp_path / "edl-host-0.md").write_text("old")
+    for name in ("edl-host-0.md", "notes.txt", "neso-wa-host-0.schema.json"):
+        (tmp_path / name).write_text("old")
     assert profile_pages.out_of_date(tmp_path) == tuple(
-        sorted(["edl-host-0.md", *profile_pages.pages()])
+        sorted(["edl-host-0.md", "neso-wa-host-0.schema.json", *profile_pages.pages()])
     )
     call_command("describe_profiles", folder=tmp_path, stdout=StringIO())
     assert not profile_pages.out_of_date(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {f"{n}-{p.stem}.md" for n, p in OWN}
+    schemas = {f"{n}-{p.stem}.schema.json" for n, p in OWN if n == "neso-wa"}
+    pages = {f"{n}-{p.stem}.md" for n, p in OWN}
+    assert {path.name for path in tmp_path.iterdir()} == pages | schemas | {"notes.txt"}
 
 
 @each

@@ -1,4 +1,4 @@
-"""Writes docs/profiles anew: every profile that comes along, as tables."""
+"""Writes docs/profiles anew: every profile that comes along, as tables and as JSON Schema."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from messaging import profile_pages
 
 
 class Command(BaseCommand):
-    help = "Writes a page of tables for each profile that comes along."
+    help = "Writes tables and JSON Schema of each profile that comes along."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:

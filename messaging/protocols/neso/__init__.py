@@ -15,6 +15,7 @@ from messaging.protocols.neso.wa.loading import (
     read_profile,
 )
 from messaging.protocols.neso.wa.page import page_of
+from messaging.protocols.neso.wa.schema import schema_text
 
 
 def neso_wa_protocol(folder: Path | None = None) -> Protocol:
@@ -32,13 +33,19 @@ def neso_wa_protocol(folder: Path | None = None) -> Protocol:
 
 
 def _examples(name: str, folder: Path | None) -> tuple[Envelope, ...]:
-    load_profile(name, folder)
-    return examples()
+    return examples(load_profile(name, folder))
 
 
 def _read(path: Path) -> Reading:
     profile = read_profile(path)
-    return Reading(profile.name, profile.title, WaCodec(profile), examples(), page_of(profile))
+    return Reading(
+        profile.name,
+        profile.title,
+        WaCodec(profile),
+        examples(profile),
+        page_of(profile),
+        {"schema.json": schema_text(profile)},
+    )
 
 
 PROTOCOL = neso_wa_protocol()

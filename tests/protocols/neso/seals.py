@@ -20,7 +20,7 @@ from messaging.protocols.neso.seals import (
     fitting_algorithms,
     get_seal,
 )
-from messaging.protocols.neso.seals.base import Trusted
+from messaging.protocols.neso.seals.base import MESSAGE_ID, Trusted
 from tests.protocols.neso.parties import ALICE, EVERY, MESSAGE, NOW, PAYLOAD, SO, Party, party
 from tests.protocols.neso.plain import Writer
 
@@ -78,6 +78,7 @@ def open_seal(
     algorithms: frozenset[str] = EVERY,
     now: datetime = NOW,
     target: Target | None = TARGET,
+    id_at: tuple[str, ...] = MESSAGE_ID,
 ) -> Opened:
     return get_seal(seal).open(
         sealed,
@@ -87,6 +88,7 @@ def open_seal(
         algorithms=algorithms,
         now=now,
         target=target,
+        id_at=id_at,
     )
 
 

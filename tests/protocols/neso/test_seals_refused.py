@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import json
 from dataclasses import replace
 from datetime import timedelta
 
@@ -133,6 +134,32 @@ def test_an_algorithm_that_the_endpoint_does_not_allow_is_refused(
 def test_a_jti_that_is_not_the_payloads_message_id_is_refused(seal: str) -> None:
     sealed = close(seal, party("rsa"), reference=MESSAGE[:-1] + "c")
     assert reason(seal, sealed) == "The jti is not the payload's messageId."
+
+
+NESTED = json.dumps({"header": {"id": MESSAGE}, "messageId": "another"}).encode()
+
+
+@each_jws
+def test_a_profile_may_have_the_message_id_elsewhere_and_there_it_counts(seal: str) -> None:
+    good, bad = (close(seal, party("rsa"), NESTED, reference=one) for one in (MESSAGE, "another"))
+    place = ("header", "id")
+    opened = open_seal(seal, good, [party("rsa").trusted], id_at=place)
+    assert opened.heading.jti == MESSAGE
+    told = "The jti is not the payload's messageId."
+    assert reason(seal, bad, id_at=place) == told
+    assert reason(seal, good) == told, "where the default profile has it"
+
+
+@pytest.mark.parametrize(
+    ("place", "reference"),
+    [(("header", "id"), MESSAGE), (("messageId",), "another"), (("header",), None)],
+)
+def test_what_bears_no_id_is_known_by_the_payloads_or_by_its_hash(
+    place: tuple[str, ...], reference: str | None
+) -> None:
+    sealed = close("content-hash", party("rsa"), NESTED)
+    opened = open_seal("content-hash", sealed, [party("rsa").trusted], id_at=place)
+    assert opened.heading.jti == (reference or sealed.headers["X-Content-Hash"])
 
 
 # Algorithms confused

@@ -35,8 +35,9 @@ def faults_of(folder: Path, text: str) -> set[str]:
     return {fault.place for fault in caught.value.faults}
 
 
-def test_host_1_is_the_profile_that_comes_along() -> None:
-    assert find_profiles() == {"host-1": OWN_FOLDER / "host-1.toml"}
+def test_two_profiles_come_along() -> None:
+    names = ("enveloped-1", "host-1")
+    assert find_profiles() == {name: OWN_FOLDER / f"{name}.toml" for name in names}
     assert load_profile("host-1") is PROFILE
 
 
@@ -74,7 +75,7 @@ def test_a_profile_of_a_vendors_folder_stands_beside_ours_and_replaces_none(
     (tmp_path / "real-2.toml").write_text(other, encoding="utf-8")
     (tmp_path / "host-1.toml").write_text(HOST_1.replace('"/NESO_', '"/SO_'), encoding="utf-8")
     protocol = neso_wa_protocol(tmp_path)
-    assert protocol.profiles() == ("host-1", "real-2")
+    assert protocol.profiles() == ("enveloped-1", "host-1", "real-2")
     assert load_profile("host-1", tmp_path).services["Health"].path == "/NESO_Health"
     with pytest.raises(FaultyProfile) as caught:
         read_profile(tmp_path / "host-1.toml")

@@ -69,7 +69,7 @@ def test_a_submission_is_about_no_single_unit() -> None:
 
 def test_every_type_has_the_members_it_uses_and_no_other() -> None:
     longest: dict[str, set[str]] = {}
-    for envelope in examples():
+    for envelope in examples(PROFILE):
         (message,) = envelope.messages
         for record in written(message)["records"] if isinstance(message, Submission) else ():
             longest.setdefault(record["type"], set()).update(record)

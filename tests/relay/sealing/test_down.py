@@ -124,7 +124,7 @@ print(json.dumps([answer.status, body, answer.content_type, answer.headers]))
 def in_another_process(ends: BothEnds, sealed: Sealed) -> Answer:
     url = writer(ends).url
     headers = {name.lower(): value for name, value in sealed.headers.items()}
-    question = {"environment": "simulator", "service": "Health", "address": "127.0.0.1"}
+    question = {"environment": "simulator", "method": "POST", "address": "127.0.0.1"}
     question |= {"path": "/wa/simulator/NESO_Health", "certificate": ""}
     question |= {"body": base64.b64encode(sealed.body).decode()}
     whole = {**question, "headers": {**headers, "content-type": sealed.content_type}}

@@ -27,6 +27,9 @@ Seals).
 FRESH_FOR: Final = timedelta(seconds=240)
 """How long a sender repeats sealed bytes as they are; after that it seals the same payload anew."""
 
+MESSAGE_ID: Final = ("messageId",)
+"""Where a payload names its messageId unless its profile says otherwise."""
+
 MOST_BODY: Final = 96 << 20
 """Bytes of a sealed body: base64 of the largest payload there is, 64 MiB, and what stands around
 it.
@@ -104,7 +107,8 @@ class Heading:
     """What a seal says of itself. Only that of an `Opened` has been verified.
 
     `jti` is what the message is known by: the payload's messageId. Where a seal does not carry it
-    and the payload names none, it is the hash that was signed in its place.
+    and the payload names none (to `peek`: where it is looked for without a profile), it is the hash
+    that was signed in its place.
     """
 
     algorithm: str
@@ -152,7 +156,8 @@ class Seal(Shape):
     anything is verified; `open` verifies all of it. Both raise SealError and nothing else, whatever
     the bytes. With `issuer` the signer must be that one; else whoever `trusted` says the
     certificate belongs to. `algorithms` is the receiver's allow-list. A seal that does not cover
-    the URL ignores `target`.
+    the URL ignores `target`. `id_at` are the names of the members that lead to the payload's
+    messageId, which must be the one that is sealed.
     """
 
     @property
@@ -189,6 +194,7 @@ class Seal(Shape):
         algorithms: frozenset[str],
         now: datetime,
         target: Target | None = None,
+        id_at: tuple[str, ...] = MESSAGE_ID,
     ) -> Opened: ...
 
 

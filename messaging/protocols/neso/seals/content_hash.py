@@ -10,6 +10,7 @@ import binascii
 import hashlib
 import re
 import textwrap
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -20,6 +21,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from messaging.protocols.base import LocalProtocolError
 from messaging.protocols.neso.seals.base import (
+    MESSAGE_ID,
     MOST_BODY,
     Heading,
     KeyDoesNotFit,
@@ -111,7 +113,7 @@ class ContentHashSeal:
             kid=_kid(_text(sealed, CERTIFICATE)),
             typ="",
             issued_at=_read_date(_text(sealed, DATE)),
-            jti=message_id_of(sealed.body) or _text(sealed, HASH),
+            jti=message_id_of(sealed.body, MESSAGE_ID) or _text(sealed, HASH),
             issuer=_name(sealed, ISSUER),
             audience=_name(sealed, AUDIENCE),
         )
@@ -126,8 +128,12 @@ class ContentHashSeal:
         algorithms: frozenset[str],
         now: datetime,
         target: Target | None = None,
+        id_at: tuple[str, ...] = MESSAGE_ID,
     ) -> Opened:
         heading = self.peek(sealed)
+        if id_at != MESSAGE_ID:
+            reference = message_id_of(sealed.body, id_at) or _text(sealed, HASH)
+            heading = replace(heading, jti=reference)
         check_heading(heading, audience=audience, issuer=issuer, algorithms=algorithms, now=now)
         signer, key = find_signer(heading, trusted, now)
         signed = _signed(target, _text(sealed, DATE), _text(sealed, HASH), heading)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from messaging.protocols.neso.seals.base import (
+    MESSAGE_ID,
     MOST_BODY,
     Heading,
     Opened,
@@ -67,6 +68,7 @@ class JwsCompactSeal:
         algorithms: frozenset[str],
         now: datetime,
         target: Target | None = None,
+        id_at: tuple[str, ...] = MESSAGE_ID,
     ) -> Opened:
         token = _token(sealed)
         heading = read_header(token.header)
@@ -74,7 +76,7 @@ class JwsCompactSeal:
         signer, key = find_signer(heading, trusted, now)
         payload = decode_base64url(token.payload, "payload")
         verify_compact(token.text, heading.algorithm, key)
-        check_reference(heading, payload)
+        check_reference(heading, payload, id_at)
         return Opened(payload, heading, signer)
 
 

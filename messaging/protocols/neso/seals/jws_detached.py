@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from messaging.protocols.neso.seals.base import (
+    MESSAGE_ID,
     MOST_BODY,
     Heading,
     Opened,
@@ -82,13 +83,14 @@ class JwsDetachedSeal:
         algorithms: frozenset[str],
         now: datetime,
         target: Target | None = None,
+        id_at: tuple[str, ...] = MESSAGE_ID,
     ) -> Opened:
         token = _token(sealed)
         heading = _heading(token)
         check_heading(heading, audience=audience, issuer=issuer, algorithms=algorithms, now=now)
         signer, key = find_signer(heading, trusted, now)
         verify_compact(token, heading.algorithm, key, detached_payload=sealed.body)
-        check_reference(heading, sealed.body)
+        check_reference(heading, sealed.body, id_at)
         return Opened(sealed.body, heading, signer)
 
 

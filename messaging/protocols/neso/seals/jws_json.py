@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from messaging.protocols.neso.seals.base import (
+    MESSAGE_ID,
     MOST_BODY,
     Heading,
     Opened,
@@ -70,6 +71,7 @@ class JwsJsonSeal:
         algorithms: frozenset[str],
         now: datetime,
         target: Target | None = None,
+        id_at: tuple[str, ...] = MESSAGE_ID,
     ) -> Opened:
         members = _members(sealed)
         heading = read_header(members["protected"])
@@ -77,7 +79,7 @@ class JwsJsonSeal:
         signer, key = find_signer(heading, trusted, now)
         payload = decode_base64url(members["payload"], "payload")
         verify_flattened(members, heading.algorithm, key)
-        check_reference(heading, payload)
+        check_reference(heading, payload, id_at)
         return Opened(payload, heading, signer)
 
 

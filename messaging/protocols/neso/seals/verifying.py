@@ -72,24 +72,27 @@ def find_signer(heading: Heading, trusted: Trusted, now: datetime) -> tuple[Trus
     return signer, key
 
 
-def check_reference(heading: Heading, payload: bytes) -> None:
+def check_reference(heading: Heading, payload: bytes, id_at: tuple[str, ...]) -> None:
     """A payload that is not strict JSON, or names no messageId, is the codec's to refuse."""
-    message_id = _message_id(payload)
+    message_id = _message_id(payload, id_at)
     if isinstance(message_id, str) and message_id != heading.jti:
         raise SealError("The jti is not the payload's messageId.")
 
 
-def message_id_of(payload: bytes) -> str:
+def message_id_of(payload: bytes, id_at: tuple[str, ...]) -> str:
     """The messageId that a payload names, as a jti could carry it; empty where there is none."""
-    message_id = _message_id(payload)
+    message_id = _message_id(payload, id_at)
     return message_id if isinstance(message_id, str) and NAME.fullmatch(message_id) else ""
 
 
-def _message_id(payload: bytes) -> object:
+def _message_id(payload: bytes, id_at: tuple[str, ...]) -> object:
     try:
-        return parse_object(payload).get("messageId")
+        found: object = parse_object(payload)
     except NotStrictJson:
         return None
+    for name in id_at:
+        found = found.get(name) if isinstance(found, dict) else None
+    return found
 
 
 def _look_up(thumbprint: str, trusted: Trusted) -> TrustedKey | None:

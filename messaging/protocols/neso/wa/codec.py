@@ -24,10 +24,11 @@ from messaging.protocols.neso.strict_json import NotStrictJson, parse_object, wr
 from messaging.protocols.neso.wa.forms import FORMS, form_of, values_of
 from messaging.protocols.neso.wa.members import (
     join_pointer,
+    pointer_to,
+    put,
     read_member,
     read_members,
     write_member,
-    write_members,
 )
 from messaging.protocols.neso.wa.profile import (
     Layout,
@@ -47,7 +48,8 @@ class WaCodec:
 
     A stamp's reference is the messageId. `decode` without a service name takes any payload of the
     profile; `encode` leaves the name empty for an answer, which travels on the service of what it
-    answers.
+    answers. Where an answer bears the messageId of what it answers, it has no other: its stamp's
+    reference is not written, and read as that one.
     """
 
     __slots__ = ("_carried", "profile")
@@ -100,13 +102,20 @@ class WaCodec:
         body: Layout | None = layout.body
         pointer = ""
         for at, step in enumerate(path):
-            name: str | int = step
-            if isinstance(step, str):
-                member = self._find_member(layout, body, step)
-                name = member.name if member else step
-                body = _inside(member, message, path[at + 1 : at + 2])
-            pointer = join_pointer(pointer, name)
+            if isinstance(step, int):
+                pointer = join_pointer(pointer, step)
+                continue
+            member = self._find_member(layout, body, step)
+            pointer = pointer_to(member, pointer) if member else join_pointer(pointer, step)
+            body = _inside(member, message, path[at + 1 : at + 2])
         return pointer
+
+    def pointer_to(self, meaning: str) -> str:
+        """The JSON Pointer of the member of the envelope with that meaning; of what names the
+        question, for an answer that bears its messageId.
+        """
+        found = (one for one in self.profile.envelope.members if one.meaning == meaning)
+        return pointer_to(next(found, self.profile.envelope.correlation))
 
     def path_of(self, message: BmMessage, pointer: str) -> tuple[str | int, ...]:
         """The path through a typed message that a JSON Pointer into its payload is about:
@@ -117,14 +126,14 @@ class WaCodec:
         body: Layout | None = self._layout(message).body
         steps = [_unescaped(step) for step in pointer.split("/")[1:]]
         path: list[str | int] = []
-        for at, step in enumerate(steps):
-            if isinstance(step, int):
-                path.append(step)
+        while steps:
+            if isinstance(steps[0], int):
+                path.append(steps.pop(0))
                 continue
-            named = (one for one in (body.members if body else ()) if one.name == step)
-            member = next(named, None)
-            path.append(member.meaning if member else step)
-            body = _inside(member, message, steps[at + 1 : at + 2])
+            member = _led_to(body, steps)
+            path.append(member.meaning if member else steps[0])
+            steps = steps[len(member.steps) if member else 1 :]
+            body = _inside(member, message, steps[:1])
         return tuple(path)
 
     def content_of(self, payload: bytes) -> bytes:
@@ -174,8 +183,14 @@ class WaCodec:
         layout = self._told(self._type(head, at, types), head, payload, at)
         values = read_members(layout.body, payload, at, self._read_instruction)
         message = FORMS[layout.form].build(layout.about, values)
-        stamp = Stamp(head["message_id"], head["sent_at"], head.get("in_reply_to", ""))
+        stamp = Stamp(head["message_id"], head["sent_at"], self._answered(layout, head))
         return Envelope(stamp, (message,))
+
+    def _answered(self, layout: MessageLayout, head: Mapping[str, Any]) -> str:
+        """The messageId of what a payload answers, or an empty string."""
+        if self.profile.answers_echo:
+            return str(head["message_id"]) if layout.answer else ""
+        return str(head.get("in_reply_to", ""))
 
     def _read_head(self, payload: Mapping[str, object], at: str) -> dict[str, Any]:
         """The profile first: under another one nothing else can be judged."""
@@ -185,10 +200,10 @@ class WaCodec:
             raise RemoteProtocolError(
                 "unknown profile",
                 code=RefusalCode.UNKNOWN_PROFILE,
-                field=join_pointer(at, members.profile.name),
+                field=pointer_to(members.profile, at),
             )
         wanted = [members.type, members.message_id, members.sent_at]
-        if members.in_reply_to.name in payload:
+        if members.in_reply_to is not None and _is_there(members.in_reply_to, payload):
             wanted.append(members.in_reply_to)
         return {one.meaning: read_member(one, payload, at, _no_payload) for one in wanted}
 
@@ -204,7 +219,7 @@ class WaCodec:
         answers = not type_.questions or bool(type_.answers and "in_reply_to" in head)
         if answers and "in_reply_to" not in head:
             # Read for the sake of its fault: an answer names what it answers.
-            read_member(self.profile.envelope.in_reply_to, payload, at, _no_payload)
+            read_member(self.profile.envelope.correlation, payload, at, _no_payload)
         layouts = type_.answers if answers else type_.questions
         if type_.told_by is None:
             return layouts[""]
@@ -227,27 +242,31 @@ class WaCodec:
         if layout.answer and not stamp.in_reply_to:
             raise LocalProtocolError("an answer names what it answers")
         type_ = self.profile.types[layout.type]
-        if not layout.answer and type_.answers and stamp.in_reply_to:
+        if not layout.answer and stamp.in_reply_to and (type_.answers or self.profile.answers_echo):
             raise LocalProtocolError("a question of this type would be read as an answer")
         payload = self._write_head(stamp, layout)
         if type_.told_by is not None:
-            payload[type_.told_by.name] = layout.word
-        payload.update(write_members(layout.body, values_of(message), self._write_instruction))
+            put(payload, type_.told_by, layout.word)
+        values = values_of(message)
+        for member in layout.body.members:
+            value = values.get(member.meaning)
+            put(payload, member, write_member(member, value, self._write_instruction))
         return payload
 
     def _write_head(self, stamp: Stamp, layout: MessageLayout) -> dict[str, object]:
+        echoes = self.profile.answers_echo and layout.answer
         values = {
             "type": layout.type,
-            "message_id": stamp.reference,
+            "message_id": stamp.in_reply_to if echoes else stamp.reference,
             "sent_at": stamp.sent_at,
             "profile": self.profile.name,
             "in_reply_to": stamp.in_reply_to,
         }
-        return {
-            one.name: write_member(one, values[one.meaning], _no_payload)
-            for one in self.profile.envelope.members
-            if one.meaning != "in_reply_to" or stamp.in_reply_to
-        }
+        written: dict[str, object] = {}
+        for one in self.profile.envelope.members:
+            if one.meaning != "in_reply_to" or stamp.in_reply_to:
+                put(written, one, write_member(one, values[one.meaning], _no_payload))
+        return written
 
     def _write_instruction(self, value: object) -> object:
         if not isinstance(value, SentInstruction):
@@ -299,6 +318,22 @@ def _inside(member: Member | None, message: BmMessage, after: Sequence[str | int
     return found.group if found else None
 
 
+def _led_to(body: Layout | None, steps: Sequence[str | int]) -> Member | None:
+    """The member that the first of these steps lead to."""
+    members = body.members if body else ()
+    found = (one for one in members if one.steps == tuple(steps[: len(one.steps)]))
+    return next(found, None)
+
+
+def _is_there(member: Member, payload: Mapping[str, object]) -> bool:
+    holder: object = payload
+    for name in member.steps:
+        if not isinstance(holder, dict) or name not in holder:
+            return False
+        holder = holder[name]
+    return True
+
+
 def _unescaped(step: str) -> str | int:
     """RFC 6901. A number without leading zeros, and not too long, is an index."""
     if re.fullmatch(r"0|[1-9][0-9]{0,8}", step, re.ASCII):
@@ -310,7 +345,7 @@ def _unknown(member: Member, at: str) -> RemoteProtocolError:
     return RemoteProtocolError(
         f"{member.name}: not one that is carried here",
         code=RefusalCode.UNKNOWN_TYPE,
-        field=join_pointer(at, member.name),
+        field=pointer_to(member, at),
     )
 
 

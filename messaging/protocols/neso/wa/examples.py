@@ -49,6 +49,7 @@ from messaging.domain.submissions import (
 )
 from messaging.protocols.base import Envelope, Stamp
 from messaging.protocols.neso.wa.forms import FORMS, form_of
+from messaging.protocols.neso.wa.profile import WaProfile
 
 _NAME: Final = "CPALFA"
 _UNIT: Final = "TBMU-1"
@@ -56,17 +57,28 @@ _START: Final = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 _ANSWERED: Final = "018f3d6e-7b00-7c3a-9a41-ffffffffffff"
 
 
-def examples() -> tuple[Envelope, ...]:
-    """Envelopes that every profile can write, each with a messageId and a moment of its own."""
+def examples(profile: WaProfile) -> tuple[Envelope, ...]:
+    """Envelopes that the profile can write and keeps whole, each with a messageId and a moment of
+    its own.
+    """
     return tuple(
-        Envelope(_stamp(index, message), (message,)) for index, message in enumerate(_messages())
+        Envelope(_stamp(index, message, profile), (message,))
+        for index, message in enumerate(_messages(profile))
     )
 
 
-def _stamp(index: int, message: BmMessage) -> Stamp:
+def _tick(profile: WaProfile) -> timedelta:
+    spelling = profile.envelope.sent_at.spelling
+    return spelling.tick if spelling else timedelta(microseconds=1)
+
+
+def _stamp(index: int, message: BmMessage, profile: WaProfile) -> Stamp:
     form, _ = form_of(message)
-    answered = FORMS[form].answer or (isinstance(message, InstructionAnswer) and index % 2)
-    sent_at = _START + timedelta(seconds=index, microseconds=index)
+    answered = FORMS[form].answer
+    sent_at = _START + timedelta(seconds=index) + index * _tick(profile)
+    if profile.answers_echo:
+        return Stamp(_message_id(index), sent_at, _message_id(index) if answered else "")
+    answered = answered or (isinstance(message, InstructionAnswer) and index % 2 == 1)
     return Stamp(_message_id(index), sent_at, _ANSWERED if answered else "")
 
 
@@ -74,11 +86,11 @@ def _message_id(index: int) -> str:
     return f"018f3d6e-7b00-7c3a-9a41-{index:012x}"
 
 
-def _messages() -> Iterator[BmMessage]:
+def _messages(profile: WaProfile) -> Iterator[BmMessage]:
     yield from _redeclarations()
     yield from _submissions()
     yield from _instructions()
-    yield from _responses()
+    yield from _responses(_START + timedelta(minutes=1) - _tick(profile))
     yield from _receipts()
     yield from _small_talk()
 
@@ -153,8 +165,7 @@ def _instructions() -> Iterator[Instruction]:
     yield EmergencyInstruction(_NAME, "", 0, 'All units: "desynchronise" \u2013 \U0001f6d1\n')
 
 
-def _responses() -> Iterator[InstructionAnswer]:
-    at = _START + timedelta(seconds=59, microseconds=999_999)
+def _responses(at: datetime) -> Iterator[InstructionAnswer]:
     for kind in InstructionKind:
         for verdict in Verdict:
             yield InstructionAnswer(_NAME, _UNIT, 12345, verdict, None, None, kind, at)

@@ -81,16 +81,18 @@ def service_of(profile: WaProfile, message: BmMessage) -> str:
     return exchange_of(profile, message).service.name
 
 
-def path_of(profile: WaProfile, service: str) -> str:
-    """What the service's URL has after the base URL."""
+def path_of(profile: WaProfile, service: str, message_id: str = "") -> str:
+    """What the URL of a question with that messageId has after the base URL."""
     try:
-        return profile.services[service].path
+        return profile.services[service].path_for(message_id)
     except KeyError:
         raise LocalProtocolError(f"{profile.name} has no service {service}") from None
 
 
 def find_service(profile: WaProfile, path: str) -> Service | None:
-    return next((one for one in profile.services.values() if one.path == path), None)
+    """The service that a path leads to; one that is spelt out goes before one with a messageId."""
+    found = [one for one in profile.services.values() if one.is_at(path)]
+    return min(found, key=lambda one: one.path != path, default=None)
 
 
 def ruling_of(profile: WaProfile, status: int) -> Ruling:
@@ -122,7 +124,7 @@ def read_answer(
     reference = envelope.stamp.reference
     if envelope.stamp.in_reply_to != asked:
         raise RemoteProtocolError(
-            "answers another message", field=f"/{exchange.correlation}", reference=reference
+            "answers another message", field=codec.pointer_to("in_reply_to"), reference=reference
         )
     (message,) = envelope.messages
     outcome = outcome_of(codec.profile, status)
@@ -139,7 +141,7 @@ def read_answer(
     raise RemoteProtocolError(
         f"not what an answer with status {status} says",
         code=RefusalCode.UNKNOWN_TYPE,
-        field=f"/{codec.profile.envelope.type.name}",
+        field=codec.pointer_to("type"),
         reference=reference,
     )
 

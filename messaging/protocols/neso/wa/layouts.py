@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from messaging.protocols.neso.strict_json import MOST_DIGITS
@@ -14,19 +15,77 @@ from messaging.protocols.neso.wa.profile import (
     Member,
     RecordLayout,
     RecordSet,
+    Spelling,
     Words,
 )
+from messaging.protocols.neso.wa.spellings import PLAIN, SPELLINGS
 from messaging.protocols.tables import Table
+
+Within = tuple[str, ...]
 
 _BOUNDED: Final = frozenset({Kind.TEXT, Kind.WHOLE, Kind.LIST, Kind.PAYLOADS, Kind.RECORDS})
 _LARGEST: Final = 10**MOST_DIGITS - 1
+_MOST_PLACES: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Nesting:
+    """In which objects of a payload its parts stand, outermost first; in none where it is flat."""
+
+    envelope: Within = ()
+    told_by: Within = ()
+    body: Within = ()
+
+
+def read_nesting(root: Table) -> Nesting:
+    if not root.has("nesting"):
+        return Nesting()
+    table = root.table("nesting")
+    places = [read_within(table, key) for key in ("envelope", "told_by", "body")]
+    table.source()
+    table.nothing_else()
+    return Nesting(*places)
+
+
+def read_within(table: Table, key: str = "within") -> Within:
+    return table.names_in(key) if table.has(key) else ()
+
+
+class Formats:
+    """How each kind of value is spelt where a member says nothing else: the table [formats]."""
+
+    def __init__(self, root: Table) -> None:
+        self._words: dict[Kind, str] = {}
+        if not root.has("formats"):
+            return
+        table = root.table("formats")
+        table.source()
+        for kind in SPELLINGS:
+            if table.has(kind.value):
+                self._words[kind] = table.text(kind.value)
+                self._find(table, kind.value, kind, self._words[kind])
+        table.nothing_else()
+
+    def spelling_of(self, row: Table, kind: Kind) -> Spelling | None:
+        """None is the kind's plain way."""
+        if kind in SPELLINGS and row.has("format"):
+            return self._find(row, "format", kind, row.text("format"))
+        return SPELLINGS.get(kind, {}).get(self._words.get(kind, PLAIN))
+
+    def _find(self, row: Table, key: str, kind: Kind, word: str) -> Spelling | None:
+        found = SPELLINGS[kind].get(word)
+        if found is None and word != PLAIN:
+            row.fault(key, f"must be one of {', '.join([PLAIN, *SPELLINGS[kind]])}")
+        return found
 
 
 class LayoutReader:
     """The tables of a profile that layouts are made of; faults are noted where they stand."""
 
-    def __init__(self, root: Table) -> None:
+    def __init__(self, root: Table, formats: Formats, nesting: Nesting) -> None:
         self._root = root
+        self._formats = formats
+        self._nesting = nesting
         self._words = {name: _read_words(table) for name, table in root.tables("words")}
         self._groups: dict[str, Layout] = {}
         for name, table in root.tables("groups"):
@@ -34,13 +93,16 @@ class LayoutReader:
         self._records = {name: self._record_set(table) for name, table in root.tables("records")}
 
     def layouts(self) -> dict[str, Layout]:
-        return {name: self._layout(name, table) for name, table in self._root.tables("layouts")}
+        body = self._nesting.body
+        return {
+            name: self._layout(name, table, body) for name, table in self._root.tables("layouts")
+        }
 
-    def _layout(self, name: str, table: Table) -> Layout:
+    def _layout(self, name: str, table: Table, within: Within = ()) -> Layout:
         members: list[Member] = []
         for row in table.rows("members"):
-            member = self._member(row)
-            if any(member.name == one.name for one in members):
+            member = self._member(row, within)
+            if any(meet(member, one) for one in members):
                 row.fault("name", "stands twice")
             if any(member.meaning == one.meaning for one in members):
                 row.fault("meaning", "stands twice")
@@ -48,8 +110,10 @@ class LayoutReader:
         table.nothing_else()
         return Layout(name, tuple(members))
 
-    def _member(self, row: Table) -> Member:
+    def _member(self, row: Table, within: Within) -> Member:
         kind = row.choice("type", Kind)
+        spelling = self._formats.spelling_of(row, kind)
+        has_places = spelling is not None and spelling.has_places
         lowest = -_LARGEST if kind is Kind.WHOLE else 0
         bounded = kind in _BOUNDED
         member = Member(
@@ -66,6 +130,9 @@ class LayoutReader:
             types=row.texts("types") if kind is Kind.PAYLOADS else frozenset(),
             records=self._records_of(row) if kind is Kind.RECORDS else None,
             absent=row.yes("absent", False),
+            within=within + read_within(row),
+            spelling=spelling,
+            places=row.whole("places", 1, _MOST_PLACES) if has_places else 0,
         )
         if member.null and member.absent:
             row.fault("absent", "a member that may be null is there")
@@ -80,7 +147,7 @@ class LayoutReader:
         for word, row in table.tables("types"):
             group = self._group_of(row)
             by_word[word] = RecordLayout(word, row.text("about"), row.text("source"), group)
-            if any(member.name == told_by.name for member in group.members):
+            if any(meet(member, told_by) for member in group.members):
                 row.fault("group", f"{group.name} has {told_by.name}, which is taken")
             row.nothing_else()
         by_about = {layout.about: layout for layout in by_word.values()}
@@ -108,6 +175,11 @@ class LayoutReader:
         if found is None and name:
             row.fault("group", f"no group that stands before is called {name}")
         return found or Layout("", ())
+
+
+def meet(one: Member, other: Member) -> bool:
+    """Whether two members of an object have the same place, or one has the other's way in."""
+    return all(a == b for a, b in zip(one.steps, other.steps, strict=False))
 
 
 def check_form(row: Table, form: Form, layout: Layout) -> None:

@@ -11,9 +11,22 @@ from typing import Final
 
 from messaging.protocols import loading
 from messaging.protocols.base import UnknownProfile
-from messaging.protocols.neso.wa.exchange_table import read_exchanges, read_rulings, read_services
+from messaging.protocols.neso.wa.exchange_table import (
+    read_answering,
+    read_exchanges,
+    read_rulings,
+    read_services,
+)
 from messaging.protocols.neso.wa.forms import FORMS
-from messaging.protocols.neso.wa.layouts import LayoutReader, check_form
+from messaging.protocols.neso.wa.layouts import (
+    Formats,
+    LayoutReader,
+    Nesting,
+    check_form,
+    meet,
+    read_nesting,
+    read_within,
+)
 from messaging.protocols.neso.wa.profile import (
     Envelope,
     Form,
@@ -37,6 +50,7 @@ _ENVELOPE: Final = {
     # Whatever a peer calls its message must be answered, also to say that it is no UUID.
     "in_reply_to": Kind.TEXT,
 }
+_ANSWERED: Final = "in_reply_to"
 _LONGEST_REFERENCE: Final = 200
 """As much as a seal's jti holds."""
 
@@ -65,14 +79,16 @@ def read_profile(path: Path) -> WaProfile:
 def _profile(root: Table) -> WaProfile:
     read_sources(root)
     name, title = root.text("name"), root.text("title")
-    envelope = _envelope(root.table("envelope"))
-    layouts = LayoutReader(root).layouts()
-    types = dict(_types(root, layouts, envelope))
+    formats, nesting = Formats(root), read_nesting(root)
+    envelope = _envelope(root.table("envelope"), formats, nesting)
+    layouts = LayoutReader(root, formats, nesting).layouts()
+    types = dict(_types(root, layouts, envelope, nesting))
     _check_embedded(root, types)
     messages = [one for type_ in types.values() for one in _payloads_of(type_)]
     services = read_services(root)
     exchanges = read_exchanges(root, services, types, envelope)
     rulings = read_rulings(root.table("statuses"))
+    answering = read_answering(root, rulings)
     root.nothing_else()
     check_widths(root, messages)
     return WaProfile(
@@ -85,28 +101,41 @@ def _profile(root: Table) -> WaProfile:
         MappingProxyType(services),
         exchanges,
         rulings,
+        answering,
     )
 
 
-def _envelope(table: Table) -> Envelope:
-    members = {}
+def _envelope(table: Table, formats: Formats, nesting: Nesting) -> Envelope:
+    members: dict[str, Member] = {}
     for meaning, kind in _ENVELOPE.items():
+        if meaning == _ANSWERED and not table.has(meaning):
+            continue
         row = table.table(meaning)
-        members[meaning] = Member(row.text("name"), meaning, kind, row.source())
+        member = Member(
+            row.text("name"),
+            meaning,
+            kind,
+            row.source(),
+            within=nesting.envelope + read_within(row),
+            spelling=formats.spelling_of(row, kind),
+        )
+        if any(meet(member, one) for one in members.values()):
+            table.fault("", "two members have the same name")
+        members[meaning] = member
         row.nothing_else()
     table.nothing_else()
-    if len({member.name for member in members.values()}) != len(members):
-        table.fault("", "two members have the same name")
-    answered = replace(members["in_reply_to"], least=1, most=_LONGEST_REFERENCE)
-    return Envelope(**{**members, "in_reply_to": answered})
+    answered = members.pop(_ANSWERED, None)
+    if answered is not None:
+        answered = replace(answered, least=1, most=_LONGEST_REFERENCE)
+    return Envelope(in_reply_to=answered, **members)
 
 
 def _types(
-    root: Table, layouts: Mapping[str, Layout], envelope: Envelope
+    root: Table, layouts: Mapping[str, Layout], envelope: Envelope, nesting: Nesting
 ) -> Iterator[tuple[str, PayloadType]]:
     meanings: set[tuple[Form, str]] = set()
     for name, table in root.tables("types"):
-        yield name, _type(name, table, layouts, envelope, meanings)
+        yield name, _type(name, table, layouts, envelope, nesting, meanings)
     for form, spec in FORMS.items():
         for about in sorted(spec.abouts):
             if (form, about) not in meanings:
@@ -118,10 +147,13 @@ def _type(
     table: Table,
     layouts: Mapping[str, Layout],
     envelope: Envelope,
+    nesting: Nesting,
     meanings: set[tuple[Form, str]],
 ) -> PayloadType:
     source = table.source()
-    told_by = Member(table.text("told_by"), "", Kind.TEXT, source) if table.has("told_by") else None
+    told_by = None
+    if table.has("told_by"):
+        told_by = Member(table.text("told_by"), "", Kind.TEXT, source, within=nesting.told_by)
     questions: dict[str, MessageLayout] = {}
     answers: dict[str, MessageLayout] = {}
     for word, row in table.tables("payloads"):
@@ -136,6 +168,8 @@ def _type(
         place[one.word] = one
     if not questions and not answers and table.has("payloads"):
         table.fault("payloads", "must hold one at least")
+    if questions and answers and envelope.in_reply_to is None:
+        table.fault("payloads", "without in_reply_to a question must be of another type")
     table.nothing_else()
     return PayloadType(
         name, told_by, source, MappingProxyType(questions), MappingProxyType(answers)
@@ -161,11 +195,13 @@ def _payload(type_: str, word: str, row: Table, layouts: Mapping[str, Layout]) -
 def _check_names(
     row: Table, message: MessageLayout, told_by: Member | None, envelope: Envelope
 ) -> None:
-    """Envelope, telling member and body share one object."""
-    taken = {member.name for member in envelope.members} | ({told_by.name} if told_by else set())
+    """Envelope, telling member and body may share an object."""
+    taken = [*envelope.members, *([told_by] if told_by else [])]
     for member in message.body.members:
-        if member.name in taken:
+        if any(meet(member, one) for one in taken):
             row.fault("layout", f"{message.body.name} has {member.name}, which is taken")
+    if told_by is not None and any(meet(told_by, one) for one in envelope.members):
+        row.fault("", f"{told_by.name} tells it apart, and is taken")
 
 
 def _check_embedded(root: Table, types: Mapping[str, PayloadType]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from typing import Final, NoReturn
+from typing import Final, NoReturn, cast
 
 from messaging.domain.units import (
     BM_UNIT_NAME,
@@ -49,9 +49,16 @@ class Unreadable(Exception):
         self.code = code
 
 
-def join_pointer(at: str, step: str | int) -> str:
+def join_pointer(at: str, *steps: str | int) -> str:
     """RFC 6901."""
-    return f"{at}/{str(step).replace('~', '~0').replace('/', '~1')}"
+    for step in steps:
+        at = f"{at}/{str(step).replace('~', '~0').replace('/', '~1')}"
+    return at
+
+
+def pointer_to(member: Member, at: str = "") -> str:
+    """Where a member stands in the object at the pointer `at`."""
+    return join_pointer(at, *member.steps)
 
 
 def read_members(
@@ -68,6 +75,8 @@ def read_members(
 
 
 def read_member(member: Member, holder: Values, at: str, read_payload: ReadPayload) -> object:
+    if member.within:
+        holder = _inside(member, holder, at)
     value = holder.get(member.name, _MISSING)
     if (value is None and member.null) or (value is _MISSING and member.absent):
         return None
@@ -78,19 +87,43 @@ def read_member(member: Member, holder: Values, at: str, read_payload: ReadPaylo
             return _read_list(member, value, at, read_payload)
         if member.kind is Kind.RECORDS:
             return _read_records(member, value, at)
+        if member.spelling is not None:
+            return member.spelling.read(member, value)
         return _READERS[member.kind](member, value)
     except Unreadable as fault:
-        field = join_pointer(at, member.name)
+        field = pointer_to(member, at)
         text = f"{member.name}: {fault.text}"
         raise RemoteProtocolError(text, code=fault.code, field=field) from None
 
 
+def _inside(member: Member, holder: Values, at: str) -> Values:
+    """The object that the member stands in. One that is missing is empty: its members are missed,
+    or may be absent.
+    """
+    for depth, name in enumerate(member.within, start=1):
+        inner = holder.get(name, _MISSING)
+        if inner is _MISSING:
+            return {}
+        if not isinstance(inner, dict):
+            field = join_pointer(at, *member.within[:depth])
+            raise RemoteProtocolError(f"{name}: not an object", field=field)
+        holder = inner
+    return holder
+
+
 def write_members(layout: Layout, values: Values, write_payload: WritePayload) -> dict[str, object]:
     """`values` as JSON members; LocalProtocolError where a member cannot hold its value."""
-    return {
-        member.name: write_member(member, values.get(member.meaning), write_payload)
-        for member in layout.members
-    }
+    written: dict[str, object] = {}
+    for member in layout.members:
+        put(written, member, write_member(member, values.get(member.meaning), write_payload))
+    return written
+
+
+def put(holder: dict[str, object], member: Member, value: object) -> None:
+    """Where the member stands in the object, with the objects on the way to it."""
+    for name in member.within:
+        holder = cast(dict[str, object], holder.setdefault(name, {}))
+    holder[member.name] = value
 
 
 def write_member(member: Member, value: object, write_payload: WritePayload) -> object:
@@ -103,9 +136,15 @@ def write_member(member: Member, value: object, write_payload: WritePayload) -> 
     if member.kind is Kind.RECORDS:
         return _write_records(member, value)
     try:
-        return _WRITERS[member.kind](member, value)
+        return _written(member, value)
     except Unreadable as fault:
         raise LocalProtocolError(f"{member.name}: {fault.text}: {value!r}") from None
+
+
+def _written(member: Member, value: object) -> object:
+    if member.spelling is None:
+        return _WRITERS[member.kind](member, value)
+    return member.spelling.write(member, value)
 
 
 def _read_list(
@@ -114,7 +153,7 @@ def _read_list(
     if not isinstance(value, list):
         raise Unreadable("not a list")
     _check_count(member, len(value))
-    place = join_pointer(at, member.name)
+    place = pointer_to(member, at)
     if member.group is None:
         return tuple(
             read_payload(one, f"{place}/{index}", member) for index, one in enumerate(value)
@@ -142,7 +181,7 @@ def _read_records(member: Member, value: object, at: str) -> tuple[object, ...]:
     if not isinstance(value, list):
         raise Unreadable("not a list")
     _check_count(member, len(value))
-    place = join_pointer(at, member.name)
+    place = pointer_to(member, at)
     return tuple(_read_record(member, one, f"{place}/{index}") for index, one in enumerate(value))
 
 
@@ -156,7 +195,7 @@ def _read_record(member: Member, value: object, at: str) -> dict[str, object]:
         raise RemoteProtocolError(
             f"{records.told_by.name}: not a record type",
             code=RefusalCode.UNKNOWN_TYPE,
-            field=join_pointer(at, records.told_by.name),
+            field=pointer_to(records.told_by, at),
         )
     return {**read_members(layout.group, value, at, _no_payload), ABOUT: layout.about}
 
@@ -168,18 +207,21 @@ def _write_records(member: Member, value: object) -> list[object]:
         raise LocalProtocolError(f"{member.name} is not a tuple: {value!r}")
     try:
         _check_count(member, len(value))
-        told_by = records.told_by.name
+        told_by = records.told_by
         return [_write_record(told_by, records.by_about[one.type], one) for one in value]
     except Unreadable as fault:
         raise LocalProtocolError(f"{member.name}: {fault.text}") from None
 
 
-def _write_record(told_by: str, layout: RecordLayout, record: object) -> dict[str, object]:
-    written: dict[str, object] = {told_by: layout.word}
+def _write_record(told_by: Member, layout: RecordLayout, record: object) -> dict[str, object]:
+    written: dict[str, object] = {}
+    put(written, told_by, layout.word)
     for member in layout.group.members:
         value = getattr(record, member.meaning)
-        if value is not None:
-            written[member.name] = _WRITERS[member.kind](member, value)
+        if value is not None and not member.within:
+            written[member.name] = _written(member, value)
+        elif value is not None:
+            put(written, member, _written(member, value))
         elif not member.absent:
             raise LocalProtocolError(f"{member.name} is never absent")
     return written
@@ -244,7 +286,7 @@ def _write_word(member: Member, value: object) -> str:
     return word
 
 
-def _whole(member: Member, value: object) -> int:
+def bounded_whole(member: Member, value: object) -> int:
     # True is an int to Python but not to JSON.
     if value is UNHELD:
         raise Unreadable(f"more than {MOST_DIGITS} digits", RefusalCode.OUT_OF_RANGE)
@@ -314,7 +356,7 @@ def _moment(text: str) -> datetime:
 
 
 def _write_time(member: Member, value: object) -> str:
-    return _minute_text(_as_utc(value))
+    return _minute_text(as_utc(value))
 
 
 @lru_cache(maxsize=8192)
@@ -326,10 +368,10 @@ def _minute_text(moment: datetime) -> str:
 
 
 def _write_stamp(member: Member, value: object) -> str:
-    return f"{_as_utc(value).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+    return f"{as_utc(value).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
-def _as_utc(value: object) -> datetime:
+def as_utc(value: object) -> datetime:
     if isinstance(value, datetime) and (value.tzinfo is UTC or value.utcoffset() == timedelta(0)):
         return value
     raise Unreadable("not a time in UTC")
@@ -342,7 +384,7 @@ _READERS: Final[Mapping[Kind, Callable[[Member, object], object]]] = {
     Kind.BM_UNIT: _bm_unit,
     Kind.ID: _id,
     Kind.WORD: _read_word,
-    Kind.WHOLE: _whole,
+    Kind.WHOLE: bounded_whole,
     Kind.NUMBER: _read_number,
     Kind.FLAG: _flag,
     Kind.TIME: _read_time,
@@ -356,7 +398,7 @@ _WRITERS: Final[Mapping[Kind, Callable[[Member, object], object]]] = {
     Kind.BM_UNIT: _bm_unit,
     Kind.ID: _id,
     Kind.WORD: _write_word,
-    Kind.WHOLE: _whole,
+    Kind.WHOLE: bounded_whole,
     Kind.NUMBER: _write_number,
     Kind.FLAG: _flag,
     Kind.TIME: _write_time,

@@ -13,10 +13,12 @@ from messaging.protocols.neso.wa.profile import (
     RecordLayout,
     RecordSet,
     Ruling,
+    Spelling,
     WaProfile,
 )
 from messaging.protocols.pages import Page, Row, Section, code
 
+_ECHO = "An answer bears the messageId of what it answers, and is told from a question by its type."
 _MEMBERS = ("member", "type", "format", "meaning", "provenance")
 
 
@@ -37,6 +39,7 @@ def _sections(profile: WaProfile) -> Iterator[Section]:
     for type_ in profile.types.values():
         yield from _payloads(type_)
     yield _statuses(profile)
+    yield _answering(profile)
 
 
 def _services(profile: WaProfile) -> Section:
@@ -45,7 +48,8 @@ def _services(profile: WaProfile) -> Section:
         for one in profile.services.values()
     )
     columns = ("service", "method", "path", "most bytes of a payload", "provenance")
-    return Section("Services", "A path follows the endpoint's base URL.", columns, rows)
+    text = "A path follows the endpoint's base URL; `{messageId}` in it is that of the question."
+    return Section("Services", text, columns, rows)
 
 
 def _exchanges(profile: WaProfile) -> Section:
@@ -71,14 +75,15 @@ def _exchanges(profile: WaProfile) -> Section:
 
 def _envelope(profile: WaProfile) -> Section:
     rows = tuple(_row(member, "") for member in profile.envelope.members)
-    return Section("Around every payload", "", _MEMBERS, rows)
+    text = _ECHO if profile.answers_echo else ""
+    return Section("Around every payload", text, _MEMBERS, rows)
 
 
 def _types(profile: WaProfile) -> Section:
     rows = tuple(
         (
             code(type_.name),
-            code(type_.told_by.name) if type_.told_by else "",
+            code(_dotted(type_.told_by)) if type_.told_by else "",
             ", ".join(sorted({one.word for one in _all(type_) if one.word})),
             type_.source,
         )
@@ -124,16 +129,23 @@ def _rows(layout: Layout, place: str) -> Iterator[Row]:
     for member in layout.members:
         yield _row(member, place)
         if member.group:
-            yield from _rows(member.group, f"{place}{member.name}[].")
+            yield from _rows(member.group, f"{place}{_dotted(member)}[].")
+
+
+def _dotted(member: Member) -> str:
+    """With the objects that it stands in."""
+    return ".".join(member.steps)
 
 
 def _row(member: Member, place: str) -> Row:
-    name = f"{place}{member.name}"
+    name = f"{place}{_dotted(member)}"
     return name, member.kind.value, _format(member), member.meaning, member.source
 
 
 def _format(member: Member) -> str:
     parts = ["may be null"] if member.null else []
+    parts += ["may be absent"] if member.absent else []
+    parts += [_spelt(member.spelling, member.places)] if member.spelling else []
     unit = {Kind.TEXT: " characters", Kind.LIST: " items", Kind.PAYLOADS: " items"}
     bounds = unit.get(member.kind, "")
     if member.least is not None:
@@ -147,6 +159,20 @@ def _format(member: Member) -> str:
     if member.types:
         parts.append(f"of type {', '.join(sorted(member.types))}")
     return "; ".join(parts)
+
+
+def _spelt(spelling: Spelling, places: int) -> str:
+    return f"as {spelling.name}" + (f", {places} decimal places" if spelling.has_places else "")
+
+
+def _answering(profile: WaProfile) -> Section:
+    answering = profile.answering
+    rows = (
+        ("taken, or a repeat", str(answering.taken), answering.source),
+        ("refused for what it says", str(answering.refused), answering.source),
+    )
+    columns = ("what came was", "HTTP status", "provenance")
+    return Section("What the host answers under a seal", "", columns, rows)
 
 
 def _statuses(profile: WaProfile) -> Section:

@@ -4,9 +4,13 @@ wrong with it, is in `loading`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
+from functools import lru_cache
+from typing import Any
 
 
 class Kind(StrEnum):
@@ -98,13 +102,33 @@ class Words:
 
 
 @dataclass(frozen=True, slots=True)
+class Spelling:
+    """How values of a kind stand in JSON, where that is not the kind's plain way; `spellings` has
+    all there are.
+
+    `read` raises members.Unreadable for what is not so spelt, and `write` for what cannot be;
+    `schema` is what JSON Schema can say of it. A moment is kept to the `tick`; a number needs a
+    member's `places` where `has_places`.
+    """
+
+    name: str
+    read: Callable[[Member, object], object]
+    write: Callable[[Member, object], object]
+    schema: Callable[[Member], dict[str, Any]]
+    tick: timedelta = timedelta(microseconds=1)
+    has_places: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """One member of an object. `meaning` is the field of the typed message that it becomes.
 
-    `least` and `most` bound a whole number, the length of a text or the items of a list. `group` is
-    what a list holds; `types` are the payload types that a list of whole payloads holds, `records`
-    what a list of records does. A member that may be `absent` is never null. `source` says where we
-    know the member from.
+    It stands in the objects that `within` names, outermost first; in none, right in the object that
+    the layout is of. `least` and `most` bound a whole number, the length of a text or the items of
+    a list. `group` is what a list holds; `types` are the payload types that a list of whole
+    payloads holds, `records` what a list of records does. A member that may be `absent` is never
+    null. Without a `spelling` it is written in its kind's plain way. `source` says where we know
+    the member from.
     """
 
     name: str
@@ -120,6 +144,19 @@ class Member:
     types: frozenset[str] = frozenset()
     records: RecordSet | None = None
     absent: bool = False
+    within: tuple[str, ...] = ()
+    spelling: Spelling | None = None
+    places: int = 0
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """Where it stands, and its name."""
+        return (*self.within, self.name)
+
+    @property
+    def path(self) -> str:
+        """As a profile names it where it must be told from others: `header/id`."""
+        return "/".join(self.steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,17 +193,26 @@ class RecordSet:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """The members around every payload; `in_reply_to` only where it answers another."""
+    """The members around every payload; `in_reply_to` only where it answers another.
+
+    Without `in_reply_to` an answer has no messageId of its own: it bears that of the question.
+    """
 
     type: Member
     message_id: Member
     sent_at: Member
     profile: Member
-    in_reply_to: Member
+    in_reply_to: Member | None
 
     @property
     def members(self) -> tuple[Member, ...]:
-        return self.type, self.message_id, self.sent_at, self.profile, self.in_reply_to
+        always = self.type, self.message_id, self.sent_at, self.profile
+        return (*always, self.in_reply_to) if self.in_reply_to else always
+
+    @property
+    def correlation(self) -> Member:
+        """The member of an answer that names the messageId of what it answers."""
+        return self.in_reply_to or self.message_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,10 +243,16 @@ class PayloadType:
     answers: Mapping[str, MessageLayout]
 
 
+MESSAGE_ID = "{messageId}"
+"""Stands in a path for the messageId of the question that is asked there."""
+
+_A_MESSAGE_ID = "(?P<id>[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})"
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One address at the peer. `path` is appended to the endpoint's base URL; `max_bytes` bounds
-    the payload.
+    """One address at the peer. `path` is appended to the endpoint's base URL, with the question's
+    messageId where it says MESSAGE_ID; `max_bytes` bounds the payload.
     """
 
     name: str
@@ -208,6 +260,28 @@ class Service:
     method: str
     max_bytes: int
     source: str
+
+    def path_for(self, message_id: str) -> str:
+        return self.path.replace(MESSAGE_ID, message_id)
+
+    def is_at(self, path: str) -> bool:
+        if MESSAGE_ID in self.path:
+            return self.message_id_in(path) is not None
+        return self.path == path
+
+    def message_id_in(self, path: str) -> str | None:
+        """The messageId that a path to this service names; None where it names none, or leads
+        elsewhere.
+        """
+        if MESSAGE_ID not in self.path:
+            return None
+        found = _pattern_of(self.path).fullmatch(path)
+        return found["id"] if found else None
+
+
+@lru_cache(maxsize=256)
+def _pattern_of(path: str) -> re.Pattern[str]:
+    return re.compile(re.escape(path).replace(re.escape(MESSAGE_ID), _A_MESSAGE_ID), re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +319,17 @@ class Rulings:
     other: Ruling
 
 
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """The HTTP status of the host's own sealed answers: what was taken, and what is refused for
+    what it says.
+    """
+
+    taken: int = 200
+    refused: int = 422
+    source: str = "assumed"
+
+
 @dataclass(frozen=True, eq=False)
 class WaProfile:
     """Everything that is not the same in every Wider Access API: two profiles are equal only if
@@ -260,6 +345,12 @@ class WaProfile:
     services: Mapping[str, Service]
     exchanges: tuple[Exchange, ...]
     rulings: Rulings
+    answering: Answering
+
+    @property
+    def answers_echo(self) -> bool:
+        """Whether an answer bears the messageId of its question."""
+        return self.envelope.in_reply_to is None
 
     @property
     def refusal(self) -> str:
