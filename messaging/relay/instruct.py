@@ -7,7 +7,7 @@ is ahead and nothing delivered after it covers the same time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from django.db import connection, models
@@ -20,12 +20,12 @@ from messaging.domain.rules import violations
 from messaging.domain.units import RefusalCode
 from messaging.models import Instruction as InstructionRow
 from messaging.models import Message
-from messaging.relay import deadlines, route
+from messaging.relay import auto_accept, deadlines, route
 from messaging.relay.codecs import read_message
 from messaging.relay.inflow import Inflow, Outcome
 from messaging.relay.moves import lock_queue
 from messaging.relay.refusal import Refusal, Refused
-from messaging.relay.register import ControlPoint, addressee_of
+from messaging.relay.register import Addressee, ControlPoint, addressee_of
 from messaging.relay.rows import (
     NewInstruction,
     NewMessage,
@@ -61,7 +61,7 @@ def take(inflow: Inflow, instruction: Instruction) -> Outcome:
     """Raises Refused, and IntegrityError where another transaction takes the same number at
     once.
     """
-    control_point = _addressed(inflow, instruction)
+    addressee, control_point = _addressed(inflow, instruction)
     _apply_rules(inflow, instruction)
     _refuse_what_does_not_fit(inflow, instruction, control_point)
     lock_queue(control_point.endpoint_id, instruction.bm_unit)
@@ -69,7 +69,10 @@ def take(inflow: Inflow, instruction: Instruction) -> Outcome:
     known = _from_number_on(control_point, instruction)
     same = [one for one in known if one.number == instruction.number]
     if not same:
-        return _store(inflow, instruction, control_point, content, bool(known))
+        outcome = _store(inflow, instruction, control_point, content, bool(known))
+        if addressee.auto_accept and outcome.deliveries:
+            return _considered(inflow, instruction, control_point, outcome, is_late=bool(known))
+        return outcome
     if same[0].content_digest == content:
         digest = digest_of(inflow.payload)
         ledger.record(Fact(Event.REPEATED, inflow.at, same[0].message_id, digest=digest))
@@ -79,9 +82,9 @@ def take(inflow: Inflow, instruction: Instruction) -> Outcome:
     raise Refused(Refusal(RefusalCode.ALREADY_ANSWERED, reason, field))
 
 
-def _addressed(inflow: Inflow, instruction: Instruction) -> ControlPoint:
-    """The control point; another tenant's, and another's BM unit, are refused exactly as ones that
-    do not exist.
+def _addressed(inflow: Inflow, instruction: Instruction) -> tuple[Addressee, ControlPoint]:
+    """What is known of whom it is for, and the control point; another tenant's, and another's BM
+    unit, are refused exactly as ones that do not exist.
     """
     name, unit = instruction.control_point, instruction.bm_unit
     found = addressee_of(name, inflow.endpoint.environment, unit)
@@ -93,7 +96,7 @@ def _addressed(inflow: Inflow, instruction: Instruction) -> ControlPoint:
     if unit and not found.knows_unit:
         field = inflow.codec.pointer_of(instruction, ("bm_unit",))
         raise Refused(Refusal(RefusalCode.UNKNOWN_UNIT, "unknown BM unit", field))
-    return found.control_point
+    return found, found.control_point
 
 
 def _refuse_what_does_not_fit(
@@ -186,6 +189,29 @@ def _store(
     ledger.record(Fact(Event.STORED, inflow.at, message_id))
     made = route.to_control_point(control_point, instruction, message_id, inflow.at, respond_by)
     return Outcome(RECEIVED, message_id, made)
+
+
+def _considered(
+    inflow: Inflow,
+    instruction: Instruction,
+    control_point: ControlPoint,
+    outcome: Outcome,
+    *,
+    is_late: bool,
+) -> Outcome:
+    """One that is on its way to the control point may be accepted for it."""
+    if not isinstance(instruction, BidOfferAcceptance) or outcome.message_id is None:
+        return outcome
+    taken = auto_accept.Taken(
+        instruction,
+        outcome.message_id,
+        control_point,
+        inflow.endpoint,
+        inflow.at,
+        instruction.respond_by or inflow.at + deadlines.RESPOND_WITHIN,
+        is_late,
+    )
+    return replace(outcome, deliveries=outcome.deliveries + auto_accept.consider(taken))
 
 
 def _why_not_sent_late(

@@ -12,7 +12,8 @@ from django.db import connection
 from messaging.domain.acknowledgements import ReceiptOfMessage, Result, ResultVerdict
 from messaging.domain.units import RefusalCode
 from messaging.models import Message
-from messaging.relay import due, route
+from messaging.relay import declared, due, route
+from messaging.relay.correlate import is_answered
 from messaging.relay.load import LoadedDelivery, LoadedEndpoint
 from messaging.relay.moves import NO_MORE, move
 from messaging.relay.parts import unit_for
@@ -34,13 +35,15 @@ ORDER BY position LIMIT 1
 
 
 def accept(row: LoadedDelivery, at: datetime) -> Made:
-    """The operator took it for good."""
+    """The operator took it for good: what it declares is in force."""
+    declared.note_accepted(row, at)
     made = _result(row, at, ResultVerdict.OK, RefusalCode.OK, "")
     return made + _settle(row, DeliveryState.ACKNOWLEDGED, Event.ACKNOWLEDGED, at, "OK", "")
 
 
 def refuse(row: LoadedDelivery, at: datetime, text: str) -> Made:
     """The operator said no; `text` is its first code and text."""
+    declared.doubt(row, f"was refused: {text}")
     made = _result(row, at, ResultVerdict.REFUSE, RefusalCode.REFUSED_BY_SO, text)
     code = RefusalCode.REFUSED_BY_SO.value
     return made + _settle(row, DeliveryState.REFUSED, Event.REFUSED, at, code, text)
@@ -50,7 +53,12 @@ def expire(row: LoadedDelivery, at: datetime) -> Made:
     """Its deadline passed: it is not sent late."""
     text = "expired before it could be delivered"
     code = RefusalCode.EXPIRED
-    made = _result(row, at, ResultVerdict.REFUSE, code, text) if row.lane == Lane.OPERATOR else ()
+    made: Made = ()
+    if row.lane == Lane.OPERATOR:
+        declared.doubt(row, "expired before the operator had it")
+        made = _result(row, at, ResultVerdict.REFUSE, code, text)
+    elif is_answered(row.message):
+        alarm(row, at, "the host has accepted it, and the control point does not know of it")
     made += _settle(row, DeliveryState.EXPIRED, Event.EXPIRED, at, code.value, text)
     alarm(row, at, text)
     return made
