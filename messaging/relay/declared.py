@@ -127,6 +127,8 @@ def note_accepted(row: LoadedDelivery, at: datetime) -> None:
 def apply_redeclaration(
     message: Redeclaration, position: int, made_at: datetime, at: datetime
 ) -> None:
+    """Market times are whole minutes: what is said within one holds from its start."""
+    made_at = made_at.replace(second=0, microsecond=0)
     key = message.bm_unit, str(message.parameter)
     rows = _locked([key])
     _apply_message(rows[key], key[1], message, position, made_at, at)
