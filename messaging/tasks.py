@@ -8,7 +8,7 @@ from celery import shared_task
 from django.db import connection
 
 from messaging.relay import deliver as delivering
-from messaging.relay import due
+from messaging.relay import due, gates
 from messaging.relay.wake import wake_worker
 from tenants.clock import now
 from tenants.keys import housekeeping
@@ -35,6 +35,12 @@ def sweep() -> None:
 def keep_partitions_ahead() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT ensure_partitions((current_date + interval '12 months')::date)")
+
+
+@shared_task(name="messaging.tasks.watch_gates", queue="housekeeping")
+def watch_gates() -> None:
+    """Data that is missing before a gate closes."""
+    reconnecting(lambda: gates.attend(now()))
 
 
 @shared_task(name="messaging.tasks.look_after_certificates")

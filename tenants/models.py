@@ -16,7 +16,6 @@ from tenants.keys.life import CertificatePurpose, CertificateState
 from tenants.permissions import Role
 from tenants.rows import TenantRow, WalledManager
 
-
 MOST_GATE_ALARM_MINUTES = 240
 
 
@@ -56,10 +55,11 @@ class Tenant(models.Model):
         help_text="Of the API, by any one of its keys; else the setting.",
     )
     gate_alarm_minutes = models.PositiveSmallIntegerField(
-        default=15,
+        null=True,
+        blank=True,
         validators=[MinValueValidator(1), MaxValueValidator(MOST_GATE_ALARM_MINUTES)],
         help_text="How long before a gate closes missing data is alarmed, of BM units that do not"
-        " say so themselves.",
+        " say so themselves; else 15.",
     )
 
     objects = WalledManager()

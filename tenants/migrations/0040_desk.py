@@ -46,8 +46,9 @@ class Migration(migrations.Migration):
             model_name="tenant",
             name="gate_alarm_minutes",
             field=models.PositiveSmallIntegerField(
-                default=15,
-                help_text="How long before a gate closes missing data is alarmed, of BM units that do not say so themselves.",
+                blank=True,
+                help_text="How long before a gate closes missing data is alarmed, of BM units that do not say so themselves; else 15.",
+                null=True,
                 validators=[
                     django.core.validators.MinValueValidator(1),
                     django.core.validators.MaxValueValidator(240),

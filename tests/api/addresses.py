@@ -16,7 +16,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from messaging.models import Message
 from tenants.api.door import TenantList, TenantView
-from tenants.models import ApiCertificate, ApiKey, Certificate, Endpoint, Member
+from tenants.models import ApiCertificate, ApiKey, BmUnit, Certificate, Endpoint, Member
 from tenants.scope import tenant_scope
 from tests.people import Person
 
@@ -31,6 +31,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 ROWS: Mapping[str, Callable[[], UUID]] = {
     "message_id": lambda: Message.objects.order_by("id")[0].id,
     "endpoint_id": lambda: Endpoint.objects.order_by("id")[0].id,
+    "bm_unit_id": lambda: BmUnit.objects.order_by("id")[0].id,
     "certificate_id": lambda: Certificate.objects.order_by("id")[0].id,
     "member_id": lambda: Member.objects.filter(role="OBSERVER").latest("id").id,
     "api_key_id": lambda: ApiKey.objects.filter(label="spare").latest("id").id,
@@ -41,6 +42,7 @@ BODIES: Mapping[tuple[str, str], dict[str, Any]] = {
     ("certificates/requests", "POST"): {"purpose": "SIGNING", "environment": "simulator"},
     ("certificates/<uuid:certificate_id>/answer", "POST"): {"certificate": "x"},
     ("certificates/<uuid:certificate_id>/revoke", "POST"): {"reason": "r"},
+    ("bm-units/<uuid:bm_unit_id>", "PATCH"): {"auto_accept": True},
     ("members", "POST"): {"name": "New", "email": "new@tenant.example", "role": "OBSERVER"},
     ("members/<uuid:member_id>", "PATCH"): {"name": "Changed"},
     ("api-keys", "POST"): {"label": "new"},

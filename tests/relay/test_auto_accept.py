@@ -133,6 +133,7 @@ def test_the_operator_is_told_as_the_control_point_would_have_told_it(
     with tenant_scope(alice.tenant_id):
         row = Delivery.objects.get(id=claimed.delivery_id)
         assert row.payload_digest is not None
+        assert row.payload_at is not None
         payload = bodies.read(bytes(row.payload_digest), row.payload_at)
     (told,) = operator_codec({}).decode(Parcel(payload)).messages
     assert isinstance(told, InstructionAnswer)
