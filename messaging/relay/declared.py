@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+import structlog
+from django.db import Error as DatabaseError
 from django.db import connection
 
 from messaging.domain.declared import Dated, with_dated, with_levels, with_pairs
@@ -36,20 +38,17 @@ from messaging.domain.submissions import (
     ScalarRecord,
     Submission,
 )
-from messaging.protocols.base import RemoteProtocolError, UnknownProfile
-from messaging.protocols.registry import UnknownProtocol
 from messaging.relay import declared_form as form
 from messaging.relay.codecs import read_content
 from messaging.relay.in_force import JUDGED
 from messaging.relay.load import LoadedDelivery
 from messaging.relay.parts import part_for, unit_for
-from tenants.audit import bodies, ledger
+from tenants.audit import ledger
 from tenants.audit.events import Event, Fact
 from tenants.ids import new_id
 from tenants.scope import require_tenant
 
 _KINDS: Final = frozenset({*LevelParameter, *RateParameter, *ScalarParameter, "SUBMISSION"})
-_UNREADABLE = (bodies.BodyGone, RemoteProtocolError, UnknownProfile, UnknownProtocol)
 
 _AT_ONCE = 2_000
 """Rows that one statement locks or writes."""
@@ -87,6 +86,8 @@ SELECT u.name FROM tenants_bmunit u JOIN tenants_endpoint e ON e.id = u.control_
 WHERE u.tenant_id = %s AND e.environment = %s AND u.name = ANY(%s)
 """
 
+_log = structlog.get_logger(__name__)
+
 Key = tuple[str, str]
 """A BM unit's name and a parameter's."""
 
@@ -107,17 +108,24 @@ def note_accepted(row: LoadedDelivery, at: datetime) -> None:
     declarations was made later, whichever of them was accepted first.
 
     A redeclaration holds from when it was made; of a submission, each record from when it says.
+    A fault here never costs the delivery its settlement, for it would be sent again and again.
     """
     if row.message.kind not in _KINDS:
         return
     try:
-        message = _said_by(row)
-    except _UNREADABLE as error:
-        text = f"was accepted and cannot be read: {error}"
+        _note(row, at)
+    except DatabaseError:
+        raise
+    except Exception as error:
+        _log.exception("what was accepted is not kept", delivery=str(row.id))
+        text = f"was accepted and could not be kept: {type(error).__name__}"
         doubt(row, text)
         detail = {"alarm": f"the {row.message.kind} {text}"}
         ledger.record(Fact(Event.ALARMED, at, row.message_id, row.id, detail=detail))
-        return
+
+
+def _note(row: LoadedDelivery, at: datetime) -> None:
+    message = _said_by(row)
     if isinstance(message, Submission):
         apply_submission(message, row.endpoint.environment, row.position, at)
     elif isinstance(message, LevelRedeclaration | RateRedeclaration | ScalarRedeclaration):

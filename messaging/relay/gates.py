@@ -77,20 +77,18 @@ FROM unnest(%s::uuid[], %s::text[], %s::timestamptz[], %s::text[])
 ON CONFLICT (tenant_id, bm_unit, period_start) DO NOTHING
 RETURNING bm_unit, period_start, missing::text
 """
+_COVERED_NOW = """
+SELECT o.id FROM messaging_gatealarm o
+CROSS JOIN LATERAL jsonb_array_elements_text(o.missing) AS x (name)
+LEFT JOIN messaging_declared d
+    ON d.tenant_id = o.tenant_id AND d.bm_unit = o.bm_unit AND d.parameter = x.name
+    AND d.covered @> tstzrange(o.period_start, o.period_start + interval '30 minutes')
+WHERE o.tenant_id = %s AND o.arrived_at IS NULL AND o.period_start > %s
+GROUP BY o.id HAVING bool_and(d.id IS NOT NULL) ORDER BY o.id LIMIT %s
+"""
 _ARRIVED = """
-UPDATE messaging_gatealarm a SET arrived_at = %(at)s
-WHERE a.id IN (
-    SELECT o.id FROM messaging_gatealarm o
-    WHERE o.tenant_id = %(tenant)s AND o.arrived_at IS NULL AND o.period_start > %(since)s
-      AND NOT EXISTS (
-        SELECT 1 FROM jsonb_array_elements_text(o.missing) AS x (name)
-        WHERE NOT EXISTS (
-            SELECT 1 FROM messaging_declared d
-            WHERE d.tenant_id = o.tenant_id AND d.bm_unit = o.bm_unit AND d.parameter = x.name
-              AND d.covered @> tstzrange(o.period_start, o.period_start + interval '30 minutes')))
-    ORDER BY o.period_start, o.bm_unit LIMIT %(limit)s)
-  AND a.arrived_at IS NULL
-RETURNING a.bm_unit, a.period_start, a.missing::text
+UPDATE messaging_gatealarm SET arrived_at = %s WHERE id = ANY(%s) AND arrived_at IS NULL
+RETURNING bm_unit, period_start, missing::text
 """
 _IS_AWAITED = """
 SELECT EXISTS (
@@ -149,11 +147,11 @@ def _alarm_some(at: datetime) -> int:
 
 
 def _tell_arrivals(at: datetime) -> int:
-    values = {"tenant": require_tenant(), "at": at, "since": at - LOOKED_FOR, "limit": AT_ONCE}
-    arrived = _fetched(_ARRIVED, values)
-    if arrived:
+    found = _fetched(_COVERED_NOW, [require_tenant(), at - LOOKED_FOR, AT_ONCE])
+    if found:
+        arrived = _fetched(_ARRIVED, [at, [row[0] for row in found]])
         ledger.record(*(_fact(Event.DATA_ARRIVED, at, *row) for row in arrived))
-    return len(arrived)
+    return len(found)
 
 
 def _fact(event: Event, at: datetime, bm_unit: str, start: datetime, missing: str) -> Fact:

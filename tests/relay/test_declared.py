@@ -221,6 +221,20 @@ def test_what_two_transactions_declare_at_once_is_both_there(alice: Person) -> N
     assert [found[2] for found in levels(alice, "PN", OTHER)] == list(range(8))
 
 
+def test_a_fault_in_keeping_it_settles_the_delivery_all_the_same(
+    alice: Person, link: OpenLink
+) -> None:
+    declare(alice, link, level(MEL, 80))
+    with tenant_scope(alice.tenant_id):
+        DeclaredRow.objects.filter(bm_unit=UNIT, parameter="MEL").update(content=["no spell"])
+    delivery_id = say(link, level(MEL, 70))
+    settle(alice, delivery_id)
+    with tenant_scope(alice.tenant_id):
+        assert Delivery.objects.get(id=delivery_id).state == DeliveryState.ACKNOWLEDGED
+        row = DeclaredRow.objects.get(bm_unit=UNIT, parameter="MEL")
+        assert row.doubt.endswith("was accepted and could not be kept: ValueError")
+
+
 def covers(person: Person, parameter: str, begin: int, end: int) -> bool:
     """As the database itself sees it."""
     statement = (
