@@ -58,7 +58,7 @@ def expire(row: LoadedDelivery, at: datetime) -> Made:
         declared.doubt(row, "expired before the operator had it")
         made = _result(row, at, ResultVerdict.REFUSE, code, text)
     elif is_answered(row.message):
-        alarm(row, at, "the host has accepted it, and the control point does not know of it")
+        alarm(row, at, "answered for the control point, which does not know of it")
     made += _settle(row, DeliveryState.EXPIRED, Event.EXPIRED, at, code.value, text)
     alarm(row, at, text)
     return made

@@ -358,7 +358,7 @@ def test_where_the_link_is_down_it_waits_and_its_end_is_an_alarm(
         Delivery.objects.filter(id=waiting).update(deadline=now())
     in_tenant(alice.tenant_id, lambda: watch.look_after(waiting))
     assert link_state(alice, number) == DeliveryState.EXPIRED
-    told = "the host has accepted it, and the control point does not know of it"
+    told = "answered for the control point, which does not know of it"
     assert alarms(alice)[-2:] == [told, "expired before it could be delivered"]
 
 
