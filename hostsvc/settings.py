@@ -255,6 +255,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 5.0,
         "options": {"expires": 5.0},
     },
+    "watch gates": {
+        "task": "messaging.tasks.watch_gates",
+        "schedule": 5.0,
+        "options": {"expires": 5.0},
+    },
     "keep partitions ahead": {"task": "messaging.tasks.keep_partitions_ahead", "schedule": 86_400},
 }
 

@@ -23,14 +23,17 @@ from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import action
 
 from messaging import admin_sequences  # noqa: F401  (registers its page)
+from messaging.api.content import as_json
+from messaging.api.in_force import parameter_of
 from messaging.lamps import Lamp, lamp_of, since_of, with_links
-from messaging.models import Attempt, Delivery, Due, Link, Message
+from messaging.models import Attempt, Declared, Delivery, Due, GateAlarm, Link, Message
 from messaging.probing.run import NoSuchEndpoint, TestUnderWay, last_report, run
 from messaging.relay.register import LEGACY_PROTOCOL
 from tenants import asking, directory
 from tenants.admin import EndpointAdmin
 from tenants.audit import viewing
 from tenants.audit.models import Entry
+from tenants.clock import now
 from tenants.models import ConnectionTest, Endpoint
 from tenants.staff import (
     TENANT_FILTER,
@@ -279,6 +282,52 @@ class LinkAdmin(ReadOnlyAdmin):
     @admin.display(description="since")
     def since(self, row: Link) -> str:
         return written(since_of(row))
+
+
+@admin.register(Declared)
+class DeclaredAdmin(CarriedAdmin):
+    """What is in force of BM units. Rows are one for each parameter and stay, so the order of their
+    ids is that in which units first declared something.
+    """
+
+    list_display = ("bm_unit", "parameter", "tenant", "declared", "doubt")
+    list_filter = (TENANT_FILTER,)
+    list_select_related = ("tenant",)
+    search_fields = ("id",)
+    search_help_text = "The name of a BM unit."
+    time_field = "id"
+    declared = moment("declared_at")
+    fields = ("id", "tenant", "bm_unit", "parameter", "declared", "doubt", "holds")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Declared], search_term: str
+    ) -> tuple[QuerySet[Declared], bool]:
+        """Within the tenant whose unit it is: along an index."""
+        name = search_term.strip().upper()
+        if not name:
+            return queryset, False
+        tenant_id = directory.find_tenant(directory.Known.BM_UNIT, name.encode())
+        if tenant_id is None:
+            return queryset.none(), False
+        return queryset.filter(tenant_id=tenant_id, bm_unit=name), False
+
+    @admin.display(description="in force, now and later")
+    def holds(self, row: Declared) -> SafeString:
+        told = parameter_of(row, now())
+        held = [*told.levels, *told.rates, *told.values, *told.pairs]
+        lines = [as_json(one) for one in held[:SHOWN]]
+        for line in lines:
+            del line["type"]
+        return table(lines[0] if lines else ("nothing",), (line.values() for line in lines))
+
+
+@admin.register(GateAlarm)
+class GateAlarmAdmin(CarriedAdmin):
+    list_display = ("alarmed", "tenant", "bm_unit", "period", "missing", "arrived")
+    list_filter = (TENANT_FILTER, WithinFilter)
+    list_select_related = ("tenant",)
+    alarmed, arrived, period = moment("alarmed_at"), moment("arrived_at"), moment("period_start")
+    fields = ("id", "tenant", "bm_unit", "period", "missing", "alarmed", "arrived")
 
 
 def written_out(content: bytes) -> list[tuple[str, object]]:

@@ -11,7 +11,10 @@ class MessagingConfig(AppConfig):
 
     def ready(self) -> None:
         from messaging import checks  # noqa: F401 - importing it registers it
+        from messaging.domain.submissions import TYPES
         from messaging.endpoint_kinds import kinds
+        from tenants import bm_units
         from tenants.endpoints import register
 
         register(*kinds())
+        bm_units.register(sorted(TYPES))

@@ -9,7 +9,7 @@ from django.db import connection
 from structlog.contextvars import bound_contextvars
 
 from messaging.relay import deliver as delivering
-from messaging.relay import due, supervision
+from messaging.relay import due, gate_watch, supervision
 from messaging.relay.parts import is_large
 from messaging.relay.wake import DELIVER_LARGE, wake_worker
 from tenants.clock import now
@@ -52,6 +52,12 @@ def watch_links() -> None:
 def keep_partitions_ahead() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT ensure_partitions((current_date + interval '12 months')::date)")
+
+
+@shared_task(name="messaging.tasks.watch_gates", queue="housekeeping")
+def watch_gates() -> None:
+    """Data that is missing before a gate closes."""
+    reconnecting(lambda: gate_watch.attend(now()))
 
 
 @shared_task(name="messaging.tasks.look_after_certificates")

@@ -20,6 +20,7 @@ from django.utils.html import format_html
 from tenants import (
     admin_people,  # noqa: F401  (registers its pages)
     asking,
+    bm_units,
     directory,
     first_owner,
 )
@@ -46,10 +47,10 @@ class TenantAdmin(WalledAdmin):
     ordering = ("name",)
     fields = (
         *("id", "name", "participant_id", "trading_agent", "state", "created_at"),
-        *("requests_per_minute", "key_requests_per_minute", "owner"),
+        *("requests_per_minute", "key_requests_per_minute", "gate_alarm_minutes", "owner"),
     )
     readonly_fields = ("id", "name", "participant_id", "trading_agent", "created_at", "owner")
-    told = ("state", "requests_per_minute", "key_requests_per_minute")
+    told = ("state", "requests_per_minute", "key_requests_per_minute", "gate_alarm_minutes")
 
     def tenant_of(self, row: Any) -> UUID:
         tenant_id: UUID = row.id
@@ -177,6 +178,15 @@ class BmUnitForm(forms.ModelForm):  # type: ignore[type-arg]
         name: str = self.cleaned_data["name"]
         return name.strip().upper()
 
+    def clean_expected(self) -> list[str]:
+        expected = self.cleaned_data["expected"]
+        if not isinstance(expected, list | None):
+            raise forms.ValidationError("This is a JSON list of parameters' names.")
+        try:
+            return bm_units.in_order(expected or [])
+        except ValueError as error:
+            raise forms.ValidationError(f"{error}.") from None
+
     def clean(self) -> dict[str, Any]:
         found = self.cleaned_data
         tenant_id = found["tenant"].id if "tenant" in found else self.instance.tenant_id
@@ -193,14 +203,17 @@ class BmUnitAdmin(WalledAdmin):
     """The directory follows: it is how an instruction finds the unit's tenant."""
 
     form = BmUnitForm
-    fields = ("tenant", "name", "control_point", "generation_capacity_mw")
-    list_display = ("name", "tenant", "control_point", "generation_capacity_mw")
+    fields = (
+        *("tenant", "name", "control_point", "generation_capacity_mw"),
+        *bm_units.SETTINGS,
+    )
+    list_display = ("name", "tenant", "control_point", "generation_capacity_mw", "auto_accept")
     list_filter = (TENANT_FILTER,)
     list_select_related = ("tenant", "control_point")
     search_fields = ("name",)
     ordering = ("tenant_id", "name")
     autocomplete_fields = ("tenant", "control_point")
-    told = ("control_point", "generation_capacity_mw")
+    told = ("control_point", "generation_capacity_mw", *bm_units.SETTINGS)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return () if obj is None else ("tenant", "name")

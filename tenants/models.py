@@ -7,7 +7,7 @@ it.
 
 from __future__ import annotations
 
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from tenants.clock import now
@@ -15,6 +15,8 @@ from tenants.ids import new_id
 from tenants.keys.life import CertificatePurpose, CertificateState
 from tenants.permissions import Role
 from tenants.rows import TenantRow, WalledManager
+
+MOST_GATE_ALARM_MINUTES = 240
 
 
 class Environment(models.TextChoices):
@@ -51,6 +53,13 @@ class Tenant(models.Model):
         blank=True,
         validators=[MinValueValidator(1)],
         help_text="Of the API, by any one of its keys; else the setting.",
+    )
+    gate_alarm_minutes = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_GATE_ALARM_MINUTES)],
+        help_text="How long before a gate closes missing data is alarmed, of BM units that do not"
+        " say so themselves; else 15.",
     )
 
     objects = WalledManager()
@@ -203,6 +212,19 @@ class BmUnit(TenantRow):
     name = models.CharField(max_length=9, help_text="NGC name.")
     control_point = models.ForeignKey(Endpoint, on_delete=models.PROTECT, related_name="bm_units")
     generation_capacity_mw = models.DecimalField(max_digits=8, decimal_places=3, null=True)
+    auto_accept = models.BooleanField(
+        default=False,
+        help_text="Acceptances that keep within all that is declared are accepted by the host.",
+    )
+    expected = models.JSONField(
+        default=list, blank=True, help_text="Parameters it is meant to have before a gate closes."
+    )
+    gate_alarm_minutes = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_GATE_ALARM_MINUTES)],
+        help_text="How long before a gate closes missing data is alarmed; else the tenant's.",
+    )
 
     class Meta:
         verbose_name = "BM unit"

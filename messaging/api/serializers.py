@@ -81,7 +81,9 @@ class InstructionSerializer(serializers.ModelSerializer[Instruction]):
     received_at = serializers.DateTimeField(source="message.received_at", read_only=True)
     verdict = serializers.SerializerMethodField(help_text="Null while there is none.")
     answer_id = serializers.UUIDField(
-        read_only=True, allow_null=True, help_text="The control point's message that answers it."
+        read_only=True,
+        allow_null=True,
+        help_text="The message that answers it: the control point's, or one made for it.",
     )
 
     class Meta:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from messaging.api import connection_test, links, sequences, views
+from messaging.api import connection_test, links, sequences, units, views
 
 urlpatterns = [
     path("messages", views.MessageList.as_view()),
@@ -17,5 +17,7 @@ urlpatterns = [
     path("links", links.LinkList.as_view()),
     path("links/<uuid:control_point_id>", links.LinkDetail.as_view()),
     path("endpoints/<uuid:endpoint_id>/next-sequence", sequences.NextSequence.as_view()),
+    path("bm-units/<uuid:bm_unit_id>", units.BmUnitDetail.as_view()),
+    path("bm-units/<uuid:bm_unit_id>/declared", units.BmUnitDeclared.as_view()),
     path("instructions", views.InstructionList.as_view()),
 ]

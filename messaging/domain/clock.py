@@ -78,6 +78,18 @@ def last_gate_closed(now: datetime) -> datetime:
     return half_hour_of(now + GATE)
 
 
+def closing_within(ahead: timedelta, now: datetime) -> list[datetime]:
+    """The starts of the periods whose gates are open at `now` and close within `ahead` of it."""
+    first = last_gate_closed(now) + HALF_HOUR
+    count = (now + ahead - gate_closure(first)) // HALF_HOUR + 1
+    return [first + HALF_HOUR * index for index in range(max(count, 0))]
+
+
+def next_closing_within(ahead: timedelta, now: datetime) -> datetime:
+    """When, after `now`, a gate comes to close within `ahead`."""
+    return gate_closure(last_gate_closed(now + ahead) + HALF_HOUR) - ahead
+
+
 @lru_cache(maxsize=4096)
 def operational_day_start(day: date) -> datetime:
     """When the operational day begins, in UTC: 05:00 by the local clock, 04:00 UTC in summer."""

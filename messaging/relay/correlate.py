@@ -8,22 +8,30 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from messaging.domain.instructions import InstructionAnswer, InstructionKind
 from messaging.domain.units import RefusalCode
-from messaging.models import Delivery, Instruction
+from messaging.models import Delivery, Instruction, Message
 from messaging.relay import due
-from messaging.states import DeliveryState, Lane
+from messaging.relay.load import LoadedMessage
+from messaging.states import OPEN, DeliveryState, Lane
 from tenants.audit import ledger
 from tenants.audit.events import Event, Fact
 
+_INSTRUCTIONS = frozenset(InstructionKind)
+
 
 class NoMatch(Exception):
-    """An answer that answers nothing, or what was answered otherwise, or too late."""
+    """An answer that answers nothing, or what was answered otherwise, or too late. `alarm` is what
+    a person must hear of it, or empty.
+    """
 
-    def __init__(self, code: RefusalCode, text: str) -> None:
+    def __init__(self, code: RefusalCode, text: str, alarm: str = "") -> None:
         super().__init__(text)
         self.code = code
         self.text = text
+        self.alarm = alarm
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +74,16 @@ def settle_instruction(matched: Matched, answer_id: UUID, at: datetime) -> None:
     Instruction.objects.filter(id=matched.instruction_id).update(
         verdict=matched.verdict, answer_id=answer_id
     )
-    delivery = Delivery.objects.filter(message_id=matched.message_id, lane=Lane.LINK).first()
+    _end(matched, Delivery.objects.all(), at)
+
+
+def settle_repeat(matched: Matched, at: datetime) -> None:
+    """The control point says what was answered for it before: that ends the delivery too."""
+    _end(matched, Delivery.objects.filter(state__in=OPEN), at)
+
+
+def _end(matched: Matched, among: QuerySet[Delivery], at: datetime) -> None:
+    delivery = among.filter(message_id=matched.message_id, lane=Lane.LINK).first()
     if delivery is None:
         return
     Delivery.objects.filter(id=delivery.id).update(
@@ -77,9 +94,19 @@ def settle_instruction(matched: Matched, answer_id: UUID, at: datetime) -> None:
     ledger.record(Fact(Event.ACKNOWLEDGED, at, matched.message_id, delivery.id, detail=detail))
 
 
+def is_answered(message: LoadedMessage) -> bool:
+    """Whether it is an instruction that has its verdict, be it the control point's or not."""
+    if message.kind not in _INSTRUCTIONS:
+        return False
+    return Instruction.objects.filter(message_id=message.id).exclude(verdict="").exists()
+
+
 def _checked(row: Instruction, answer: InstructionAnswer, at: datetime) -> Matched:
     if row.verdict and row.verdict != answer.verdict:
-        raise NoMatch(RefusalCode.ALREADY_ANSWERED, f"already answered {row.verdict}")
+        by_another = row.answer is not None and row.answer.origin != Message.Origin.CONTROL_POINT
+        alarm = f"{answer.verdict} by the control point, and answered {row.verdict} for it before"
+        text = f"already answered {row.verdict}"
+        raise NoMatch(RefusalCode.ALREADY_ANSWERED, text, alarm if by_another else "")
     if not row.verdict and at > row.respond_by:
         raise NoMatch(RefusalCode.ALREADY_ANSWERED, "too late: the time to respond has passed")
     return Matched(

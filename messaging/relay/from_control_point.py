@@ -176,6 +176,7 @@ def _store(
     deliveries: tuple[NewDelivery, ...] = ()
     if matched is not None and matched.is_repeat:
         ledger.record(Fact(Event.REPEATED, arrival.at, message_id))
+        correlate.settle_repeat(matched, arrival.at)
     else:
         if matched is not None:
             correlate.settle_instruction(matched, message_id, arrival.at)
@@ -193,6 +194,9 @@ def _match(hold: Hold, arrival: Arrival, answer: InstructionAnswer) -> correlate
     try:
         return correlate.match(hold.endpoint_id, arrival.in_reply_to, answer, arrival.at)
     except correlate.NoMatch as error:
+        if error.alarm:
+            detail = {"alarm": error.alarm, "bm_unit": answer.bm_unit, "number": answer.number}
+            ledger.record(Fact(Event.ALARMED, arrival.at, detail=detail))
         raise Refused(Refusal(error.code, error.text)) from None
 
 

@@ -22,12 +22,12 @@ from messaging.domain.units import RefusalCode
 from messaging.models import Instruction as InstructionRow
 from messaging.models import Message
 from messaging.protocols.base import UnknownProfile
-from messaging.relay import deadlines, route
+from messaging.relay import auto_accept, deadlines, route
 from messaging.relay.codecs import read_message
 from messaging.relay.inflow import Inflow, Outcome
 from messaging.relay.moves import lock_queue
 from messaging.relay.refusal import Refusal, Refused
-from messaging.relay.register import ControlPoint, addressee_of
+from messaging.relay.register import Addressee, ControlPoint, addressee_of
 from messaging.relay.rows import NewInstruction, insert_instruction
 from messaging.relay.settings import operator_settings
 from messaging.states import OPEN, Lane
@@ -58,7 +58,7 @@ def take(inflow: Inflow, instruction: Instruction) -> Outcome:
     """Raises Refused, and IntegrityError where another transaction takes the same number at
     once.
     """
-    control_point = _addressed(inflow, instruction)
+    addressee, control_point = _addressed(inflow, instruction)
     _apply_rules(inflow, instruction)
     _refuse_what_does_not_fit(inflow, instruction, control_point)
     lock_queue(control_point.endpoint_id, instruction.bm_unit)
@@ -66,7 +66,10 @@ def take(inflow: Inflow, instruction: Instruction) -> Outcome:
     known = _from_number_on(control_point, instruction)
     same = [one for one in known if one.number == instruction.number]
     if not same:
-        return _store(inflow, instruction, control_point, content, bool(known))
+        outcome = _store(inflow, instruction, control_point, content, bool(known))
+        if addressee.auto_accept and outcome.deliveries:
+            return _considered(inflow, instruction, control_point, outcome, is_late=bool(known))
+        return outcome
     if same[0].content_digest == content or _says_the_same(inflow, instruction, same[0]):
         digest = digest_of(inflow.payload)
         ledger.record(Fact(Event.REPEATED, inflow.at, same[0].message_id, digest=digest))
@@ -76,9 +79,9 @@ def take(inflow: Inflow, instruction: Instruction) -> Outcome:
     raise Refused(Refusal(RefusalCode.ALREADY_ANSWERED, reason, field))
 
 
-def _addressed(inflow: Inflow, instruction: Instruction) -> ControlPoint:
-    """The control point; another tenant's, and another's BM unit, are refused exactly as ones that
-    do not exist.
+def _addressed(inflow: Inflow, instruction: Instruction) -> tuple[Addressee, ControlPoint]:
+    """What is known of whom it is for, and the control point; another tenant's, and another's BM
+    unit, are refused exactly as ones that do not exist.
     """
     name, unit = instruction.control_point, instruction.bm_unit
     found = addressee_of(name, inflow.endpoint.environment, unit)
@@ -90,7 +93,7 @@ def _addressed(inflow: Inflow, instruction: Instruction) -> ControlPoint:
     if unit and not found.knows_unit:
         field = inflow.codec.pointer_of(instruction, ("bm_unit",))
         raise Refused(Refusal(RefusalCode.UNKNOWN_UNIT, "unknown BM unit", field))
-    return found.control_point
+    return found, found.control_point
 
 
 def _refuse_what_does_not_fit(
@@ -188,6 +191,29 @@ def _store(
     ledger.record(Fact(Event.STORED, inflow.at, message_id))
     made = route.to_control_point(control_point, instruction, message_id, inflow.at, respond_by)
     return Outcome(RECEIVED, message_id, made)
+
+
+def _considered(
+    inflow: Inflow,
+    instruction: Instruction,
+    control_point: ControlPoint,
+    outcome: Outcome,
+    *,
+    is_late: bool,
+) -> Outcome:
+    """One that is on its way to the control point may be accepted for it."""
+    if not isinstance(instruction, BidOfferAcceptance) or outcome.message_id is None:
+        return outcome
+    taken = auto_accept.Taken(
+        instruction,
+        outcome.message_id,
+        control_point,
+        inflow.endpoint,
+        inflow.at,
+        instruction.respond_by or inflow.at + deadlines.RESPOND_WITHIN,
+        is_late,
+    )
+    return replace(outcome, deliveries=outcome.deliveries + auto_accept.consider(taken))
 
 
 def _why_not_sent_late(

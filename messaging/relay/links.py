@@ -17,13 +17,13 @@ from messaging.models import Delivery, Link
 from messaging.protocols.base import Envelope, LocalProtocolError, Stamp
 from messaging.protocols.edl.numbers import Waiting, next_number, plan_start, steps_back
 from messaging.protocols.edl.profile import Role
-from messaging.relay import due, supervision, verdicts
+from messaging.relay import correlate, due, supervision, verdicts
 from messaging.relay.codecs import read_content
 from messaging.relay.hold import Hold, LinkReplaced
 from messaging.relay.load import LoadedDelivery, load_last_under, load_pending
 from messaging.relay.moves import move
 from messaging.relay.numbering import Outgoing, record_sending
-from messaging.relay.register import ControlPoint
+from messaging.relay.register import ControlPoint, addressee_of
 from messaging.relay.rows import NewAttempt, NewDelivery, insert_attempt
 from messaging.states import AttemptOutcome, DeliveryState, Lane
 from tenants.audit import bodies, ledger
@@ -193,12 +193,24 @@ def acknowledge(hold: Hold, number: int, answered_at: datetime) -> tuple[NewDeli
         if row is None:
             return ()
         _record_attempt(row, AttemptOutcome.DELIVERED, answered_at, "ACK")
-        if row.message.kind in _INSTRUCTIONS and row.state == DeliveryState.CLAIMED:
+        if (
+            row.message.kind in _INSTRUCTIONS
+            and row.state == DeliveryState.CLAIMED
+            and not _is_answered_for(hold, row)
+        ):
             _await_verdict(row, answered_at)
             return ()
         return verdicts.taken_on_link(row, answered_at)
 
     return in_tenant(hold.tenant_id, work)
+
+
+def _is_answered_for(hold: Hold, row: LoadedDelivery) -> bool:
+    """Whether it has its verdict: asked only where the host may have answered for the unit."""
+    point, unit = hold.control_point, row.message.bm_unit
+    return addressee_of(point.name, point.environment, unit).auto_accept and correlate.is_answered(
+        row.message
+    )
 
 
 def refused(

@@ -41,7 +41,11 @@ _ADDRESSEE = """
 SELECT t.state, e.id, e.settings::text,
     EXISTS (
         SELECT 1 FROM tenants_bmunit u
-        WHERE u.tenant_id = t.id AND u.name = %(bm_unit)s AND u.control_point_id = e.id)
+        WHERE u.tenant_id = t.id AND u.name = %(bm_unit)s AND u.control_point_id = e.id),
+    EXISTS (
+        SELECT 1 FROM tenants_bmunit u
+        WHERE u.tenant_id = t.id AND u.name = %(bm_unit)s AND u.control_point_id = e.id
+          AND u.auto_accept)
 FROM tenants_tenant t
 LEFT JOIN tenants_endpoint e
     ON e.tenant_id = t.id AND e.protocol = 'edl' AND e.name = %(name)s
@@ -88,6 +92,7 @@ class Addressee:
     suspended: bool
     control_point: ControlPoint | None
     knows_unit: bool
+    auto_accept: bool = False
 
 
 _standings: Remembered[tuple[UUID, str, str], Standing] = Remembered(REMEMBERED)
@@ -164,11 +169,11 @@ def _read_addressee(control_point: str, environment: str, bm_unit: str) -> Addre
                 "bm_unit": bm_unit,
             },
         )
-        state, endpoint_id, settings, knows_unit = cursor.fetchone()
+        state, endpoint_id, settings, knows_unit, auto_accept = cursor.fetchone()
     found = None
     if endpoint_id is not None:
         found = ControlPoint(endpoint_id, control_point, environment, json.loads(settings))
-    return Addressee(state == Tenant.State.SUSPENDED, found, knows_unit)
+    return Addressee(state == Tenant.State.SUSPENDED, found, knows_unit, auto_accept)
 
 
 def _read_operator(environment: str) -> Operator | None:

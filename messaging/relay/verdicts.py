@@ -13,7 +13,8 @@ from messaging import measures
 from messaging.domain.acknowledgements import ReceiptOfMessage, Result, ResultVerdict
 from messaging.domain.units import RefusalCode
 from messaging.models import Message
-from messaging.relay import due, reply_files, route
+from messaging.relay import declared, due, reply_files, route
+from messaging.relay.correlate import is_answered
 from messaging.relay.load import LoadedDelivery, LoadedEndpoint
 from messaging.relay.moves import NO_MORE, move
 from messaging.relay.parts import unit_for
@@ -35,7 +36,8 @@ ORDER BY position LIMIT 1
 
 
 def accept(row: LoadedDelivery, at: datetime) -> Made:
-    """The operator took it for good."""
+    """The operator took it for good: what it declares is in force."""
+    declared.note_accepted(row, at)
     made = _result(row, at, ResultVerdict.OK, RefusalCode.OK, "")
     return made + _settle(row, DeliveryState.ACKNOWLEDGED, Event.ACKNOWLEDGED, at, "OK", "")
 
@@ -46,6 +48,7 @@ def refuse(
     """The operator said no; `text` is its first code and text, `receipt` all of it where it said
     more.
     """
+    declared.doubt(row, f"was refused: {text}")
     made = _result(row, at, ResultVerdict.REFUSE, RefusalCode.REFUSED_BY_SO, text, receipt)
     code = RefusalCode.REFUSED_BY_SO.value
     return made + _settle(row, DeliveryState.REFUSED, Event.REFUSED, at, code, text)
@@ -55,7 +58,12 @@ def expire(row: LoadedDelivery, at: datetime) -> Made:
     """Its deadline passed: it is not sent late."""
     text = "expired before it could be delivered"
     code = RefusalCode.EXPIRED
-    made = _result(row, at, ResultVerdict.REFUSE, code, text) if row.lane == Lane.OPERATOR else ()
+    made: Made = ()
+    if row.lane == Lane.OPERATOR:
+        declared.doubt(row, "expired before the operator had it")
+        made = _result(row, at, ResultVerdict.REFUSE, code, text)
+    elif is_answered(row.message):
+        alarm(row, at, "answered for the control point, which does not know of it")
     made += _settle(row, DeliveryState.EXPIRED, Event.EXPIRED, at, code.value, text)
     alarm(row, at, text)
     return made

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from messaging.relay import deadlines, due, verdicts
+from messaging.relay.correlate import is_answered
 from messaging.relay.load import LoadedDelivery, load_locked
 from messaging.relay.rows import NewDelivery
 from messaging.relay.settings import operator_settings
@@ -49,6 +50,8 @@ def _without_a_verdict(row: LoadedDelivery, at: datetime) -> Made:
     if at < until:
         due.put_off(row.id, until)
         return ()
+    if row.lane == Lane.LINK and is_answered(row.message):
+        return verdicts.taken_on_link(row, at)
     what = "no verdict from the control point" if row.lane == Lane.LINK else "no final receipt"
     verdicts.alarm(row, at, f"{what} in time")
     if row.lane == Lane.LINK:

@@ -29,9 +29,18 @@ class BmUnitSerializer(serializers.ModelSerializer[BmUnit]):
         source="control_point_id", read_only=True, help_text="The control point's endpoint."
     )
 
+    expected = serializers.ListField(
+        child=serializers.CharField(),
+        read_only=True,
+        help_text="Parameters it is meant to have before each gate closes.",
+    )
+
     class Meta:
         model = BmUnit
-        fields = ("id", "name", "control_point", "endpoint_id", "generation_capacity_mw")
+        fields = (
+            *("id", "name", "control_point", "endpoint_id", "generation_capacity_mw"),
+            *("auto_accept", "expected", "gate_alarm_minutes"),
+        )
         read_only_fields = fields
 
 

@@ -36,6 +36,12 @@ class Event(StrEnum):
     EXPIRED = "expired"
     ABANDONED = "abandoned"
     ALARMED = "alarmed"
+    AUTO_ACCEPTED = "auto-accepted"
+    """The host accepted an acceptance for a control point, for the reason in the detail."""
+    LEFT_TO_PERSON = "left to a person"
+    """It did not, where it is meant to if it can, for the reason in the detail."""
+    DATA_ARRIVED = "data arrived"
+    """What was alarmed as missing for a settlement period is there now."""
     LINK_UP = "link up"
     LINK_DOWN = "link down"
     ENROLLED = "enrolled"
@@ -55,7 +61,7 @@ class Event(StrEnum):
     """A person had an endpoint tried; no message of the market was carried."""
     REGISTER_CHANGED = "register changed"
     """The vendor's staff changed a tenant, a BM unit or, in the house's chain, whom the host
-    trusts.
+    trusts; or a tenant's person changed what the host does for a BM unit.
     """
     MEMBER_ADDED = "member added"
     MEMBER_CHANGED = "member changed"

@@ -16,7 +16,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from messaging.models import Message
 from tenants.api.door import TenantList, TenantView
-from tenants.models import ApiCertificate, ApiKey, Certificate, Endpoint, Member
+from tenants.models import ApiCertificate, ApiKey, BmUnit, Certificate, Endpoint, Member
 from tenants.scope import tenant_scope
 from tests.people import Person
 
@@ -32,6 +32,7 @@ ROWS: Mapping[str, Callable[[], UUID]] = {
     "message_id": lambda: Message.objects.order_by("id")[0].id,
     "endpoint_id": lambda: Endpoint.objects.order_by("id")[0].id,
     "control_point_id": lambda: Endpoint.objects.filter(protocol="edl").order_by("id")[0].id,
+    "bm_unit_id": lambda: BmUnit.objects.order_by("id")[0].id,
     "certificate_id": lambda: Certificate.objects.order_by("id")[0].id,
     "member_id": lambda: Member.objects.filter(role="OBSERVER").latest("id").id,
     "api_key_id": lambda: ApiKey.objects.filter(label="spare").latest("id").id,
@@ -47,6 +48,7 @@ BODIES: Mapping[tuple[str, str], dict[str, Any]] = {
         "next": 7,
         "reason": "the test says so",
     },
+    ("bm-units/<uuid:bm_unit_id>", "PATCH"): {"auto_accept": True},
     ("members", "POST"): {"name": "New", "email": "new@tenant.example", "role": "OBSERVER"},
     ("members/<uuid:member_id>", "PATCH"): {"name": "Changed"},
     ("api-keys", "POST"): {"label": "new"},

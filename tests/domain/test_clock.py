@@ -111,6 +111,21 @@ def test_a_gate_closes_60_minutes_before_its_period(now: str, last: str) -> None
     assert clock.last_gate_closed(utc(now)) == utc(last)
 
 
+@given(MOMENTS, st.integers(1, 300))
+def test_the_gates_that_close_soon_are_those_that_a_look_at_each_would_find(
+    now: datetime, minutes: int
+) -> None:
+    ahead = timedelta(minutes=minutes)
+    starts = [clock.half_hour_of(now) + clock.HALF_HOUR * index for index in range(20)]
+    found = [start for start in starts if now < clock.gate_closure(start) <= now + ahead]
+    assert clock.closing_within(ahead, now) == found
+    following = clock.next_closing_within(ahead, now)
+    assert now < following <= now + clock.HALF_HOUR
+    newest = clock.closing_within(ahead, following)[-1]
+    assert newest not in clock.closing_within(ahead, following - timedelta(microseconds=1))
+    assert clock.gate_closure(newest) == following + ahead
+
+
 @given(MOMENTS)
 def test_after_the_last_closed_gate_all_are_open(now: datetime) -> None:
     last = clock.last_gate_closed(now)
