@@ -232,6 +232,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 5.0,
         "options": {"expires": 5.0},
     },
+    "sweep files": {
+        "task": "messaging.tasks.sweep_files",
+        "schedule": 3.0,
+        "options": {"expires": 3.0, "queue": "files"},
+    },
+    "tidy files": {
+        "task": "messaging.tasks.tidy_files",
+        "schedule": 3_600.0,
+        "options": {"queue": "housekeeping"},
+    },
     "keep partitions ahead": {"task": "messaging.tasks.keep_partitions_ahead", "schedule": 86_400},
 }
 

@@ -7,9 +7,12 @@ from uuid import UUID
 from celery import shared_task
 from django.db import connection
 
+from messaging.files import collecting, keeping
+from messaging.files.wake import QUEUE, wake_collector
 from messaging.relay import deliver as delivering
 from messaging.relay import due
 from messaging.relay.wake import wake_worker
+from messaging.transports.directories import all_directories
 from tenants.clock import now
 from tenants.keys import housekeeping
 from tenants.scope import reconnecting
@@ -41,3 +44,25 @@ def keep_partitions_ahead() -> None:
 def look_after_certificates() -> None:
     """Switch-overs, ends of certificates, and telling of them."""
     reconnecting(lambda: housekeeping.attend(now()))
+
+
+@shared_task(name="messaging.tasks.collect_files", queue=QUEUE)
+def collect_files(tenant_id: str, endpoint_id: str) -> None:
+    """What came while it was at it is found by looking again."""
+    place = UUID(tenant_id), UUID(endpoint_id)
+    if collecting.collect(*place):
+        wake_collector(*place)
+
+
+@shared_task(name="messaging.tasks.sweep_files", queue=QUEUE)
+def sweep_files() -> None:
+    """Files whose wake-up was lost, and those that a dead process was taking."""
+    for tenant_id, endpoint_id, directories in all_directories():
+        if collecting.waiting(directories):
+            wake_collector(tenant_id, endpoint_id)
+
+
+@shared_task(name="messaging.tasks.tidy_files", queue="housekeeping")
+def tidy_files() -> None:
+    for _, _, directories in all_directories():
+        keeping.tidy(directories, now())
