@@ -20,7 +20,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
-
 from messaging.files.uploads import count_in, is_final, may_be_taken
 from messaging.relay import from_trading_point
 from messaging.relay.from_trading_point import Arrived, Filed

@@ -1,5 +1,5 @@
-"""How long files are kept, and how many of them: the archive is not for ever, and what nobody wanted
-is not either.
+"""How long files are kept, and how many of them: the archive is not for ever, and neither is what
+nobody wanted.
 """
 
 from __future__ import annotations
