@@ -225,6 +225,13 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": 5,
     "socket_connect_timeout": 2,
 }
+# Who does what: urgent, files, smp and housekeeping have workers of their own. What is not said to
+# be otherwise is urgent.
+CELERY_TASK_ROUTES = {
+    "messaging.tasks.sweep": {"queue": "housekeeping"},
+    "messaging.tasks.keep_partitions_ahead": {"queue": "housekeeping"},
+    "messaging.tasks.look_after_certificates": {"queue": "housekeeping"},
+}
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "messaging.tasks.sweep", "schedule": 1.0, "options": {"expires": 1.0}},
     "look after certificates": {

@@ -13,10 +13,13 @@ from hostsvc.supervisor import Child, tcp_ready
 REHEARSAL = "rehearsal"
 """The name of the program whose end is the demonstration's."""
 
-_WORKER = (
-    "celery -A hostsvc worker --pool threads --concurrency 16 --queues urgent --loglevel WARNING"
-    " --without-gossip --without-mingle --without-heartbeat"
-)
+# Each kind of work has workers of its own, so that none waits behind another: queue and threads.
+_WORKERS = {
+    "worker": ("urgent", 16),
+    "worker-files": ("files", 4),
+    "worker-smp": ("smp", 4),
+    "worker-housekeeping": ("housekeeping", 4),
+}
 
 
 def steps(layout: Layout, environment: dict[str, str], dispatch_every: float | None) -> list[Child]:
@@ -56,7 +59,7 @@ def services(layout: Layout, environment: dict[str, str]) -> list[Child]:
         _command(layout, environment, "inbound", ["run_inbound"], port=ports["inbound"]),
         _web(layout, environment, "web", "app"),
         _web(layout, environment, "admin", "staff"),
-        _program(layout, environment, "worker", ["-m", *_WORKER.split()]),
+        *(_program(layout, environment, name, _worker(*work)) for name, work in _WORKERS.items()),
         _program(layout, environment, "beat", beat),
     ]
 
@@ -78,6 +81,15 @@ def _terminal() -> dict[str, str]:
     if not sys.stdout.isatty():
         return {}
     return {"FORCE_COLOR": "1", "COLUMNS": str(shutil.get_terminal_size().columns)}
+
+
+def _worker(queue: str, threads: int) -> list[str]:
+    words = (
+        f"celery -A hostsvc worker --pool threads --queues {queue} --hostname {queue}@%h"
+        f" --concurrency {threads} --loglevel WARNING --without-gossip"
+        " --without-mingle --without-heartbeat"
+    )
+    return ["-m", *words.split()]
 
 
 def _web(layout: Layout, environment: dict[str, str], name: str, role: str) -> Child:

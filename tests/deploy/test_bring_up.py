@@ -70,7 +70,11 @@ def test_the_manual_makes_every_secret_that_the_file_names(host: Machine) -> Non
 
 
 @pytest.mark.parametrize(
-    "name", ["web", "admin", "inbound", "gateway", "worker", "beat", "postgres", "redis"]
+    "name",
+    [
+        *("postgres", "redis", "web", "admin", "inbound", "gateway", "beat"),
+        *("worker", "worker-files", "worker-smp", "worker-housekeeping"),
+    ],
 )
 def test_every_service_is_healthy(host: Machine, name: str) -> None:
     assert host.healthy(name)
