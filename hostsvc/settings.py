@@ -247,7 +247,7 @@ CELERY_BEAT_SCHEDULE = {
     "tidy files": {
         "task": "messaging.tasks.tidy_files",
         "schedule": 3_600.0,
-        "options": {"queue": "housekeeping"},
+        "options": {"queue": "files"},
     },
     "keep partitions ahead": {"task": "messaging.tasks.keep_partitions_ahead", "schedule": 86_400},
 }

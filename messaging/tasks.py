@@ -62,7 +62,7 @@ def sweep_files() -> None:
             wake_collector(tenant_id, endpoint_id)
 
 
-@shared_task(name="messaging.tasks.tidy_files", queue="housekeeping")
+@shared_task(name="messaging.tasks.tidy_files", queue=QUEUE)
 def tidy_files() -> None:
     for _, _, directories in all_directories():
         keeping.tidy(directories, now())
