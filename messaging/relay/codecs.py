@@ -12,10 +12,12 @@ from messaging.models import Message
 from messaging.protocols.base import Codec, Envelope, Parcel
 from messaging.protocols.edl.codec import EdlCodec
 from messaging.protocols.edl.profile import Role
+from messaging.protocols.edt.codec import EdtCodec
+from messaging.protocols.edt.profile import EdtProfile
 from messaging.protocols.neso.settings import WaSettings
 from messaging.protocols.neso.wa.codec import WaCodec
 from messaging.protocols.registry import get_protocol
-from messaging.relay.register import LEGACY_PROTOCOL, OPERATOR_PROTOCOL
+from messaging.relay.register import FILE_PROTOCOL, LEGACY_PROTOCOL, OPERATOR_PROTOCOL
 from tenants.audit import bodies
 
 DEFAULT_PROFILE = WaSettings().profile
@@ -39,6 +41,16 @@ def legacy_codec(settings: dict[str, Any]) -> EdlCodec:
     return cast(EdlCodec, get_codec(LEGACY_PROTOCOL, profile_of(settings)))
 
 
+def file_codec(settings: dict[str, Any]) -> EdtCodec:
+    """The codec of a trading point, with the profile it holds."""
+    return cast(EdtCodec, get_codec(FILE_PROTOCOL, profile_of(settings)))
+
+
+def file_profile(settings: dict[str, Any]) -> EdtProfile:
+    """How a trading point's files are written."""
+    return file_codec(settings).profile
+
+
 def control_point_reader(settings: dict[str, Any]) -> EdlCodec:
     """The codec of what a control point sends: types that only the host sends are unknown to it,
     whatever their data.
@@ -58,9 +70,16 @@ def read_message(row: Message) -> BmMessage:
 def read_messages(row: Message) -> tuple[BmMessage, ...]:
     """The typed messages, decoded again from the bytes they came as: those are the truth."""
     content = bodies.read(bytes(row.body_digest), row.received_at)
-    return read_content(row.endpoint.protocol, row.endpoint.settings, content).messages
+    endpoint = row.endpoint
+    return read_content(endpoint.protocol, endpoint.settings, content, row.reference).messages
 
 
-def read_content(protocol: str, settings: dict[str, Any], content: bytes) -> Envelope:
-    """What stored bytes say, in the protocol and profile of the endpoint they came to."""
-    return get_codec(protocol, profile_of(settings)).decode(Parcel(content))
+def read_content(
+    protocol: str, settings: dict[str, Any], content: bytes, reference: str = ""
+) -> Envelope:
+    """What stored bytes say, in the protocol and profile of the endpoint they came to. Those of a
+    file say what they mean only together with its name, which is the sender's `reference`.
+    """
+    codec = get_codec(protocol, profile_of(settings))
+    name = f"{reference}{codec.profile.names.submission}" if isinstance(codec, EdtCodec) else ""
+    return codec.decode(Parcel(content, name))

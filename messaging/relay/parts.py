@@ -1,5 +1,6 @@
 """Which of the typed messages that one stored message carries a delivery is for: a message from a
-control point may redeclare several BM units, and each has a delivery in a queue of its own.
+control point may redeclare several BM units, and each has a delivery in a queue of its own. Which
+deliveries are too large to be carried beside instructions.
 """
 
 from __future__ import annotations
@@ -8,15 +9,21 @@ from collections.abc import Iterable
 
 from messaging.domain.instructions import InstructionAnswer
 from messaging.domain.messages import BmMessage, unit_of
+from messaging.domain.submissions import Submission
 from messaging.relay.load import LoadedDelivery
+from messaging.states import Lane
 
 _ANSWERS = " answers"
+_SUBMISSIONS = " submissions"
 
 
 def queue_of(message: BmMessage) -> str:
     """A BM unit's redeclarations go in order, and so do its answers. An answer has two minutes,
-    and must not wait for a redeclaration that the operator won't take.
+    and must not wait for a redeclaration that the operator won't take. A trading agent's
+    submissions go in the order of their numbers.
     """
+    if isinstance(message, Submission):
+        return f"{message.trading_agent}{_SUBMISSIONS}"
     unit = unit_of(message)
     return f"{unit}{_ANSWERS}" if isinstance(message, InstructionAnswer) else unit
 
@@ -30,4 +37,9 @@ def unit_for(row: LoadedDelivery) -> str:
     """The BM unit that a delivery to the operator is about; the stored message names none where it
     carries several.
     """
-    return row.message.bm_unit or ("" if row.queue.endswith(_ANSWERS) else row.queue)
+    return row.message.bm_unit or ("" if " " in row.queue else row.queue)
+
+
+def is_large(lane: str, queue: str) -> bool:
+    """Whether carrying it may take so long that no instruction may wait behind it."""
+    return lane == Lane.FILES or queue.endswith(_SUBMISSIONS)

@@ -14,7 +14,7 @@ from messaging.transports.connecting import Guard
 from messaging.transports.directories import INCOMING, Directories, write_whole
 from messaging.transports.remote_files import Remote
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+_NAME = re.compile(r"[A-Za-z0-9-][A-Za-z0-9_.-]{0,99}")
 
 
 @dataclass(frozen=True, slots=True)

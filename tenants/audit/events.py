@@ -49,6 +49,8 @@ class Event(StrEnum):
     KEY_EXPIRED = "key expired"
     KEY_REVOKED = "key revoked"
     ENDPOINT_CHANGED = "endpoint changed"
+    SEQUENCE_SET = "sequence number set"
+    """A person said which number a trading agent's next submission bears."""
     CONNECTION_TESTED = "connection tested"
     """A person had an endpoint tried; no message of the market was carried."""
     REGISTER_CHANGED = "register changed"
