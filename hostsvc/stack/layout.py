@@ -17,7 +17,10 @@ from hostsvc.supervisor.ports import recall
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
-_PORTS = ("web", "admin", "edl", "inbound", "simulator_wa", "simulator_smp", "simulator_control")
+_PORTS = (
+    *("web", "admin", "edl", "inbound", "simulator_wa", "simulator_smp", "simulator_control"),
+    *("sftp", "ftps"),
+)
 
 
 class DamagedFile(Exception):
@@ -58,6 +61,8 @@ class Layout:
             "HOSTSVC_ADMIN_LISTEN": self.address("admin"),
             "HOSTSVC_EDL_LISTEN": self.address("edl"),
             "HOSTSVC_INBOUND_LISTEN": self.address("inbound"),
+            "HOSTSVC_SFTP_LISTEN": self.address("sftp"),
+            "HOSTSVC_FTPS_LISTEN": self.address("ftps"),
             "HOSTSVC_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
         }
 

@@ -4,8 +4,10 @@ too. Which settings a protocol has is said in its own folder.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 from typing import Final, TypeVar
 from typing import Protocol as Shape
 
@@ -16,6 +18,7 @@ T = TypeVar("T")
 LENIENT_RULES: Final = frozenset(rule.id for rule in RULES if rule.mark is Mark.KNOWLEDGE)
 """Rules that an endpoint may have turned into warnings."""
 
+_MOST_NETWORKS: Final = 50
 _SHOWN: Final = 60
 """Characters of a wrong value that are told again."""
 
@@ -91,6 +94,29 @@ class Reading:
             return value
         text = f"{_shown(value)} is not a whole number {low} to {high}"
         return self._wrong(name, text, default)
+
+    def text(self, name: str, form: re.Pattern[str], told: str) -> str:
+        """A text of that form, which is `told`; empty where it is not given."""
+        value = self._left.pop(name, "")
+        if isinstance(value, str) and (not value or form.fullmatch(value)):
+            return value
+        return self._wrong(name, f"{_shown(value)} is not {told}", "")
+
+    def networks(self, name: str) -> tuple[str, ...]:
+        """Networks in CIDR notation, none with bits beyond its prefix."""
+        value = self._left.pop(name, [])
+        if not isinstance(value, list | tuple) or len(value) > _MOST_NETWORKS:
+            return self._wrong(name, f"it must be a list of at most {_MOST_NETWORKS} networks", ())
+        for one in value:
+            try:
+                ip_network(one if isinstance(one, str) else "")
+            except ValueError:
+                return self._wrong(name, f"{_shown(one)} is no network, as 192.0.2.0/24 is", ())
+        return tuple(value)
+
+    def wrong(self, name: str, text: str) -> None:
+        """What is seen only once the settings are there together."""
+        self._wrong(name, text, None)
 
     def close(self) -> None:
         unknown = [

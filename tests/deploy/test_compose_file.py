@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,7 @@ def test_a_service_holds_the_url_of_its_own_role_alone(name: str) -> None:
 
 def test_only_who_speaks_tls_holds_its_key() -> None:
     holders = [name for name in OURS if "tls_key" in COMPOSE.services[name]["secrets"]]
-    assert holders == ["gateway", "inbound"]
+    assert holders == ["files", "gateway", "inbound"]
 
 
 def test_what_speaks_no_tls_is_published_on_this_machine_alone() -> None:
@@ -109,7 +110,7 @@ def test_what_speaks_no_tls_is_published_on_this_machine_alone() -> None:
     open_to_all = {
         name for name, ports in published.items() if ports and "127.0.0.1" not in ports[0]
     }
-    assert open_to_all == {"gateway", "inbound"}
+    assert open_to_all == {"files", "gateway", "inbound"}
     assert COMPOSE.content["networks"]["inside"] == {"internal": True}
 
 
@@ -161,9 +162,7 @@ def _plain(node: Any) -> Any:
 
 
 def _developers_stack() -> dict[str, list[str]]:
-    ports = dict.fromkeys(
-        ("web", "admin", "edl", "inbound", "simulator_wa", "simulator_smp", "simulator_control"), 1
-    )
+    ports: dict[str, int] = defaultdict(lambda: 1)
     layout = Layout(Path("/var"), ports, "", "")
     children = [*parts.steps(layout, {}, None), *parts.services(layout, {})]
     return {c.name: list(c.argv) for c in children if c.name not in OF_THE_DEMONSTRATION}
