@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+
+from uuid import UUID
 
 import structlog
 from django.conf import settings
@@ -19,6 +21,9 @@ from messaging.edge import refusals
 from messaging.files import ftps, host_key, sftp
 from messaging.files.sessions import Sessions
 from messaging.files.wake import wake_collector
+
+Wake = Callable[[UUID, UUID], None]
+"""Told of a tenant and an endpoint of its where a file is complete."""
 
 THREADS = 16
 CLOSED_WITHIN = 8.0
@@ -36,13 +41,13 @@ async def run() -> None:
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[None]:
+async def serving(wake: Wake = wake_collector) -> AsyncIterator[None]:
     """Both servers, until the end of the block and of every session. Raises OSError."""
     sessions = Sessions()
     threads = ThreadPoolExecutor(THREADS, thread_name_prefix="files")
-    house = sftp.House(threads, sessions, wake_collector)
+    house = sftp.House(threads, sessions, wake)
     by_ssh = await sftp.listen(house, *settings.SFTP_LISTEN, host_key.private_key())
-    by_tls = ftps.server(ftps.Shared(sessions, wake_collector), _listening())
+    by_tls = ftps.server(ftps.Shared(sessions, wake), _listening())
     by_tls.start()
     _log.info("file server listens", sftp=settings.SFTP_LISTEN, ftps=settings.FTPS_LISTEN)
     try:
