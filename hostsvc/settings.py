@@ -244,6 +244,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3.0,
         "options": {"expires": 3.0, "queue": "files"},
     },
+    "look at tenants' servers": {
+        "task": "messaging.tasks.look_at_servers",
+        "schedule": 2.0,
+        "options": {"expires": 2.0, "queue": "files"},
+    },
     "tidy files": {
         "task": "messaging.tasks.tidy_files",
         "schedule": 3_600.0,

@@ -7,8 +7,8 @@ from uuid import UUID
 from celery import shared_task
 from django.db import connection
 
-from messaging.files import collecting, keeping
-from messaging.files.wake import QUEUE, wake_collector
+from messaging.files import collecting, fetching, keeping
+from messaging.files.wake import QUEUE, wake_collector, wake_fetcher
 from messaging.relay import deliver as delivering
 from messaging.relay import due
 from messaging.relay.parts import is_large
@@ -68,6 +68,18 @@ def sweep_files() -> None:
     for tenant_id, endpoint_id, directories in all_directories():
         if collecting.waiting(directories):
             wake_collector(tenant_id, endpoint_id)
+
+
+@shared_task(name="messaging.tasks.fetch_files", queue=QUEUE)
+def fetch_files(tenant_id: str, endpoint_id: str) -> None:
+    fetching.fetch(UUID(tenant_id), UUID(endpoint_id))
+
+
+@shared_task(name="messaging.tasks.look_at_servers", queue=QUEUE)
+def look_at_servers() -> None:
+    """Tenants' own servers that are due to be looked at."""
+    for tenant_id, endpoint_id in reconnecting(lambda: fetching.pick(SWEEP_LIMIT)):
+        wake_fetcher(tenant_id, endpoint_id)
 
 
 @shared_task(name="messaging.tasks.tidy_files", queue=QUEUE)

@@ -61,7 +61,8 @@ def collect(tenant_id: UUID, endpoint_id: UUID, take: Take = from_trading_point.
     directories = Directories.of(tenant_id, endpoint_id)
     if not directories.outgoing.is_dir():
         return False
-    with _alone(directories) as alone:
+    directories.make()
+    with alone_in(directories.taking) as alone:
         if not alone:
             return False
         return _collect(tenant_id, endpoint_id, directories, take)
@@ -88,6 +89,18 @@ def _collect(tenant_id: UUID, endpoint_id: UUID, directories: Directories, take:
             if moved is not None:
                 taken += _take(tenant_id, endpoint_id, directories, moved, take)
     return taken > 0
+
+
+def admit(directories: Directories, file: Path, name: str) -> datetime:
+    """Puts a file that was fetched where it is taken from; its moment there."""
+    at = _moment(directories)
+    file.rename(directories.taking / f"{at.strftime(_STAMP)}.{name}")
+    settle(directories.taking)
+    return at
+
+
+def is_being_taken(directories: Directories, name: str) -> bool:
+    return any(found.name == name for found in _left(directories))
 
 
 def _move(directories: Directories, name: str) -> Found | None:
@@ -203,12 +216,11 @@ def _left(directories: Directories) -> list[Found]:
 
 
 @contextmanager
-def _alone(directories: Directories) -> Iterator[bool]:
-    """Whether nobody else collects here meanwhile. The lock is on the directory itself, so that it
-    is where the files are, and goes with the process that holds it.
+def alone_in(folder: Path) -> Iterator[bool]:
+    """Whether nobody else is at work there meanwhile. The lock is on the directory itself, so that
+    it is where the files are, and goes with the process that holds it.
     """
-    directories.make()
-    descriptor = os.open(directories.taking, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -11,7 +11,6 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-
 from uuid import UUID
 
 import structlog
