@@ -22,6 +22,7 @@ from OpenSSL import SSL
 from pyftpdlib.authorizers import AuthenticationFailed
 from pyftpdlib.filesystems import AbstractedFS
 from pyftpdlib.handlers import TLS_DTPHandler, TLS_FTPHandler
+from pyftpdlib.ioloop import IOLoop
 from pyftpdlib.servers import ThreadedFTPServer
 
 from messaging.files.entry import BY_TLS, PLAIN, Admitted, Attempt
@@ -37,6 +38,9 @@ CONFIRMED_AFTER = 1.0
 """Seconds that a client stays once it has closed a data connection without TLS, whose end looks the
 same where it has died.
 """
+
+DROPPED_FOR = 3.0
+"""Seconds for which what comes of a refused file is read."""
 
 _NOT_OFFERED: Final = frozenset(
     {"MFMT", "MKD", "RMD", "SITE CHMOD", "STOU", "XMKD", "XRMD", "PORT", "EPRT", "STAT", "HELP"}
@@ -94,7 +98,7 @@ def server(shared: Shared, where: Listening) -> Server:
             "masquerade_address": where.address or None,
         },
     )
-    return Server((where.host, where.port), handler)
+    return Server((where.host, where.port), handler, ioloop=IOLoop())
 
 
 class _Authorizer:
@@ -136,16 +140,33 @@ class _Authorizer:
 
 
 class _DataHandler(TLS_DTPHandler):
-    """What goes wrong while a file is written is told by its own words."""
+    """What goes wrong while a file is written is told at once, by its own words. What the client
+    sends until it has heard of it is read and dropped, for a time: a connection that is reset would
+    have it try again, and never hear.
+    """
+
+    _is_refused = False
 
     def handle_read_event(self) -> None:
         try:
             super().handle_read_event()
         except OSError as error:
             cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
-            reason = cause.strerror or "the file cannot be written"
-            self._resp = (f"552 {reason[:1].upper()}{reason[1:]}.", self.log)
-            # The client is still sending, so no farewell of TLS's is waited for.
+            self._refuse(cause.strerror or "the file cannot be written")
+
+    def close(self) -> None:
+        if self._is_refused:
+            self._resp, self.transfer_finished = (), False
+        super().close()
+
+    def _refuse(self, reason: str) -> None:
+        self._is_refused = True
+        self.file_obj.drop()
+        self.cmd_channel.respond(f"552 {reason[:1].upper()}{reason[1:]}.")
+        self.ioloop.call_later(DROPPED_FOR, self._end, _errback=self.handle_error)
+
+    def _end(self) -> None:
+        if not self._closed:
             self._error = True
             self.close()
 
@@ -378,8 +399,15 @@ class _Writing:
         self.closed = False
         self._upload = upload
         self._at = at
+        self._is_dropped = False
+
+    def drop(self) -> None:
+        """Whatever comes from now on is not wanted."""
+        self._is_dropped = True
 
     def write(self, data: bytes) -> int:
+        if self._is_dropped:
+            return len(data)
         written = self._upload.write(data, self._at)
         self._at += written
         return written

@@ -35,8 +35,11 @@ async def run() -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with serving():
-        await stop.wait()
+    try:
+        async with serving():
+            await stop.wait()
+    finally:
+        await asyncio.to_thread(refusals.close)
 
 
 @asynccontextmanager
@@ -58,7 +61,6 @@ async def serving(wake: Wake = wake_collector) -> AsyncIterator[None]:
             await asyncio.wait_for(by_ssh.wait_closed(), CLOSED_WITHIN)
         await asyncio.to_thread(by_tls.stop)
         await asyncio.to_thread(threads.shutdown)
-        await asyncio.to_thread(refusals.close)
 
 
 def _listening() -> ftps.Listening:

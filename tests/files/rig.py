@@ -22,8 +22,9 @@ from django.conf import settings
 from django.db import connection
 
 from hostsvc.supervisor import free_ports
-from messaging.files import host_key, server
+from messaging.files import collecting, host_key, server
 from messaging.rehearsal.authority import Authority
+from messaging.relay.from_trading_point import Arrived, Filed
 from messaging.relay.register import FILE_PROTOCOL
 from messaging.transports.directories import Directories
 from tenants import endpoints, file_logins
@@ -90,6 +91,19 @@ def open_point(
         made = file_logins.make(endpoint, "test", [public], by=THE_HOST)
     where = (person.tenant_id, endpoint.id, made.row.id)
     return Point(*where, made.row.username, made.password, key)
+
+
+def filed(arrived: Arrived) -> Filed:
+    stem = arrived.name.removesuffix(".sub")
+    return Filed(f"{stem}.{arrived.arrived_at:%Y%m%dT%H%M%SZ}.sub")
+
+
+def collected(point: Point, into: list[bytes]) -> None:
+    def take(arrived: Arrived) -> Filed:
+        into.append(arrived.path.read_bytes())
+        return filed(arrived)
+
+    collecting.collect(point.tenant_id, point.endpoint_id, take)
 
 
 @dataclass(slots=True)
