@@ -12,7 +12,7 @@ from messaging.files.wake import QUEUE, wake_collector, wake_fetcher
 from messaging.relay import deliver as delivering
 from messaging.relay import due
 from messaging.relay.parts import is_large
-from messaging.relay.wake import DELIVER_LARGE, LARGE_QUEUE, wake_worker
+from messaging.relay.wake import DELIVER_LARGE, wake_worker
 from messaging.transports.directories import all_directories
 from tenants.clock import now
 from tenants.keys import housekeeping
@@ -26,7 +26,7 @@ def deliver(tenant_id: str, delivery_id: str) -> None:
     delivering.deliver(UUID(tenant_id), UUID(delivery_id))
 
 
-@shared_task(name=DELIVER_LARGE, queue=LARGE_QUEUE)
+@shared_task(name=DELIVER_LARGE)
 def deliver_large(tenant_id: str, delivery_id: str) -> None:
     """Submissions, and files to trading points: no instruction waits behind them."""
     delivering.deliver(UUID(tenant_id), UUID(delivery_id), large=True)

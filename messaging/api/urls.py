@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from messaging.api import connection_test, views
+from messaging.api import connection_test, sequences, views
 
 urlpatterns = [
     path("messages", views.MessageList.as_view()),
@@ -14,5 +14,6 @@ urlpatterns = [
         "endpoints/<uuid:endpoint_id>/connection-test",
         connection_test.ConnectionTestView.as_view(),
     ),
+    path("endpoints/<uuid:endpoint_id>/next-sequence", sequences.NextSequence.as_view()),
     path("instructions", views.InstructionList.as_view()),
 ]

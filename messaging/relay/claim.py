@@ -16,8 +16,13 @@ from django.db import connection
 from messaging.domain.instructions import InstructionAnswer, InstructionKind
 from messaging.domain.messages import BmMessage
 from messaging.models import Instruction
-from messaging.protocols.base import Envelope, Stamp, UnknownProfile
-from messaging.protocols.neso.seals import KeyDoesNotFit
+from messaging.protocols.base import (
+    Envelope,
+    LocalProtocolError,
+    RemoteProtocolError,
+    Stamp,
+    UnknownProfile,
+)
 from messaging.protocols.neso.seals.base import Sealed, Target, is_fresh
 from messaging.protocols.neso.wa.codec import WaCodec
 from messaging.protocols.neso.wa.exchange import Exchange, exchange_of
@@ -27,7 +32,7 @@ from messaging.relay.carry_file import ClaimedFile
 from messaging.relay.codecs import operator_codec, read_content
 from messaging.relay.load import LoadedDelivery, LoadedEndpoint
 from messaging.relay.moves import AS_BEFORE, move
-from messaging.relay.parts import part_for
+from messaging.relay.parts import is_large, outline_of, part_for
 from messaging.relay.rows import NewDelivery
 from messaging.relay.settings import operator_settings
 from messaging.states import DeliveryState, Lane
@@ -41,7 +46,8 @@ from tenants.scope import require_tenant
 
 _UNSENDABLE = (
     CertificateMissing,
-    KeyDoesNotFit,
+    LocalProtocolError,
+    RemoteProtocolError,
     BadSettings,
     UnknownProfile,
     bodies.BodyGone,
@@ -97,7 +103,8 @@ def claim(row: LoadedDelivery, owner: int) -> Claimed | ClaimedFile | NotClaimed
         return NotClaimed(_wait_behind(row, ahead, at))
     if row.wait_until is not None and at < min(row.wait_until, row.deadline):
         return NotClaimed()
-    if not due.claim(row.id, owner, at + deadlines.LEASE):
+    large = is_large(row.lane, row.queue)
+    if not due.claim(row.id, owner, at + (deadlines.LARGE_LEASE if large else deadlines.LEASE)):
         return NotClaimed()
     if at >= row.deadline:
         return NotClaimed(verdicts.expire(row, at))
@@ -144,7 +151,7 @@ def _may_bear_a_revoked_signature(sealed_at: datetime, key: signing.Credentials)
 
 def _sealed(row: LoadedDelivery, at: datetime) -> Claimed:
     codec = operator_codec(row.endpoint.settings)
-    message = _completed(row)
+    message = outline_of(row) or _completed(row)
     exchange = exchange_of(codec.profile, message)
     payload = _payload(row, message, codec, at)
     key = signing.credentials_for(row.endpoint)

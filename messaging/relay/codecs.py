@@ -8,12 +8,15 @@ from typing import Any, cast
 from django.conf import settings as configured
 
 from messaging.domain.messages import BmMessage
+from messaging.domain.submissions import Submission
 from messaging.models import Message
 from messaging.protocols.base import Codec, Envelope, Parcel
 from messaging.protocols.edl.codec import EdlCodec
 from messaging.protocols.edl.profile import Role
 from messaging.protocols.edt.codec import EdtCodec
+from messaging.protocols.edt.names import parse_name
 from messaging.protocols.edt.profile import EdtProfile
+from messaging.protocols.edt.reading import beginning
 from messaging.protocols.neso.settings import WaSettings
 from messaging.protocols.neso.wa.codec import WaCodec
 from messaging.protocols.registry import get_protocol
@@ -72,6 +75,16 @@ def read_messages(row: Message) -> tuple[BmMessage, ...]:
     content = bodies.read(bytes(row.body_digest), row.received_at)
     endpoint = row.endpoint
     return read_content(endpoint.protocol, endpoint.settings, content, row.reference).messages
+
+
+def read_beginning(row: Message, most: int) -> tuple[Submission, int]:
+    """So many records of a stored submission, and how many it has in all. Raises
+    RemoteProtocolError where its name is none.
+    """
+    profile = file_profile(row.endpoint.settings)
+    name = parse_name(profile, f"{row.reference}{profile.names.submission}")
+    content = bodies.read(bytes(row.body_digest), row.received_at)
+    return beginning(profile, name, content, most)
 
 
 def read_content(

@@ -1,5 +1,5 @@
-"""Carries one delivery that a worker is to carry: claim, send with no transaction open, settle. Safe
-to run twice and at once. How files are carried is in `carry_file`.
+"""Carries one delivery to the system operator: claim, send with no transaction open, settle. Safe
+to run twice and at once. How files to a trading point are carried is in `carry_file`.
 """
 
 from __future__ import annotations

@@ -123,7 +123,7 @@ def _faults(
 ) -> tuple[ReplyFault, ...]:
     """The operator's errors at their lines of the file, which is read again for that."""
     file_code = _CODES[code]
-    if receipt is None or not receipt.errors:
+    if receipt is None or not receipt.errors or row.message.kept is None:
         told = text if file_code is FileCode.REFUSED_BY_SO else ""
         return (whole_file(profile, file_code, told),)
     reading = read_file(profile, name, (row.message.content,))

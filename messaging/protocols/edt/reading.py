@@ -7,6 +7,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from operator import getitem, itemgetter
 from typing import Final
 
@@ -15,7 +16,7 @@ from messaging.domain.submissions import Record, Submission
 from messaging.protocols.edt.fields import Memory, Unreadable, reader_of
 from messaging.protocols.edt.forms import FORMS
 from messaging.protocols.edt.names import FileName
-from messaging.protocols.edt.profile import EdtProfile, Field, RecordLayout
+from messaging.protocols.edt.profile import EdtProfile, Field, Lines, RecordLayout
 
 PIECE: Final = 1 << 16
 """Bytes that are taken apart at a time."""
@@ -284,6 +285,24 @@ def read_file(profile: EdtProfile, name: FileName, chunks: Iterable[bytes]) -> R
             lines.append(line)
     submission = Submission(name.agent, name.sequence, tuple(records))
     return Reading(name, submission, lines, findings, reader.records_read, whole)
+
+
+def beginning(
+    profile: EdtProfile, name: FileName, content: bytes, most: int
+) -> tuple[Submission, int]:
+    """As many of the readable records at a file's beginning, and how many records it has in all,
+    unreadable ones included.
+    """
+    items = (item for _, item in FileReader(profile, name).lines((content,)))
+    records = islice((one for one in items if not isinstance(one, Violation)), most)
+    submission = Submission(name.agent, name.sequence, tuple(records))
+    return submission, _count_records(profile.lines, content)
+
+
+def _count_records(lines: Lines, content: bytes) -> int:
+    blanks, comments = f"{lines.blanks}\r".encode(), lines.comments.encode()
+    said = (line.strip(blanks) for line in content.split(b"\n"))
+    return sum(1 for line in said if line and line[:1] not in comments)
 
 
 def too_large(profile: EdtProfile, name: FileName) -> Reading:
