@@ -163,12 +163,12 @@ class FileLoginList(TenantList[FileLogin]):
 class FileLoginDetail(TenantView):
     needs = {"GET": Permission.READ, "DELETE": Permission.SET_UP}
 
-    def get(self, request: Request, endpoint_id: UUID, file_login_id: UUID) -> Response:
-        return Response(FileLoginSerializer(_login(endpoint_id, file_login_id)).data)
+    def get(self, request: Request, file_login_id: UUID) -> Response:
+        return Response(FileLoginSerializer(_login(file_login_id)).data)
 
-    def delete(self, request: Request, endpoint_id: UUID, file_login_id: UUID) -> Response:
+    def delete(self, request: Request, file_login_id: UUID) -> Response:
         """For good, and at once: open sessions end within about a second."""
-        row = _login(endpoint_id, file_login_id, locked=True)
+        row = _login(file_login_id, locked=True)
         file_logins.revoke(row, by=caller_of(request).shown.told)
         return Response(status=204)
 
@@ -197,6 +197,6 @@ def _endpoint(endpoint_id: UUID) -> Endpoint:
     return get_object_or_404(Endpoint, id=endpoint_id)
 
 
-def _login(endpoint_id: UUID, file_login_id: UUID, *, locked: bool = False) -> FileLogin:
+def _login(file_login_id: UUID, *, locked: bool = False) -> FileLogin:
     rows = FileLogin.objects.select_for_update() if locked else FileLogin.objects.all()
-    return get_object_or_404(rows, id=file_login_id, endpoint_id=endpoint_id)
+    return get_object_or_404(rows, id=file_login_id)

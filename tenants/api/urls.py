@@ -20,10 +20,7 @@ urlpatterns = [
     path("endpoints", endpoints.EndpointList.as_view()),
     path("endpoints/<uuid:endpoint_id>", endpoints.EndpointDetail.as_view()),
     path("endpoints/<uuid:endpoint_id>/file-logins", file_logins.FileLoginList.as_view()),
-    path(
-        "endpoints/<uuid:endpoint_id>/file-logins/<uuid:file_login_id>",
-        file_logins.FileLoginDetail.as_view(),
-    ),
+    path("file-logins/<uuid:file_login_id>", file_logins.FileLoginDetail.as_view()),
     path("endpoints/<uuid:endpoint_id>/remote-secret", file_logins.RemoteSecretDetail.as_view()),
     path("certificates", certificates.CertificateList.as_view()),
     path("certificates/requests", certificates.CertificateRequests.as_view()),
