@@ -23,6 +23,7 @@ from uuid import UUID
 from messaging.files.uploads import count_in, is_final, may_be_taken
 from messaging.relay import from_trading_point
 from messaging.relay.from_trading_point import Arrived, Filed
+from messaging.relay.trading_points import NoTradingPoint
 from messaging.relay.wake import wake
 from messaging.transports.directories import Directories, settle
 from tenants.audit import ledger
@@ -54,7 +55,8 @@ class Found:
 
 
 def collect(tenant_id: UUID, endpoint_id: UUID, take: Take = from_trading_point.take) -> bool:
-    """Takes what is there, in order; whether it took anything. Nothing where another is at it.
+    """Takes what is there, in order; whether it took anything. Nothing where another is at it, or
+    where the endpoint is there no more.
 
     Raises what `take` raises, with the file left to be taken again.
     """
@@ -65,7 +67,10 @@ def collect(tenant_id: UUID, endpoint_id: UUID, take: Take = from_trading_point.
     with alone_in(directories.taking) as alone:
         if not alone:
             return False
-        return _collect(tenant_id, endpoint_id, directories, take)
+        try:
+            return _collect(tenant_id, endpoint_id, directories, take)
+        except NoTradingPoint:
+            return False
 
 
 def waiting(directories: Directories) -> bool:

@@ -31,6 +31,7 @@ from messaging.files.sessions import Session, Sessions
 from messaging.files.uploads import Limits, Upload
 from messaging.transports.directories import Directories
 
+LOGIN_SECONDS = 30
 IDLE_SECONDS = 300
 MOST_CONNECTIONS = 256
 MOST_CONNECTIONS_EACH = 20
@@ -178,7 +179,7 @@ class Handler(TLS_FTPHandler):
     authorizer = _Authorizer()
     dtp_handler = _DataHandler
     banner = "hostsvc"
-    timeout = IDLE_SECONDS
+    timeout = LOGIN_SECONDS
     auth_failed_timeout = 0
     use_sendfile = False
     tls_data_required = True
@@ -207,11 +208,11 @@ class Handler(TLS_FTPHandler):
         self.ac_in_buffer = b""
 
     def process_command(self, cmd: str, *args: Any, **kwargs: Any) -> None:
-        if cmd == "USER" and not self._ssl_established:
-            if not self.attempt(args[0]).is_for_plain_ftp():
+        if cmd == "USER":
+            self.tls_data_required = bool(self._ssl_established)
+            if not self._ssl_established and not self.attempt(args[0]).is_for_plain_ftp():
                 self.respond("530 TLS is needed here: AUTH TLS first.")
                 return
-            self.tls_data_required = False
         super().process_command(cmd, *args, **kwargs)
 
     def pre_process_command(self, line: str, cmd: str, arg: str) -> None:
@@ -221,6 +222,7 @@ class Handler(TLS_FTPHandler):
     def on_login(self, username: str) -> None:
         who = self.admitted
         assert who is not None
+        self._may_idle(IDLE_SECONDS)
         self.jail = Jail(Directories.of(who.tenant_id, who.endpoint_id), Limits.of_vendor())
         session = Session(who, self.attempt(username), self._cut)
         if self.shared.sessions.enter(session):
@@ -229,6 +231,13 @@ class Handler(TLS_FTPHandler):
         self.attempt(username).note_too_many(who.tenant_id)
         self.respond("421 Too many sessions of this trading point.")
         self.close_when_done()
+
+    def _may_idle(self, seconds: int) -> None:
+        self.timeout = seconds
+        self._idler.cancel()
+        self._idler: Any = self.ioloop.call_later(
+            seconds, self.handle_timeout, _errback=self.handle_error
+        )
 
     def on_logout(self, username: str) -> None:
         self._leave()

@@ -7,6 +7,7 @@ a revocation has one place to act; FTP's library blocks, and so has threads of i
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +33,8 @@ _log = structlog.get_logger(__name__)
 
 async def run() -> None:
     """Listens; returns after SIGTERM or SIGINT, with every session closed."""
+    for library in ("asyncssh", "pyftpdlib"):
+        logging.getLogger(library).setLevel(logging.WARNING)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

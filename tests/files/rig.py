@@ -169,6 +169,9 @@ class Servers:
             check=False,
         )
 
+    def tls(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=str(self.ca))
+
     def ftp(self, point: Point, *, tls: bool = True) -> ftplib.FTP:
         """A session by Python's own client, logged in."""
         if not tls:
@@ -176,8 +179,7 @@ class Servers:
             plain.connect("127.0.0.1", self.ftps)
             plain.login(point.username, point.password)
             return plain
-        context = ssl.create_default_context(cafile=str(self.ca))
-        secure = ftplib.FTP_TLS(context=context, timeout=20)
+        secure = ftplib.FTP_TLS(context=self.tls(), timeout=20)
         secure.connect("127.0.0.1", self.ftps)
         secure.login(point.username, point.password)
         secure.prot_p()

@@ -16,6 +16,8 @@ from django.conf import settings
 from django.db import connection
 
 from messaging.files import collecting, fetching
+from messaging.probing.report import Colour
+from messaging.probing.run import run
 from messaging.relay.file_places import place_of
 from messaging.relay.from_trading_point import Arrived, Filed
 from messaging.relay.register import FILE_PROTOCOL
@@ -202,6 +204,22 @@ def test_a_server_that_is_away_is_looked_at_less_often(alice: Person, tmp_path: 
         )
         (wait,) = cursor.fetchone()
     assert 100 < wait < 300
+
+
+def test_a_connection_test_logs_in_and_looks(own: OwnServer, alice: Person) -> None:
+    row = led_to(own, alice)
+    (own.root / "outgoing" / NAME).write_bytes(b"whole")
+    report = run(alice.tenant_id, row.id, "test")
+    assert [(step.name, step.colour) for step in report.steps] == [
+        ("log-in", Colour.GREEN),
+        ("outgoing", Colour.GREEN),
+        ("incoming", Colour.GREEN),
+    ]
+    with tenant_scope(alice.tenant_id):
+        remote_secrets.keep(row, Secret("wrong"), by=THE_HOST)
+    report = run(alice.tenant_id, row.id, "test")
+    assert [(step.name, step.colour) for step in report.steps] == [("log-in", Colour.RED)]
+    assert own.names("outgoing") == [NAME]
 
 
 def test_an_address_inside_is_not_connected_to(own: OwnServer, alice: Person) -> None:

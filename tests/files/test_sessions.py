@@ -175,6 +175,20 @@ def test_data_does_not_go_in_the_clear_beside_a_control_connection_under_tls(
     session.close()
 
 
+def test_a_name_for_the_clear_opens_no_clear_data_for_another(
+    files: Servers, alice: Person, hers: Point, tmp_path: Path
+) -> None:
+    point = open_point(alice, tmp_path, "tunnel again", "ftp", networks=["127.0.0.1/32"])
+    session = ftplib.FTP_TLS(context=files.tls(), timeout=20)
+    session.connect("127.0.0.1", files.ftps)
+    assert session.sendcmd(f"USER {point.username}").startswith("331")
+    session.auth()
+    session.login(hers.username, hers.password)
+    with pytest.raises(ftplib.error_perm, match="data channel"):
+        session.retrlines("LIST", lambda _: None)
+    session.close()
+
+
 def test_too_many_sessions_of_one_point_are_refused(
     files: Servers, alice: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
