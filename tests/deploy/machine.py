@@ -31,8 +31,12 @@ from tests.deploy.compose import Compose
 
 READY_SECONDS = 90.0
 _OUR_PORTS = {
-    "web": 8000, "admin": 8000, "inbound": 8443, "gateway": 8100,
-    "files": 8022, "files ftps": 8021,
+    "web": 8000,
+    "admin": 8000,
+    "inbound": 8443,
+    "gateway": 8100,
+    "files": 8022,
+    "files ftps": 8021,
 }
 """By service; a further one by the service's name and a word."""
 
