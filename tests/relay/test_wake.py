@@ -46,7 +46,7 @@ def test_each_wakes_the_workers_of_its_kind(
     wake.wake([NewDelivery(DELIVERY, TENANT, ENDPOINT, lane, queue=queue)])
     counts = {name: broker.llen(name) for name in ("urgent", "files")}
     assert counts == {"urgent": 0, "files": 0} | {where: 1}
-    (told,) = broker.lrange(where, 0, -1)  # type: ignore[misc]
+    (told,) = broker.lrange(where, 0, -1)
     headers = json.loads(told)["headers"]
     assert headers["task"] == task
     assert headers["argsrepr"] == str((str(TENANT), str(DELIVERY)))

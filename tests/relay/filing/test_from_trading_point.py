@@ -5,6 +5,7 @@ what is refused is relayed in no part.
 from __future__ import annotations
 
 import os
+import random
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,19 +19,24 @@ from messaging.domain.clock import next_operational_day_start
 from messaging.domain.redeclarations import ScalarParameter
 from messaging.domain.submissions import ScalarRecord, Submission
 from messaging.models import AgentSequence, Delivery, Message
+from messaging.protocols.base import Parcel
 from messaging.protocols.edt.names import Turn
+from messaging.protocols.edt.replies import read_reply
 from messaging.relay import from_trading_point, sequences, submitting
 from messaging.relay.codecs import read_messages
+from messaging.relay.deliver import deliver
 from messaging.relay.sequences import BadNumber
 from messaging.relay.submitting import take_submission
 from messaging.relay.trading_points import get_trading_point
 from messaging.states import DeliveryState, Lane
+from tenants import endpoints
 from tenants.audit import bodies
 from tenants.audit.models import Entry
 from tenants.clock import now
-from tenants.models import BmUnit, Tenant
+from tenants.models import BmUnit, Endpoint, Tenant
 from tenants.scope import tenant_scope
 from tests.people import Person
+from tests.protocols.edt.rows import PROFILE
 from tests.relay.filing.trading import (
     OTHER,
     UNIT,
@@ -480,3 +486,52 @@ def test_a_typed_submission_is_held_against_the_same_numbers_and_rules(
         assert [one.file_code for one in taken.refusals] == ([code] if code else [])
         if turn is Turn.NEW:
             assert taken.refusals[0].path == ("records", 0, "bm_unit")
+
+
+def mangled(content: bytes, seed: int) -> bytes:
+    """The same with a few bytes changed, left out, doubled or put in."""
+    chance, out = random.Random(seed), bytearray(content)
+    for _ in range(chance.randint(1, 4)):
+        at = chance.randrange(len(out))
+        piece = chance.choice([b"\0", b"\r", b"\n", b",", b"\xff", b"-", b"9" * 30, out[:40], b""])
+        out[at : at + chance.choice([0, 0, 1, 7])] = piece
+    return bytes(out)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_a_file_holds_it_is_answered_whole_and_relayed_whole_or_not_at_all(
+    alice: Person, trading: Trading, seed: int
+) -> None:
+    lines = "".join(f"{line}\n" for line in good(trading) * 3).encode()
+    trading.leave(trading.name(1), mangled(lines, seed))
+    replies = trading.replies()
+    told = {
+        name: read_reply(PROFILE, Parcel(text.encode(), name)) for name, text in replies.items()
+    }
+    assert told.keys() in ({ACK}, {ACK, REJ})
+    with tenant_scope(alice.tenant_id):
+        row = Message.objects.get(reference="ALITA_000001", endpoint_id=trading.endpoint_id)
+        assert Delivery.objects.filter(message=row).exists() is (REJ not in told)
+        assert bool(row.refusal_code) is (REJ in told)
+
+
+def test_replies_wait_while_their_endpoint_is_held_and_go_once_it_is_released(
+    alice: Person, trading: Trading
+) -> None:
+    def set_state(state: str) -> None:
+        with tenant_scope(alice.tenant_id):
+            row = Endpoint.objects.get(id=trading.endpoint_id)
+            endpoints.change(row, state=state)
+
+    set_state("HELD")
+    trading.leave(trading.name(1), ["XYZ"])
+    assert trading.replies() == {}
+    set_state("ACTIVE")
+    with tenant_scope(alice.tenant_id):
+        rows = Delivery.objects.filter(endpoint_id=trading.endpoint_id).order_by("position")
+        assert [row.state for row in rows] == ["HELD", "HELD"]
+        rows.update(wait_until=None)
+        waiting = list(rows)
+    for row in waiting:
+        deliver(alice.tenant_id, row.id, large=True)
+    assert sorted(trading.replies()) == [ACK, REJ]

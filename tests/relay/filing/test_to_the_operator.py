@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
+from messaging.domain.acknowledgements import ReceiptError, ReceiptOfMessage, ReceiptStatus
 from messaging.models import Attempt, Delivery, Due, Message
+from messaging.relay import verdicts
 from messaging.relay.claim import NotClaimed
 from messaging.relay.deliver import take_in_hand
+from messaging.relay.load import load_locked
 from messaging.relay.parts import is_large
 from messaging.states import DeliveryState, Lane
 from tenants.audit import bodies
@@ -222,3 +225,23 @@ def test_a_message_row_names_what_it_answers(trading: Trading, alice: Person) ->
         row = Message.objects.get(reference="ALITA_000001", endpoint_id=trading.endpoint_id)
         told = Message.objects.filter(answers=row).order_by("id")
         assert [(one.kind, one.reference) for one in told] == [("ACK_FILE", ACK), ("REJ_FILE", REJ)]
+
+
+def test_more_errors_than_a_reply_holds_are_said_to_be_there(
+    alice: Person, trading: Trading
+) -> None:
+    trading.leave(trading.name(1), notification("ALITA", *([5] * 31)))
+    error = ReceiptError("/records/29/levelTo", "R003", "no")
+    receipt = ReceiptOfMessage(ReceiptStatus.REJECTED, (error,) * 5000)
+    row = delivery_of(trading)
+    with tenant_scope(alice.tenant_id):
+        loaded = load_locked(row.id)
+        assert loaded is not None
+        verdicts.refuse(loaded, now(), verdicts.first_error(receipt), receipt)
+    lines = trading.replies()[REJ].splitlines()
+    assert len(lines) == 1002
+    assert lines[1] == "REJ,30,E030,level to,R003 no"
+    assert lines[-2:] == [
+        "REJ,0,E030,,there are more faults, which are not listed",
+        "END,30,0",
+    ]
