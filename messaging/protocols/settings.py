@@ -7,20 +7,22 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final, TypeVar
 from typing import Protocol as Shape
 
 from messaging.domain.rules import RULES, Mark
 
 T = TypeVar("T")
+Network = IPv4Network | IPv6Network
 
 LENIENT_RULES: Final = frozenset(rule.id for rule in RULES if rule.mark is Mark.KNOWLEDGE)
 """Rules that an endpoint may have turned into warnings."""
 
-_MOST_NETWORKS: Final = 50
 _SHOWN: Final = 60
 """Characters of a wrong value that are told again."""
+
+_MOST_NETWORKS: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,17 @@ class Reading:
             return None
         return self.one_of(name, "", choices) or None
 
+    def text(self, name: str, form: re.Pattern[str], told: str) -> str:
+        """A text of that form, which is `told`; empty where it is not given."""
+        value = self._left.pop(name, "")
+        if isinstance(value, str) and (not value or form.fullmatch(value)):
+            return value
+        return self._wrong(name, f"{_shown(value)} is not {told}", "")
+
+    def wrong(self, name: str, text: str) -> None:
+        """What is seen only once the settings are there together."""
+        self._wrong(name, text, None)
+
     def some_of(
         self, name: str, default: tuple[str, ...], choices: Collection[str], *, least: int = 0
     ) -> tuple[str, ...]:
@@ -95,28 +108,19 @@ class Reading:
         text = f"{_shown(value)} is not a whole number {low} to {high}"
         return self._wrong(name, text, default)
 
-    def text(self, name: str, form: re.Pattern[str], told: str) -> str:
-        """A text of that form, which is `told`; empty where it is not given."""
-        value = self._left.pop(name, "")
-        if isinstance(value, str) and (not value or form.fullmatch(value)):
-            return value
-        return self._wrong(name, f"{_shown(value)} is not {told}", "")
-
-    def networks(self, name: str) -> tuple[str, ...]:
-        """Networks in CIDR notation, none with bits beyond its prefix."""
+    def networks(self, name: str) -> tuple[Network, ...]:
+        """A list of different networks in CIDR notation; none where it is not given."""
         value = self._left.pop(name, [])
-        if not isinstance(value, list | tuple) or len(value) > _MOST_NETWORKS:
-            return self._wrong(name, f"it must be a list of at most {_MOST_NETWORKS} networks", ())
-        for one in value:
-            try:
-                ip_network(one if isinstance(one, str) else "")
-            except ValueError:
-                return self._wrong(name, f"{_shown(one)} is no network, as 192.0.2.0/24 is", ())
-        return tuple(value)
-
-    def wrong(self, name: str, text: str) -> None:
-        """What is seen only once the settings are there together."""
-        self._wrong(name, text, None)
+        if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
+            return self._wrong(name, "it must be a list of networks", ())
+        try:
+            found = tuple(ip_network(one) for one in value)
+        except ValueError as error:
+            return self._wrong(name, str(error)[: 2 * _SHOWN], ())
+        if len(set(found)) != len(found) or len(found) > _MOST_NETWORKS:
+            text = f"it must be a list of {_MOST_NETWORKS} at most, each once"
+            return self._wrong(name, text, ())
+        return found
 
     def close(self) -> None:
         unknown = [

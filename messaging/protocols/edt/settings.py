@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
-from messaging.protocols.settings import LENIENT_RULES, Reading
+from messaging.protocols.settings import LENIENT_RULES, Network, Reading
 
 SERVER, CLIENT = "server", "client"
 _LAST_SEQUENCE = 999_999
@@ -32,7 +32,7 @@ class EdtSettings:
     first_sequence: int = 1
     warn_only: tuple[str, ...] = ()
     mode: str = SERVER
-    networks: tuple[str, ...] = ()
+    networks: tuple[Network, ...] = ()
     user: str = ""
     host_key: str = ""
     ca: str = ""
