@@ -10,8 +10,10 @@ COPY requirements.txt /tmp/
 RUN /opt/venv/bin/pip install --require-hashes --only-binary=:all: -r /tmp/requirements.txt
 
 FROM ${PYTHON}
+# A volume that is mounted where trading points' files lie begins with this folder's owner.
 RUN groupadd --gid 10001 hostsvc \
-    && useradd --uid 10001 --gid hostsvc --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin hostsvc
+    && useradd --uid 10001 --gid hostsvc --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin hostsvc \
+    && install --directory --owner=10001 --group=10001 --mode=0700 /var/lib/hostsvc/files
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \

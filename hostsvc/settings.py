@@ -260,6 +260,21 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 5.0,
         "options": {"expires": 5.0},
     },
+    "sweep files": {
+        "task": "messaging.tasks.sweep_files",
+        "schedule": 3.0,
+        "options": {"expires": 3.0, "queue": "files"},
+    },
+    "look at tenants' servers": {
+        "task": "messaging.tasks.look_at_servers",
+        "schedule": 2.0,
+        "options": {"expires": 2.0, "queue": "files"},
+    },
+    "tidy files": {
+        "task": "messaging.tasks.tidy_files",
+        "schedule": 3_600.0,
+        "options": {"queue": "files"},
+    },
     "keep partitions ahead": {"task": "messaging.tasks.keep_partitions_ahead", "schedule": 86_400},
 }
 

@@ -18,6 +18,7 @@ from messaging.protocols.settings import BadSettings
 from tenants.endpoints import AddressRule, EndpointKind
 
 LEADS_TO_THE_OPERATOR = frozenset({"neso-wa"})
+FILES = "edt"
 _CONTROL_POINT = re.compile(r"[!-\]_-~]{1,6}")
 """Printable ASCII without a blank or the mark that ends a part, as long as EDL's prefix has room
 for.
@@ -57,12 +58,13 @@ def _kind_of(built_in: Protocol) -> EndpointKind:
     """With the profiles of the vendor's folder as well."""
     protocol = get_protocol(built_in.name, configured.PROFILE_DIR)
     leads_out = protocol.name in LEADS_TO_THE_OPERATOR
+    inwards = AddressRule.OWN_SERVER if protocol.name == FILES else AddressRule.NONE
     defaults: Any = protocol.settings({})
     return EndpointKind(
         protocol=protocol.name,
         title=protocol.title,
         transports=protocol.transports,
-        address=AddressRule.HTTPS if leads_out else AddressRule.NONE,
+        address=AddressRule.HTTPS if leads_out else inwards,
         setting_faults=lambda given: faults_by_name(protocol.settings, given),
         settings=tuple(one.name for one in fields(defaults)),
         name=_NAMES.get(protocol.name, _ANY_NAME),

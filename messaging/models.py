@@ -148,6 +148,23 @@ class Due(models.Model):
         return f"{self.delivery_id} at {self.due_at}"
 
 
+class FetchDue(models.Model):
+    """When the host next looks at a tenant's own server, kept by a trigger on the endpoints. Like
+    `Due`, it belongs to no tenant and tells nothing of any.
+    """
+
+    endpoint_id = models.UUIDField(primary_key=True)
+    tenant_id = models.UUIDField()
+    due_at = models.DateTimeField(db_index=True)
+    failing_since = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "fetch due"
+
+    def __str__(self) -> str:
+        return f"{self.endpoint_id} at {self.due_at}"
+
+
 class Attempt(TenantRow):
     """One try to deliver, with the four times of a forwarded message. Insert-only, partitioned by
     `month`.

@@ -8,10 +8,13 @@ from celery import shared_task
 from django.db import connection
 from structlog.contextvars import bound_contextvars
 
+from messaging.files import collecting, fetching, keeping
+from messaging.files.wake import QUEUE, wake_collector, wake_fetcher
 from messaging.relay import deliver as delivering
 from messaging.relay import due, gate_watch, supervision
 from messaging.relay.parts import is_large
 from messaging.relay.wake import DELIVER_LARGE, wake_worker
+from messaging.transports.directories import all_directories
 from tenants.clock import now
 from tenants.keys import housekeeping
 from tenants.scope import reconnecting
@@ -64,3 +67,37 @@ def watch_gates() -> None:
 def look_after_certificates() -> None:
     """Switch-overs, ends of certificates, and telling of them."""
     reconnecting(lambda: housekeeping.attend(now()))
+
+
+@shared_task(name="messaging.tasks.collect_files", queue=QUEUE)
+def collect_files(tenant_id: str, endpoint_id: str) -> None:
+    """What came while it was at it is found by looking again."""
+    place = UUID(tenant_id), UUID(endpoint_id)
+    if collecting.collect(*place):
+        wake_collector(*place)
+
+
+@shared_task(name="messaging.tasks.sweep_files", queue=QUEUE)
+def sweep_files() -> None:
+    """Files whose wake-up was lost, and those that a dead process was taking."""
+    for tenant_id, endpoint_id, directories in all_directories():
+        if collecting.waiting(directories):
+            wake_collector(tenant_id, endpoint_id)
+
+
+@shared_task(name="messaging.tasks.fetch_files", queue=QUEUE)
+def fetch_files(tenant_id: str, endpoint_id: str) -> None:
+    fetching.fetch(UUID(tenant_id), UUID(endpoint_id))
+
+
+@shared_task(name="messaging.tasks.look_at_servers", queue=QUEUE)
+def look_at_servers() -> None:
+    """Tenants' own servers that are due to be looked at."""
+    for tenant_id, endpoint_id in reconnecting(lambda: fetching.pick(SWEEP_LIMIT)):
+        wake_fetcher(tenant_id, endpoint_id)
+
+
+@shared_task(name="messaging.tasks.tidy_files", queue=QUEUE)
+def tidy_files() -> None:
+    for _, _, directories in all_directories():
+        keeping.tidy(directories, now())

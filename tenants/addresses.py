@@ -17,7 +17,7 @@ _BRACKETED = re.compile(r"\[[0-9A-Fa-f:.]+\](:[0-9]+)?")
 _PATH = re.compile(r"(/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)*")
 
 
-def address_fault(address: str) -> str:
+def address_fault(address: str, scheme: str = "https") -> str:
     """What is wrong with a base URL, or nothing. An address in it is judged now, a name when it is
     resolved.
     """
@@ -28,13 +28,13 @@ def address_fault(address: str) -> str:
         _ = parts.port
     except ValueError:
         return "it is no URL, or its port is none"
-    return next(_faults(address, parts), "")
+    return next(_faults(address, parts, scheme), "")
 
 
-def _faults(address: str, parts: SplitResult) -> Iterator[str]:
+def _faults(address: str, parts: SplitResult, scheme: str) -> Iterator[str]:
     """The first is what is told: the later ones are only to be trusted where it is not there."""
-    if not address.startswith("https://"):
-        yield "it must begin with https://"
+    if not address.startswith(f"{scheme}://"):
+        yield f"it must begin with {scheme}://"
     if "@" in parts.netloc:
         yield "it must name no user and no password"
     if "?" in address or "#" in address:

@@ -18,6 +18,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
 from tenants import (
+    admin_files,  # noqa: F401  (registers its page)
     admin_people,  # noqa: F401  (registers its pages)
     asking,
     bm_units,

@@ -23,6 +23,8 @@ from tenants.models import Endpoint, Environment, Peer
 from tenants.scope import require_tenant
 
 _LONGEST_NAME = 60
+OWN_SERVERS = ("sftp", "ftps")
+"""How the host connects to a server of the tenant's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class AddressRule(Enum):
 
     NONE = "the other side connects to us"
     HTTPS = "https://host[:port][/path]"
+    OWN_SERVER = "sftp:// or ftps://host[:port][/path] where the host is the client, else none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ class EndpointKind:
     @property
     def leads_out(self) -> bool:
         """Whether the host connects to it, and so must know a peer."""
-        return self.address is not AddressRule.NONE
+        return self.address is AddressRule.HTTPS
 
 
 _kinds: dict[str, EndpointKind] = {}
@@ -127,7 +130,7 @@ def faults_of(draft: Draft) -> tuple[EndpointFault, ...]:
         "name": _wrong_name(kind, draft.name),
         "transport": _wrong_choice(draft.transport, kind.transports),
         "environment": _wrong_choice(draft.environment, tuple(Environment.values)),
-        "address": _wrong_address(kind, draft.address),
+        "address": _wrong_address(kind, draft),
         "peer": _wrong_peer(kind, draft),
     }
     settings = sorted(kind.setting_faults(draft.settings).items())
@@ -236,10 +239,14 @@ def _wrong_choice(value: str, choices: tuple[str, ...]) -> str:
     return "" if value in choices else f"{value[:40]!r} is none of {', '.join(choices)}"
 
 
-def _wrong_address(kind: EndpointKind, address: str) -> str:
+def _wrong_address(kind: EndpointKind, draft: Draft) -> str:
     if kind.leads_out:
-        return address_fault(address)
-    return "the other side connects to us: it must be empty" if address else ""
+        return address_fault(draft.address)
+    if kind.address is AddressRule.OWN_SERVER and draft.settings.get("mode") == "client":
+        if draft.transport not in OWN_SERVERS:
+            return f"the host is the client by {' or '.join(OWN_SERVERS)} alone"
+        return address_fault(draft.address, draft.transport)
+    return "the other side connects to us: it must be empty" if draft.address else ""
 
 
 def _wrong_peer(kind: EndpointKind, draft: Draft) -> str:

@@ -9,10 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_ssh_private_key
+
 from tenants import vault
 from tenants.audit import ledger
 from tenants.audit.events import Event, Fact
 from tenants.clock import now
+from tenants.file_logins import BadKey
 from tenants.models import Endpoint, RemoteSecret
 from tenants.scope import require_tenant
 
@@ -45,6 +49,16 @@ def keep(endpoint: Endpoint, secret: Secret, *, by: Mapping[str, object]) -> Non
         **by,
     }
     ledger.record(Fact(Event.ENDPOINT_CHANGED, now(), detail=detail))
+
+
+def checked_private_key(text: str) -> str:
+    """As it was given. Raises BadKey."""
+    load = load_ssh_private_key if "OPENSSH" in text else load_pem_private_key
+    try:
+        load(text.encode(), None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise BadKey("it is no unencrypted private key as PEM or in OpenSSH's form") from None
+    return text
 
 
 def find(endpoint_id: UUID) -> Secret | None:

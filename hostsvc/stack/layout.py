@@ -18,13 +18,14 @@ from hostsvc.supervisor.ports import recall
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 MEASURED = (
-    *("gateway", "inbound", "web", "admin"),
+    *("gateway", "inbound", "web", "admin", "files"),
     *("worker", "worker-files", "worker-smp", "worker-housekeeping"),
 )
 """Parts that serve their figures to Prometheus, each at a port of its own."""
 
 PORTS = (
     *("web", "admin", "edl", "inbound", "simulator_wa", "simulator_smp", "simulator_control"),
+    *("sftp", "ftps"),
     *(f"metrics_{part}" for part in MEASURED),
 )
 
@@ -67,6 +68,8 @@ class Layout:
             "HOSTSVC_ADMIN_LISTEN": self.address("admin"),
             "HOSTSVC_EDL_LISTEN": self.address("edl"),
             "HOSTSVC_INBOUND_LISTEN": self.address("inbound"),
+            "HOSTSVC_SFTP_LISTEN": self.address("sftp"),
+            "HOSTSVC_FTPS_LISTEN": self.address("ftps"),
             "HOSTSVC_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
         }
 

@@ -57,6 +57,7 @@ def services(layout: Layout, environment: dict[str, str]) -> list[Child]:
         ),
         _command(layout, environment, "gateway", ["run_gateway"], port=ports["edl"]),
         _command(layout, environment, "inbound", ["run_inbound"], port=ports["inbound"]),
+        _command(layout, environment, "files", ["run_file_server"], port=ports["ftps"]),
         _web(layout, environment, "web", "app"),
         _web(layout, environment, "admin", "staff"),
         *(_program(layout, environment, name, _worker(*work)) for name, work in _WORKERS.items()),

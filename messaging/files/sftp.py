@@ -355,7 +355,7 @@ async def listen(house: House, host: str, port: int, host_key: bytes) -> asyncss
         allow_pty=False,
         agent_forwarding=False,
         x11_forwarding=False,
-        keyboard_interactive_auth=False,
+        kbdint_auth=False,
         host_based_auth=False,
         gss_host=None,
         compression_algs=None,

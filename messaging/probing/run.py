@@ -19,11 +19,13 @@ from messaging.probing import certificates, control_point
 from messaging.probing.operator import Target, try_operator
 from messaging.probing.question import Asking
 from messaging.probing.report import Colour, Finding, Report, Step
+from messaging.probing.trading_point import try_server
 from messaging.protocols.base import UnknownProfile
 from messaging.protocols.settings import BadSettings
 from messaging.relay import signing
 from messaging.relay.codecs import operator_codec
-from messaging.relay.register import LEGACY_PROTOCOL
+from messaging.relay.file_places import place_of
+from messaging.relay.register import FILE_PROTOCOL, LEGACY_PROTOCOL
 from messaging.relay.settings import operator_settings
 from messaging.transports.connecting import Guard
 from tenants import endpoints
@@ -108,6 +110,8 @@ def _begin(tenant_id: UUID, endpoint_id: UUID, by: str, guard: Guard | None) -> 
     if row.protocol == LEGACY_PROTOCOL:
         steps = control_point.look_at(row, at)
         return _Begun(row, at, lambda: steps)
+    if row.protocol == FILE_PROTOCOL and (remote := place_of(row).remote) is not None:
+        return _Begun(row, at, lambda: try_server(remote, guard))
     target = _target(row, at)
     if target is None:
         nothing = Finding(Colour.GREY, "the host does not connect to endpoints of this protocol")

@@ -4,6 +4,7 @@ too. Which settings a protocol has is said in its own folder.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -72,6 +73,17 @@ class Reading:
             self._left.pop(name, None)
             return None
         return self.one_of(name, "", choices) or None
+
+    def text(self, name: str, form: re.Pattern[str], told: str) -> str:
+        """A text of that form, which is `told`; empty where it is not given."""
+        value = self._left.pop(name, "")
+        if isinstance(value, str) and (not value or form.fullmatch(value)):
+            return value
+        return self._wrong(name, f"{_shown(value)} is not {told}", "")
+
+    def wrong(self, name: str, text: str) -> None:
+        """What is seen only once the settings are there together."""
+        self._wrong(name, text, None)
 
     def some_of(
         self, name: str, default: tuple[str, ...], choices: Collection[str], *, least: int = 0

@@ -17,15 +17,24 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 from django.contrib.auth.models import User
 
+from messaging.files import host_key
 from messaging.rehearsal.authority import Authority, Issued, write_private
 from messaging.rehearsal.cast import CAST, CastControlPoint, CastTenant
 from messaging.rehearsal.market.trust import admit_replays
-from messaging.relay.register import LEGACY_PROTOCOL, OPERATOR_PROTOCOL
+from messaging.relay.register import FILE_PROTOCOL, LEGACY_PROTOCOL, OPERATOR_PROTOCOL
 from messaging.relay.signing import OPERATOR
-from tenants import api_keys, directory, members, peers
-from tenants.models import Environment, Member, Peer, PeerCertificate
+from tenants import api_keys, credentials, directory, endpoints, file_logins, members, peers
+from tenants.endpoints import Draft
+from tenants.models import Endpoint, Environment, Member, Peer, PeerCertificate
 from tenants.onboarding.enrol import (
     ControlPointPlan,
     KeyPairPlan,
@@ -49,6 +58,8 @@ class Addresses:
     """Where everything of this run listens, as absolute URLs or (host, port)."""
 
     edl: tuple[str, int]
+    sftp: tuple[str, int]
+    ftps: tuple[str, int]
     inbound: str
     api: str
     admin: str
@@ -88,6 +99,9 @@ def prepare(demo: Demonstration, tls: Path, addresses: Addresses) -> None:
         _make(demo, tls, addresses)
     admit_replays(tls / "ca.pem", demo.folder.parent)
     known = json.loads(made.read_text())
+    if not all("fileLogin" in known[tenant.name] for tenant in CAST):
+        _make_file_logins(demo, known)
+        write_private(made, _json(known))
     peer = Peer.objects.get(name=SIMULATOR)
     for tenant in CAST:
         point_operator(_get(tenant), OPERATOR_PROTOCOL, addresses.simulator_wa, peer)
@@ -135,6 +149,33 @@ def _make_tenant(
     with tenant_scope(tenant_id):
         api_key = api_keys.mint("demonstration", member=_owner(cast)).text
     return {"apiKey": api_key, "smpPassword": secrets.token_urlsafe(12)}
+
+
+def _make_file_logins(demo: Demonstration, known: dict[str, Any]) -> None:
+    """Each tenant's trading point, named as its trading agent is, and what may log in there."""
+    for cast in CAST:
+        key = Ed25519PrivateKey.generate()
+        written = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+        write_private(_file_key(demo, cast), written.decode())
+        public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+        with tenant_scope(_get(cast)):
+            made = file_logins.make(
+                _trading_point(cast), "demonstration", [public], by=credentials.THE_HOST
+            )
+        known[cast.name]["fileLogin"] = {
+            "username": made.row.username,
+            "password": made.password,
+        }
+
+
+def _trading_point(cast: CastTenant) -> Endpoint:
+    rows = Endpoint.objects.filter(protocol=FILE_PROTOCOL, environment=ENVIRONMENT)
+    found = rows.filter(name=cast.trading_agent).first()
+    return found or endpoints.add(Draft(cast.trading_agent, FILE_PROTOCOL, "sftp", ENVIRONMENT))
+
+
+def _file_key(demo: Demonstration, cast: CastTenant) -> Path:
+    return demo.key(f"{cast.name}-files")
 
 
 def _owner(cast: CastTenant) -> Member:
@@ -239,8 +280,16 @@ def _for_peers(demo: Demonstration, addresses: Addresses, known: dict[str, Any])
         },
         "api": {"url": f"{addresses.api}/api/v1", "openapi": f"{addresses.api}/api/v1/openapi"},
         "admin": {"url": f"{addresses.admin}/admin/", **known["admin"]},
-        "sftp": None,
-        "ftps": None,
+        "sftp": {
+            "host": addresses.sftp[0],
+            "port": addresses.sftp[1],
+            "hostKey": host_key.public_key(),
+        },
+        "ftps": {
+            "host": addresses.ftps[0],
+            "port": addresses.ftps[1],
+            "ca": demo.told(demo.ca),
+        },
         "simulator": {
             "waUrl": addresses.simulator_wa,
             "smpUrl": addresses.simulator_smp,
@@ -262,7 +311,7 @@ def _tenant_for_peers(demo: Demonstration, cast: CastTenant, known: dict[str, An
         "apiKey": known["apiKey"],
         "tradingAgent": cast.trading_agent,
         "signingCertificate": demo.told(demo.certificate(f"{cast.name}-signing")),
-        "fileLogin": None,
+        "fileLogin": {**known["fileLogin"], "key": demo.told(_file_key(demo, cast))},
         "controlPoints": [
             {
                 "name": point.name,

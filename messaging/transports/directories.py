@@ -57,9 +57,14 @@ class Directories:
         """Out of the tenant's reach: what was moved there stays as it is."""
         return self.home / "taking"
 
+    @property
+    def fetched(self) -> Path:
+        """What was fetched from the tenant's own server and is still there: a note each."""
+        return self.home / "fetched"
+
     def make(self) -> None:
         """Those that are missing, for their owner alone."""
-        for folder in (self.outgoing, self.incoming, self.bad, self.taking):
+        for folder in (self.outgoing, self.incoming, self.bad, self.taking, self.fetched):
             if not folder.is_dir():
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 

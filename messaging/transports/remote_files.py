@@ -63,8 +63,11 @@ class Remote:
 
 @dataclass(frozen=True, slots=True)
 class RemoteName:
+    """`modified` is what the server says of it, by which one file is told from the next."""
+
     name: str
     size: int
+    modified: str
 
 
 class TooLarge(Exception):

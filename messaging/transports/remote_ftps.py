@@ -116,10 +116,11 @@ class FtpsFiles:
 
     def _names(self, path: str) -> list[RemoteName]:
         found = []
-        for name, facts in self._client.mlsd(path, ["type", "size"]):
+        for name, facts in self._client.mlsd(path, ["type", "size", "modify"]):
             if facts.get("type") == "file":
                 size = facts.get("size", "0")
-                found.append(RemoteName(name, int(size) if size.isdigit() else 0))
+                length = int(size) if size.isdigit() else 0
+                found.append(RemoteName(name, length, facts.get("modify", "")))
             if len(found) >= MOST_NAMES:
                 break
         return found

@@ -124,7 +124,7 @@ class SftpFiles:
         async for one in self._client.scandir(path):
             name, attributes = str(one.filename), one.attrs
             if attributes.permissions is None or stat.S_ISREG(attributes.permissions):
-                found.append(RemoteName(name, attributes.size or 0))
+                found.append(RemoteName(name, attributes.size or 0, str(attributes.mtime)))
             if len(found) >= MOST_NAMES:
                 break
         return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from tenants.api import audit, certificates, endpoints, keys, people, register
+from tenants.api import audit, certificates, endpoints, file_logins, keys, people, register
 
 urlpatterns = [
     path("me", people.Me.as_view()),
@@ -19,6 +19,9 @@ urlpatterns = [
     path("bm-units", register.BmUnitList.as_view()),
     path("endpoints", endpoints.EndpointList.as_view()),
     path("endpoints/<uuid:endpoint_id>", endpoints.EndpointDetail.as_view()),
+    path("endpoints/<uuid:endpoint_id>/file-logins", file_logins.FileLoginList.as_view()),
+    path("file-logins/<uuid:file_login_id>", file_logins.FileLoginDetail.as_view()),
+    path("endpoints/<uuid:endpoint_id>/remote-secret", file_logins.RemoteSecretDetail.as_view()),
     path("certificates", certificates.CertificateList.as_view()),
     path("certificates/requests", certificates.CertificateRequests.as_view()),
     path("certificates/uploads", certificates.CertificateUploads.as_view()),

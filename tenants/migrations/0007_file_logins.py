@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 import tenants.clock
 import tenants.ids
-from tenants.isolation import noted, walled
+from tenants.isolation import READ_ADD, noted, walled
 
 
 class Migration(migrations.Migration):
@@ -99,7 +99,7 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        walled("tenants_filelogin", app="SELECT, INSERT, UPDATE"),
+        walled("tenants_filelogin", app="SELECT, INSERT, UPDATE", staff=READ_ADD),
         walled("tenants_remotesecret"),
         # The note of its last use is no change of the tenant's set-up.
         migrations.RunSQL(

@@ -16,7 +16,15 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from messaging.models import Message
 from tenants.api.door import TenantList, TenantView
-from tenants.models import ApiCertificate, ApiKey, BmUnit, Certificate, Endpoint, Member
+from tenants.models import (
+    ApiCertificate,
+    ApiKey,
+    BmUnit,
+    Certificate,
+    Endpoint,
+    FileLogin,
+    Member,
+)
 from tenants.scope import tenant_scope
 from tests.people import Person
 
@@ -36,6 +44,7 @@ ROWS: Mapping[str, Callable[[], UUID]] = {
     "certificate_id": lambda: Certificate.objects.order_by("id")[0].id,
     "member_id": lambda: Member.objects.filter(role="OBSERVER").latest("id").id,
     "api_key_id": lambda: ApiKey.objects.filter(label="spare").latest("id").id,
+    "file_login_id": lambda: FileLogin.objects.latest("id").id,
     "api_certificate_id": lambda: ApiCertificate.objects.latest("id").id,
 }
 # A body that the method would take, where it takes one at all.
@@ -49,6 +58,8 @@ BODIES: Mapping[tuple[str, str], dict[str, Any]] = {
         "reason": "the test says so",
     },
     ("bm-units/<uuid:bm_unit_id>", "PATCH"): {"auto_accept": True},
+    ("endpoints/<uuid:endpoint_id>/file-logins", "POST"): {"label": "new"},
+    ("endpoints/<uuid:endpoint_id>/remote-secret", "PUT"): {"password": "made-up"},
     ("members", "POST"): {"name": "New", "email": "new@tenant.example", "role": "OBSERVER"},
     ("members/<uuid:member_id>", "PATCH"): {"name": "Changed"},
     ("api-keys", "POST"): {"label": "new"},
@@ -100,8 +111,8 @@ def address(route: str, person: Person) -> str:
 ROUTES = routes()
 WALLED = sorted(ROUTES.keys() - PUBLIC - BESIDE)
 READ = [route for route in WALLED if "GET" in offered(route)]
-LISTS = [route for route in READ if issubclass(ROUTES[route], TenantList)]
 BY_ID = [route for route in WALLED if parameters(route)]
+LISTS = [route for route in READ if issubclass(ROUTES[route], TenantList) and route not in BY_ID]
 SINGLE = [route for route in READ if route not in LISTS and route not in BY_ID]
 OPERATIONS = [(route, method) for route in WALLED for method in offered(route)]
 OPERATIONS_BY_ID = [(route, method) for route, method in OPERATIONS if route in BY_ID]

@@ -30,7 +30,16 @@ from tests.deploy import image
 from tests.deploy.compose import Compose
 
 READY_SECONDS = 90.0
-_OUR_PORTS = {"web": 8000, "admin": 8000, "inbound": 8443, "gateway": 8100}
+_OUR_PORTS = {
+    "web": 8000,
+    "admin": 8000,
+    "inbound": 8443,
+    "gateway": 8100,
+    "files": 8022,
+    "files ftps": 8021,
+}
+"""By service; a further one by the service's name and a word."""
+
 _SERVERS = {"postgres": 5432, "redis": 6379}
 
 
@@ -156,13 +165,16 @@ class Machine:
         folders = {
             "/run/secrets": self.secrets,
             "/docker-entrypoint-initdb.d": self.folder / "docker-entrypoint-initdb.d",
+            "/var/lib/hostsvc/files": self.folder / "files",
             "/tmp": self.folder / f"{name}.tmp",  # noqa: S108 - the container's
         }
         mounted = rf"(?<![\w.])({'|'.join(map(re.escape, folders))})\b"
         text = re.sub(mounted, lambda match: str(folders[match[1]]), text)
         text = text.replace("0.0.0.0", "127.0.0.1")  # noqa: S104
-        port = {**_OUR_PORTS, **_SERVERS}.get(name)
-        return re.sub(rf"\b{port}\b", str(self.ports[name]), text) if port else text
+        for what, port in {**_OUR_PORTS, **_SERVERS}.items():
+            if what.split()[0] == name:
+                text = re.sub(rf"\b{port}\b", str(self.ports[what]), text)
+        return text
 
     def _environment(self, name: str) -> dict[str, str]:
         programs = [

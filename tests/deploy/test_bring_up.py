@@ -72,7 +72,7 @@ def test_the_manual_makes_every_secret_that_the_file_names(host: Machine) -> Non
 @pytest.mark.parametrize(
     "name",
     [
-        *("postgres", "redis", "web", "admin", "inbound", "gateway", "beat"),
+        *("postgres", "redis", "web", "admin", "inbound", "gateway", "files", "beat"),
         *("worker", "worker-files", "worker-smp", "worker-housekeeping"),
     ],
 )

@@ -101,7 +101,7 @@ def test_a_service_holds_the_url_of_its_own_role_alone(name: str) -> None:
 
 def test_only_who_speaks_tls_holds_its_key() -> None:
     holders = [name for name in OURS if "tls_key" in COMPOSE.services[name]["secrets"]]
-    assert holders == ["gateway", "inbound"]
+    assert holders == ["files", "gateway", "inbound"]
 
 
 def test_what_speaks_no_tls_is_published_on_this_machine_alone() -> None:
@@ -109,7 +109,7 @@ def test_what_speaks_no_tls_is_published_on_this_machine_alone() -> None:
     open_to_all = {
         name for name, ports in published.items() if ports and "127.0.0.1" not in ports[0]
     }
-    assert open_to_all == {"gateway", "inbound"}
+    assert open_to_all == {"files", "gateway", "inbound"}
     assert COMPOSE.content["networks"]["inside"] == {"internal": True}
 
 

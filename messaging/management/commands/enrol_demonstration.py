@@ -23,6 +23,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         addresses = Addresses(
             edl=settings.EDL_LISTEN,
+            sftp=settings.SFTP_LISTEN,
+            ftps=settings.FTPS_LISTEN,
             inbound=settings.INBOUND_URL,
             api="http://{}:{}".format(*settings.WEB_LISTEN),
             admin="http://{}:{}".format(*settings.ADMIN_LISTEN),

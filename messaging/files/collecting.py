@@ -1,0 +1,236 @@
+"""Hands what trading points have left to the relay, each file once it is complete, and then keeps
+it in the archive.
+
+A file goes from `outgoing` to `taking`, where its tenant has no more reach of it, is taken, and
+goes to `archive`. Each step is one change of its name, and what is found in `taking` is taken again
+under the moment that its name there tells: so a crash between any two steps loses nothing and takes
+nothing twice.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+from messaging.files.uploads import count_in, is_final, may_be_taken
+from messaging.relay import from_trading_point
+from messaging.relay.from_trading_point import Arrived, Filed
+from messaging.relay.trading_points import NoTradingPoint
+from messaging.relay.wake import wake
+from messaging.transports.directories import Directories, settle
+from tenants.audit import ledger
+from tenants.audit.events import Event, Fact
+from tenants.clock import now
+from tenants.scope import in_tenant
+
+Take = Callable[[Arrived], Filed]
+
+MOST_AT_ONCE = 100
+"""Files of one trading point that are taken before another has its turn."""
+
+REPLIES_LIMIT = 10_000
+"""Replies in `incoming`, beyond which nothing more is taken until the tenant removes some."""
+
+_STAMP = "%Y%m%dT%H%M%S%fZ"
+_TAKING = re.compile(r"(\d{8}T\d{12}Z)\.(.+)", re.DOTALL)
+_SECOND = re.compile(r"\d{8}T\d{6}Z")
+_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file in `taking`."""
+
+    path: Path
+    name: str
+    arrived_at: datetime
+
+
+def collect(tenant_id: UUID, endpoint_id: UUID, take: Take = from_trading_point.take) -> bool:
+    """Takes what is there, in order; whether it took anything. Nothing where another is at it, or
+    where the endpoint is there no more.
+
+    Raises what `take` raises, with the file left to be taken again.
+    """
+    directories = Directories.of(tenant_id, endpoint_id)
+    if not directories.outgoing.is_dir():
+        return False
+    directories.make()
+    with alone_in(directories.taking) as alone:
+        if not alone:
+            return False
+        try:
+            return _collect(tenant_id, endpoint_id, directories, take)
+        except NoTradingPoint:
+            return False
+
+
+def waiting(directories: Directories) -> bool:
+    """Whether anything looks as if it were to be taken."""
+    return bool(_names(directories.outgoing) or _left(directories))
+
+
+def _collect(tenant_id: UUID, endpoint_id: UUID, directories: Directories, take: Take) -> bool:
+    left = _left(directories)
+    names = [] if _is_full(tenant_id, directories) else _names(directories.outgoing)
+    order = from_trading_point.in_order(
+        tenant_id, endpoint_id, {*names, *(found.name for found in left)}
+    )
+    taken = 0
+    for name in order:
+        again = [found for found in left if found.name == name]
+        for found in sorted(again, key=lambda one: one.arrived_at):
+            taken += _take(tenant_id, endpoint_id, directories, found, take)
+        if name in names and taken < MOST_AT_ONCE:
+            moved = _move(directories, name)
+            if moved is not None:
+                taken += _take(tenant_id, endpoint_id, directories, moved, take)
+    return taken > 0
+
+
+def admit(directories: Directories, file: Path, name: str) -> datetime:
+    """Puts a file that was fetched where it is taken from; its moment there."""
+    at = _moment(directories)
+    file.rename(directories.taking / f"{at.strftime(_STAMP)}.{name}")
+    settle(directories.taking)
+    return at
+
+
+def is_being_taken(directories: Directories, name: str) -> bool:
+    return any(found.name == name for found in _left(directories))
+
+
+def _move(directories: Directories, name: str) -> Found | None:
+    """Out of the tenant's reach, unless it is still being written."""
+    try:
+        descriptor = os.open(directories.outgoing / name, _OPEN)
+    except OSError:
+        return None
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode) or not may_be_taken(descriptor):
+            return None
+        at = _moment(directories)
+        place = directories.taking / f"{at.strftime(_STAMP)}.{name}"
+        try:
+            os.rename(directories.outgoing / name, place)
+        except FileNotFoundError:
+            return None
+        settle(directories.taking)
+        return Found(place, name, at)
+    finally:
+        os.close(descriptor)
+
+
+def _take(
+    tenant_id: UUID, endpoint_id: UUID, directories: Directories, found: Found, take: Take
+) -> bool:
+    """Whether it was: another may have taken its name's place in `outgoing` as it was moved, and
+    be written still.
+    """
+    try:
+        descriptor = os.open(found.path, _OPEN)
+    except FileNotFoundError:
+        return False
+    try:
+        if not may_be_taken(descriptor):
+            return False
+        filed = take(Arrived(tenant_id, endpoint_id, found.name, found.path, found.arrived_at))
+        _archive(directories, found.path, filed.archive_as)
+    finally:
+        os.close(descriptor)
+    wake(filed.deliveries)
+    return True
+
+
+def _archive(directories: Directories, path: Path, name: str) -> None:
+    """Under the name that it is told, or, where a file has that, under that of the next second."""
+    directories.make()
+    while True:
+        place = directories.archive / name
+        try:
+            os.link(path, place)
+        except FileExistsError:
+            if os.path.samefile(path, place):
+                break
+            name = _next_name(name)
+        else:
+            break
+    settle(place.parent)
+    os.unlink(path)
+
+
+def _next_name(name: str) -> str:
+    stamps = list(_SECOND.finditer(name))
+    if not stamps:
+        return f"{name}.{now():%Y%m%dT%H%M%SZ}"
+    last = stamps[-1]
+    later = datetime.strptime(last[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) + timedelta(seconds=1)
+    return f"{name[: last.start()]}{later:%Y%m%dT%H%M%SZ}{name[last.end() :]}"
+
+
+def _moment(directories: Directories) -> datetime:
+    """Later than that of anything there, whatever the clock does."""
+    at, there = now(), _left(directories)
+    if there:
+        at = max(at, max(found.arrived_at for found in there) + timedelta(microseconds=1))
+    return at
+
+
+def _is_full(tenant_id: UUID, directories: Directories) -> bool:
+    """Told once, and again only after it was over."""
+    replies, _ = count_in(directories.incoming)
+    told = directories.home / "full"
+    if replies < REPLIES_LIMIT:
+        told.unlink(missing_ok=True)
+        return False
+    if not told.exists():
+        text = f"{replies} replies wait in incoming: nothing more is taken until some are removed"
+        fact = Fact(Event.ALARMED, now(), detail={"reason": text})
+        in_tenant(tenant_id, lambda: ledger.record(fact))
+        told.touch()
+    return True
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return [
+                one.name
+                for one in entries
+                if is_final(one.name) and one.is_file(follow_symlinks=False)
+            ]
+    except FileNotFoundError:
+        return []
+
+
+def _left(directories: Directories) -> list[Found]:
+    found = []
+    for name in _names(directories.taking):
+        if match := _TAKING.fullmatch(name):
+            at = datetime.strptime(match[1], _STAMP).replace(tzinfo=UTC)
+            found.append(Found(directories.taking / name, match[2], at))
+    return found
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[bool]:
+    """Whether nobody else is at work there meanwhile. The lock is on the directory itself, so that
+    it is where the files are, and goes with the process that holds it.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        yield False
+    else:
+        yield True
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,441 @@
+"""The FTP server (pyftpdlib): under TLS 1.2 or later on both its connections, and in the clear only
+for a trading point that is set to it and comes from its own networks. Each connection has a thread.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import socket
+import stat
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from OpenSSL import SSL
+from pyftpdlib.authorizers import AuthenticationFailed
+from pyftpdlib.filesystems import AbstractedFS
+from pyftpdlib.handlers import TLS_DTPHandler, TLS_FTPHandler
+from pyftpdlib.ioloop import IOLoop
+from pyftpdlib.servers import ThreadedFTPServer
+
+from messaging.files.entry import BY_TLS, PLAIN, Admitted, Attempt
+from messaging.files.jail import Jail, refusal, spot_of
+from messaging.files.sessions import Session, Sessions
+from messaging.files.uploads import Limits, Upload
+from messaging.transports.directories import Directories
+
+LOGIN_SECONDS = 30
+IDLE_SECONDS = 300
+MOST_CONNECTIONS = 256
+MOST_CONNECTIONS_EACH = 20
+CONFIRMED_AFTER = 1.0
+"""Seconds that a client stays once it has closed a data connection without TLS, whose end looks the
+same where it has died.
+"""
+
+DROPPED_FOR = 3.0
+"""Seconds for which what comes of a refused file is read."""
+
+_NOT_OFFERED: Final = frozenset(
+    {"MFMT", "MKD", "RMD", "SITE CHMOD", "STOU", "XMKD", "XRMD", "PORT", "EPRT", "STAT", "HELP"}
+)
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the connections of one process share. `wake` is told where a file is complete."""
+
+    sessions: Sessions
+    wake: Callable[[UUID, UUID], None]
+
+
+class Server(ThreadedFTPServer):
+    """Listens from when it is made, and serves in a thread of its own."""
+
+    max_cons = MOST_CONNECTIONS
+    max_cons_per_ip = MOST_CONNECTIONS_EACH
+
+    def start(self) -> threading.Thread:
+        thread = threading.Thread(
+            target=partial(self.serve_forever, handle_exit=False), name="ftps", daemon=True
+        )
+        self._running = thread
+        thread.start()
+        return thread
+
+    def stop(self) -> None:
+        self.close_all()
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where, under which certificate, and by which ports data goes: none means any."""
+
+    host: str
+    port: int
+    certificate: Path
+    key: Path
+    data_ports: range
+    address: str
+
+
+def server(shared: Shared, where: Listening) -> Server:
+    """Raises OSError, and SSL.Error where certificate and key do not fit."""
+    handler = type(
+        "ThisHandler",
+        (Handler,),
+        {
+            "shared": shared,
+            "ssl_context": _context(where.certificate, where.key),
+            "passive_ports": list(where.data_ports) or None,
+            "masquerade_address": where.address or None,
+        },
+    )
+    return Server((where.host, where.port), handler, ioloop=IOLoop())
+
+
+class _Authorizer:
+    """As pyftpdlib asks for one. What may be done with which file, the jail says."""
+
+    def validate_authentication(self, username: str, password: str, handler: Handler) -> None:
+        attempt = handler.attempt(username)
+        try:
+            admitted = attempt.by_password(password)
+            if admitted is not None:
+                Directories.of(admitted.tenant_id, admitted.endpoint_id).make()
+        except Exception as error:
+            _log.exception("a file login could not be decided")
+            raise AuthenticationFailed("try again later") from error
+        if admitted is None:
+            raise AuthenticationFailed("not logged in")
+        handler.admitted = admitted
+
+    def get_home_dir(self, username: str) -> str:
+        return "/"
+
+    def get_msg_login(self, username: str) -> str:
+        return "Files are left in outgoing and fetched from incoming."
+
+    def get_msg_quit(self, username: str) -> str:
+        return "Goodbye."
+
+    def has_perm(self, username: str, perm: str, path: str | None = None) -> bool:
+        return True
+
+    def get_perms(self, username: str) -> str:
+        return "elradfwm"
+
+    def impersonate_user(self, username: str, password: str) -> None:
+        """Every client acts as the host's own account, within its jail."""
+
+    def terminate_impersonation(self, username: str) -> None:
+        """There is nothing to end."""
+
+
+class _DataHandler(TLS_DTPHandler):
+    """What goes wrong while a file is written is told at once, by its own words. What the client
+    sends until it has heard of it is read and dropped, for a time: a connection that is reset would
+    have it try again, and never hear.
+    """
+
+    _is_refused = False
+
+    def handle_read_event(self) -> None:
+        try:
+            super().handle_read_event()
+        except OSError as error:
+            cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
+            self._refuse(cause.strerror or "the file cannot be written")
+
+    def close(self) -> None:
+        if self._is_refused:
+            self._resp, self.transfer_finished = (), False
+        super().close()
+
+    def _refuse(self, reason: str) -> None:
+        self._is_refused = True
+        self.file_obj.drop()
+        self.cmd_channel.respond(f"552 {reason[:1].upper()}{reason[1:]}.")
+        self.ioloop.call_later(DROPPED_FOR, self._end, _errback=self.handle_error)
+
+    def _end(self) -> None:
+        if not self._closed:
+            self._error = True
+            self.close()
+
+
+class Handler(TLS_FTPHandler):
+    """One connection."""
+
+    shared: Shared
+    authorizer = _Authorizer()
+    dtp_handler = _DataHandler
+    banner = "hostsvc"
+    timeout = LOGIN_SECONDS
+    auth_failed_timeout = 0
+    use_sendfile = False
+    tls_data_required = True
+    proto_cmds = {
+        name: form for name, form in TLS_FTPHandler.proto_cmds.items() if name not in _NOT_OFFERED
+    }
+
+    def __init__(self, conn: socket.socket, server: Server, ioloop: Any = None) -> None:
+        self.admitted: Admitted | None = None
+        self.jail: Jail | None = None
+        self._raw = conn
+        self._session: Session | None = None
+        self._uploads: dict[str, Upload] = {}
+        self._unconfirmed: list[Upload] = []
+        super().__init__(conn, server, ioloop)
+
+    def attempt(self, username: str) -> Attempt:
+        way = BY_TLS if self._ssl_established else PLAIN
+        return Attempt(username, self.remote_ip, way)
+
+    def ftp_AUTH(self, line: str) -> None:
+        """What came in the clear behind the command is not taken for something that came under
+        TLS.
+        """
+        super().ftp_AUTH(line)
+        self.ac_in_buffer = b""
+
+    def process_command(self, cmd: str, *args: Any, **kwargs: Any) -> None:
+        if cmd == "USER":
+            self.tls_data_required = bool(self._ssl_established)
+            if not self._ssl_established and not self.attempt(args[0]).is_for_plain_ftp():
+                self.respond("530 TLS is needed here: AUTH TLS first.")
+                return
+        super().process_command(cmd, *args, **kwargs)
+
+    def pre_process_command(self, line: str, cmd: str, arg: str) -> None:
+        self._confirm()
+        super().pre_process_command(line, cmd, arg)
+
+    def on_login(self, username: str) -> None:
+        who = self.admitted
+        assert who is not None
+        self._may_idle(IDLE_SECONDS)
+        self.jail = Jail(Directories.of(who.tenant_id, who.endpoint_id), Limits.of_vendor())
+        session = Session(who, self.attempt(username), self._cut)
+        if self.shared.sessions.enter(session):
+            self._session = session
+            return
+        self.attempt(username).note_too_many(who.tenant_id)
+        self.respond("421 Too many sessions of this trading point.")
+        self.close_when_done()
+
+    def _may_idle(self, seconds: int) -> None:
+        self.timeout = seconds
+        self._idler.cancel()
+        self._idler: Any = self.ioloop.call_later(
+            seconds, self.handle_timeout, _errback=self.handle_error
+        )
+
+    def on_logout(self, username: str) -> None:
+        self._leave()
+
+    def close(self) -> None:
+        super().close()
+        for upload in (*self._uploads.values(), *self._unconfirmed):
+            upload.break_off()
+        if self._uploads or self._unconfirmed:
+            self._wake()
+        self._uploads, self._unconfirmed = {}, []
+        self._leave()
+
+    def began(self, path: str, upload: Upload) -> None:
+        """A file is being written."""
+        self._uploads[path] = upload
+
+    def on_file_received(self, file: str) -> None:
+        upload = self._uploads.pop(file, None)
+        if upload is None:
+            return
+        if upload.is_final and not self._prot:
+            self._unconfirmed.append(upload)
+            self.ioloop.call_later(CONFIRMED_AFTER, self._confirm, _errback=self.handle_error)
+            return
+        upload.close()
+        self._wake()
+
+    def on_incomplete_file_received(self, file: str) -> None:
+        upload = self._uploads.pop(file, None)
+        if upload is not None:
+            upload.break_off()
+            self._wake()
+
+    def ftp_RNTO(self, path: str) -> None:
+        super().ftp_RNTO(path)
+        self._wake()
+
+    def _confirm(self) -> None:
+        """The client is still there: what it left is whole."""
+        confirmed, self._unconfirmed = self._unconfirmed, []
+        for upload in confirmed:
+            upload.close()
+        if confirmed:
+            self._wake()
+
+    def _wake(self) -> None:
+        if self.admitted is not None:
+            self.shared.wake(self.admitted.tenant_id, self.admitted.endpoint_id)
+
+    def _leave(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            self.shared.sessions.leave(session)
+
+    def _cut(self) -> None:
+        """From any thread: this connection's own finds it at its end."""
+        try:
+            self._raw.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            _log.debug("a connection had ended already")
+
+
+class JailedFilesystem(AbstractedFS):
+    """Paths here are those that the client sees; each operation looks them up in the jail."""
+
+    def __init__(self, root: str, cmd_channel: Handler) -> None:
+        super().__init__(root, cmd_channel)
+        self._handler = cmd_channel
+
+    @property
+    def _jail(self) -> Jail:
+        assert self._handler.jail is not None
+        return self._handler.jail
+
+    def ftp2fs(self, ftppath: str) -> str:
+        return str(self.ftpnorm(ftppath))
+
+    def fs2ftp(self, fspath: str) -> str:
+        return fspath
+
+    def validpath(self, path: str) -> bool:
+        return True
+
+    def realpath(self, path: str) -> str:
+        return path
+
+    def open(self, filename: str, mode: str) -> Any:
+        spot = spot_of(filename)
+        if mode == "rb":
+            return _Reading(self._jail.read(spot), filename)
+        upload = self._jail.write(spot, create=mode != "r+b", empty=mode == "wb")
+        self._handler.began(filename, upload)
+        return _Writing(upload, filename, upload.size if mode == "ab" else 0)
+
+    def chdir(self, path: str) -> None:
+        spot = spot_of(path)
+        if not self._jail.is_folder(spot):
+            raise refusal(errno.ENOTDIR, "not a directory")
+        self.cwd = spot.path
+
+    def listdir(self, path: str) -> list[str]:
+        return self._jail.names(spot_of(path))
+
+    def remove(self, path: str) -> None:
+        self._jail.remove(spot_of(path))
+
+    def rename(self, src: str, dst: str) -> None:
+        self._jail.rename(spot_of(src), spot_of(dst), replaces=True)
+
+    def stat(self, path: str) -> os.stat_result:
+        return self._jail.status(spot_of(path))
+
+    lstat = stat
+
+    def isfile(self, path: str) -> bool:
+        return self._is(path, stat.S_ISREG)
+
+    def isdir(self, path: str) -> bool:
+        return self._is(path, stat.S_ISDIR)
+
+    def islink(self, path: str) -> bool:
+        return False
+
+    def getsize(self, path: str) -> int:
+        return self.stat(path).st_size
+
+    def getmtime(self, path: str) -> float:
+        return self.stat(path).st_mtime
+
+    def lexists(self, path: str) -> bool:
+        return self._is(path, lambda _: True)
+
+    def get_user_by_uid(self, uid: int) -> str:
+        return "trading"
+
+    def get_group_by_gid(self, gid: int) -> str:
+        return "point"
+
+    def mkdir(self, path: str) -> None:
+        raise refusal(errno.EACCES, "directories are the host's")
+
+    rmdir = mkdir
+
+    def _is(self, path: str, holds: Callable[[int], bool]) -> bool:
+        try:
+            return holds(self.stat(path).st_mode)
+        except OSError:
+            return False
+
+
+Handler.abstracted_fs = JailedFilesystem
+
+
+class _Reading(io.FileIO):
+    """A file that is being read, under the name that the client knows."""
+
+    def __init__(self, descriptor: int, name: str) -> None:
+        super().__init__(descriptor, "rb")
+        self.name = name
+
+
+class _Writing:
+    """As much of a file as pyftpdlib asks of one. Whether it is complete is said afterwards."""
+
+    def __init__(self, upload: Upload, name: str, at: int) -> None:
+        self.name = name
+        self.closed = False
+        self._upload = upload
+        self._at = at
+        self._is_dropped = False
+
+    def drop(self) -> None:
+        """Whatever comes from now on is not wanted."""
+        self._is_dropped = True
+
+    def write(self, data: bytes) -> int:
+        if self._is_dropped:
+            return len(data)
+        written = self._upload.write(data, self._at)
+        self._at += written
+        return written
+
+    def seek(self, offset: int) -> int:
+        self._at = offset
+        return offset
+
+    def close(self) -> None:
+        if not self.closed:
+            self.closed = True
+            self._upload.settle()
+
+
+def _context(certificate: Path, key: Path) -> SSL.Context:
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_min_proto_version(SSL.TLS1_2_VERSION)
+    context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)
+    context.use_certificate_chain_file(str(certificate))
+    context.use_privatekey_file(str(key))
+    context.check_privatekey()
+    return context

@@ -1,0 +1,19 @@
+"""Runs the SFTP and FTPS servers in the foreground."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from messaging.files import server
+from tenants.checks import refuse_unsafe_start
+
+
+class Command(BaseCommand):
+    help = "Runs the SFTP and FTPS servers that trading points leave and fetch files at."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        refuse_unsafe_start()
+        asyncio.run(server.run())

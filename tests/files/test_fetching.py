@@ -1,0 +1,293 @@
+"""Files on a tenant's own server: fetched once, moved to the archive there after they were taken,
+replies brought there; and servers that are away, or are not who they should be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from messaging.files import collecting, fetching
+from messaging.probing.report import Colour
+from messaging.probing.run import run
+from messaging.relay.file_places import place_of
+from messaging.relay.from_trading_point import Arrived, Filed
+from messaging.relay.register import FILE_PROTOCOL
+from messaging.transports import files
+from messaging.transports.base import Refused, Unreachable
+from messaging.transports.connecting import Forbidden, Guard
+from messaging.transports.directories import Directories
+from tenants import endpoints, remote_secrets
+from tenants.audit.models import Entry
+from tenants.credentials import THE_HOST
+from tenants.endpoints import BadEndpoint, Draft
+from tenants.models import Endpoint, Environment, RemoteSecret
+from tenants.remote_secrets import Secret
+from tenants.scope import tenant_scope
+from tests.files.remote_servers import PASSWORD, OwnServer, own_ftps, own_sftp
+from tests.people import Person
+
+NAME = "ALITA_000001.sub"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, database: str) -> Iterator[Path]:
+    before, settings.FILES_DIR = settings.FILES_DIR, tmp_path / "files"
+    yield tmp_path
+    settings.FILES_DIR = before
+
+
+@pytest.fixture(params=["sftp", "ftps"])
+def own(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OwnServer]:
+    with ExitStack() as stack:
+        root = tmp_path / "own"
+        if request.param == "sftp":
+            yield stack.enter_context(own_sftp(root))
+        else:
+            yield stack.enter_context(own_ftps(root, tmp_path))
+
+
+def led_to(own: OwnServer, person: Person, password: str = PASSWORD, **more: Any) -> Endpoint:
+    with tenant_scope(person.tenant_id):
+        name = f"own {own.address}"
+        transport = own.address.partition(":")[0]
+        told = {**own.settings, **more}
+        draft = Draft(name, FILE_PROTOCOL, transport, Environment.SIMULATOR, own.address, told)
+        row = endpoints.add(draft)
+        remote_secrets.keep(row, Secret(password), by=THE_HOST)
+        return row
+
+
+def alarms(person: Person) -> list[bytes]:
+    with tenant_scope(person.tenant_id):
+        rows = Entry.objects.filter(event="alarmed").order_by("seq")
+        return [bytes(record) for record in rows.values_list("record", flat=True)]
+
+
+def put(row: Endpoint, name: str, content: bytes) -> None:
+    with tenant_scope(row.tenant_id):
+        place = place_of(row)
+    files.put(place, name, content)
+
+
+class Taken:
+    """Takes whatever comes, as the relay does."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.contents: list[bytes] = []
+
+    def __call__(self, arrived: Arrived) -> Filed:
+        self.names.append(arrived.name)
+        self.contents.append(arrived.path.read_bytes())
+        return Filed(f"{arrived.name}.{arrived.arrived_at:%Y%m%dT%H%M%SZ}")
+
+
+def test_what_is_there_is_taken_once_and_moved_to_the_archive_there(
+    own: OwnServer, alice: Person
+) -> None:
+    row, taken = led_to(own, alice), Taken()
+    (own.root / "outgoing" / NAME).write_bytes(b"whole")
+    (own.root / "outgoing" / "ALITA_000002.tmp").write_bytes(b"half")
+    for _ in range(2):
+        fetching.fetch(alice.tenant_id, row.id, taken)
+    assert (taken.names, taken.contents) == ([NAME], [b"whole"])
+    assert own.names("outgoing") == ["ALITA_000002.tmp"]
+    (archived,) = own.names("archive")
+    assert archived.startswith("ALITA_000001.20")
+    assert len(list(Directories.of(alice.tenant_id, row.id).archive.glob("ALITA*"))) == 1
+
+
+def test_a_reply_is_brought_whole_and_again(own: OwnServer, alice: Person) -> None:
+    row = led_to(own, alice)
+    for content in (b"first", b"first", b"second"):
+        put(row, "ALITA_000001.ack", content)
+        assert (own.root / "incoming" / "ALITA_000001.ack").read_bytes() == content
+    assert own.names("incoming") == ["ALITA_000001.ack"]
+
+
+def test_without_an_archive_there_the_file_is_removed(own: OwnServer, alice: Person) -> None:
+    row, taken = led_to(own, alice), Taken()
+    (own.root / "archive").rmdir()
+    (own.root / "outgoing" / NAME).write_bytes(b"whole")
+    fetching.fetch(alice.tenant_id, row.id, taken)
+    assert taken.names == [NAME]
+    assert own.names("outgoing") == []
+
+
+def test_a_file_that_was_not_taken_stays_and_is_taken_later(own: OwnServer, alice: Person) -> None:
+    row, taken = led_to(own, alice), Taken()
+    (own.root / "outgoing" / NAME).write_bytes(b"whole")
+
+    def fails(arrived: Arrived) -> Filed:
+        raise OSError("the disk is away")
+
+    with pytest.raises(OSError, match="away"):
+        fetching.fetch(alice.tenant_id, row.id, fails)
+    assert own.names("outgoing") == [NAME]
+    collecting.collect(alice.tenant_id, row.id, taken)
+    fetching.fetch(alice.tenant_id, row.id, taken)
+    assert taken.names == [NAME]
+    assert own.names("outgoing") == []
+
+
+def test_a_copy_that_a_crash_left_is_fetched_anew(own: OwnServer, alice: Person) -> None:
+    row, taken = led_to(own, alice), Taken()
+    directories = Directories.of(alice.tenant_id, row.id)
+    directories.make()
+    (own.root / "outgoing" / NAME).write_bytes(b"whole")
+    (directories.fetched / f"{NAME}.tmp").write_bytes(b"wh")
+    (directories.fetched / f"{NAME}.json").write_text(f'["{NAME}", 5, "x", "a"]')
+    fetching.fetch(alice.tenant_id, row.id, taken)
+    assert taken.contents == [b"whole"]
+
+
+def test_a_wrong_password_is_refused_and_alarmed_once_until_it_is_put_right(
+    own: OwnServer, alice: Person
+) -> None:
+    row, taken = led_to(own, alice, password="wrong"), Taken()
+    before = len(alarms(alice))
+    for _ in range(3):
+        fetching.fetch(alice.tenant_id, row.id, taken)
+    with pytest.raises(Refused):
+        put(row, "ALITA_000001.ack", b"x")
+    assert len(alarms(alice)) == before + 1
+    with tenant_scope(alice.tenant_id):
+        remote_secrets.keep(row, Secret(PASSWORD), by=THE_HOST)
+    for _ in range(2):
+        fetching.fetch(alice.tenant_id, row.id, taken)
+    assert len(alarms(alice)) == before + 2
+    assert b"fetched from again" in alarms(alice)[-1]
+
+
+def test_another_server_at_the_address_is_not_spoken_to(
+    own: OwnServer, alice: Person, bob: Person, tmp_path: Path
+) -> None:
+    with own_sftp(tmp_path / "a") as other, own_ftps(tmp_path / "b", tmp_path) as another:
+        stranger = {"host_key": other.host_key} if own.host_key else {"ca": another.ca}
+        row, taken = led_to(own, bob, **stranger), Taken()
+    (own.root / "outgoing" / NAME).write_bytes(b"whole")
+    fetching.fetch(bob.tenant_id, row.id, taken)
+    with pytest.raises(Refused):
+        put(row, "ALITA_000001.ack", b"x")
+    assert taken.names == []
+    assert own.names("incoming") == []
+
+
+def test_a_server_that_is_away_is_looked_at_less_often(alice: Person, tmp_path: Path) -> None:
+    with own_sftp(tmp_path / "own") as own:
+        row = led_to(own, alice)
+    for _ in range(2):
+        fetching.fetch(alice.tenant_id, row.id, Taken())
+    with pytest.raises(Unreachable):
+        put(row, "ALITA_000001.ack", b"x")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE messaging_fetchdue SET failing_since = now() - interval '3 minutes',"
+            " due_at = now() WHERE endpoint_id = %s",
+            [row.id],
+        )
+        assert (alice.tenant_id, row.id) in fetching.pick(10)
+        fetching.fetch(alice.tenant_id, row.id, Taken())
+        cursor.execute(
+            "SELECT extract(epoch FROM due_at - now()) FROM messaging_fetchdue"
+            " WHERE endpoint_id = %s",
+            [row.id],
+        )
+        (wait,) = cursor.fetchone()
+    assert 100 < wait < 300
+
+
+def test_a_connection_test_logs_in_and_looks(own: OwnServer, alice: Person) -> None:
+    row = led_to(own, alice)
+    (own.root / "outgoing" / NAME).write_bytes(b"whole")
+    report = run(alice.tenant_id, row.id, "test")
+    assert [(step.name, step.colour) for step in report.steps] == [
+        ("log-in", Colour.GREEN),
+        ("outgoing", Colour.GREEN),
+        ("incoming", Colour.GREEN),
+    ]
+    with tenant_scope(alice.tenant_id):
+        remote_secrets.keep(row, Secret("wrong"), by=THE_HOST)
+    report = run(alice.tenant_id, row.id, "test")
+    assert [(step.name, step.colour) for step in report.steps] == [("log-in", Colour.RED)]
+    assert own.names("outgoing") == [NAME]
+
+
+def test_an_address_inside_is_not_connected_to(own: OwnServer, alice: Person) -> None:
+    row = led_to(own, alice)
+    with tenant_scope(alice.tenant_id):
+        place = place_of(row)
+    with pytest.raises(Forbidden):
+        files.put(place, "ALITA_000001.ack", b"x", Guard())
+
+
+def test_the_secret_lies_sealed_and_is_shown_by_no_representation(
+    own: OwnServer, alice: Person
+) -> None:
+    row = led_to(own, alice)
+    with tenant_scope(alice.tenant_id):
+        stored = bytes(RemoteSecret.objects.get(endpoint=row).sealed)
+        assert PASSWORD not in repr(place_of(row))
+    assert PASSWORD.encode() not in stored
+
+
+def test_an_endpoint_that_is_fetched_no_more_is_not_looked_at(
+    own: OwnServer, alice: Person
+) -> None:
+    row = led_to(own, alice)
+    with tenant_scope(alice.tenant_id):
+        endpoints.change(Endpoint.objects.get(id=row.id), address="", settings={})
+    assert row.id not in [endpoint for _, endpoint in fetching.pick(100)]
+
+
+KEY = "ssh-ed25519 " + "A" * 68
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"address": ""}, "address"),
+        ({"address": "https://files.example"}, "address"),
+        ({"address": "sftp://user:secret@files.example"}, "address"),
+        ({"address": "sftp://10.0.0.1"}, "address"),
+        ({"transport": "ftps"}, "address"),
+        ({"transport": "ftp", "address": "ftp://files.example"}, "address"),
+        ({"settings": {"mode": "client", "user": "host"}}, "host_key"),
+        ({"settings": {"mode": "client", "host_key": KEY}}, "user"),
+        ({"settings": {"mode": "client", "user": "host", "host_key": "AAAA"}}, "host_key"),
+        ({"settings": {"mode": "client", "user": "host", "ca": "AAAA"}}, "ca"),
+        ({"settings": {"mode": "other"}, "address": ""}, "mode"),
+        ({"settings": {"networks": ["10.0.0.1/8"]}, "address": ""}, "networks"),
+        ({"settings": {"networks": "10.0.0.0/8"}, "address": ""}, "networks"),
+        ({"settings": {"poll_seconds": 1}, "address": ""}, "poll_seconds"),
+        ({"settings": {}}, "address"),
+    ],
+)
+def test_a_wrong_set_up_is_named(changes: dict[str, Any], told: str, database: str) -> None:
+    right = Draft(
+        "right",
+        FILE_PROTOCOL,
+        "sftp",
+        Environment.SIMULATOR,
+        "sftp://files.example/edt",
+        {"mode": "client", "user": "host", "host_key": KEY},
+    )
+    assert endpoints.faults_of(right) == ()
+    with pytest.raises(BadEndpoint, match=told):
+        endpoints.check(replace(right, **changes))
+
+
+def test_a_key_is_read_as_openssh_writes_it(alice: Person, tmp_path: Path) -> None:
+    """The host logs in by a private key too."""
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    text = key.export_private_key("openssh").decode()
+    assert remote_secrets.checked_private_key(text) == text
