@@ -22,6 +22,7 @@ from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import action
 
+from messaging import admin_smp as admin_smp
 from messaging.models import Attempt, Delivery, Due, Message
 from messaging.probing.run import NoSuchEndpoint, TestUnderWay, last_report, run
 from tenants import asking, directory

@@ -9,7 +9,9 @@ from django.db import connection
 
 from messaging.relay import deliver as delivering
 from messaging.relay import due
-from messaging.relay.wake import wake_worker
+from messaging.relay.smp import due as smp_due
+from messaging.relay.smp.work import work_on
+from messaging.relay.wake import wake_registrations, wake_worker
 from tenants.clock import now
 from tenants.keys import housekeeping
 from tenants.scope import reconnecting
@@ -41,3 +43,17 @@ def keep_partitions_ahead() -> None:
 def look_after_certificates() -> None:
     """Switch-overs, ends of certificates, and telling of them."""
     reconnecting(lambda: housekeeping.attend(now()))
+
+
+@shared_task(name="messaging.tasks.registrations", queue="smp")
+def registrations(tenant_id: str, item_id: str) -> None:
+    """What a job or a batch of the Single Markets Platform needs now."""
+    if work_on(UUID(tenant_id), UUID(item_id)):
+        wake_registrations(UUID(tenant_id), UUID(item_id))
+
+
+@shared_task(name="messaging.tasks.sweep_smp", queue="smp")
+def sweep_smp() -> None:
+    """Hands out the registrations that are due, also those that a dead process had in hand."""
+    for tenant_id, item_id in reconnecting(lambda: smp_due.pick(SWEEP_LIMIT)):
+        wake_registrations(tenant_id, item_id)

@@ -14,8 +14,8 @@ REHEARSAL = "rehearsal"
 """The name of the program whose end is the demonstration's."""
 
 _WORKER = (
-    "celery -A hostsvc worker --pool threads --concurrency 16 --queues urgent --loglevel WARNING"
-    " --without-gossip --without-mingle --without-heartbeat"
+    "celery -A hostsvc worker --pool threads --concurrency 16 --queues urgent,smp"
+    " --loglevel WARNING --without-gossip --without-mingle --without-heartbeat"
 )
 
 

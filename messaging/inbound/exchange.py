@@ -21,13 +21,18 @@ from django.db import IntegrityError
 from messaging.edge import refusals
 from messaging.protocols.neso.seals import find_seal_of
 from messaging.protocols.neso.seals.base import KeyDoesNotFit, Seal, Sealed, SealError, Target
+from messaging.protocols.neso.settings import SmpSettings
+from messaging.protocols.neso.smp import loading
+from messaging.protocols.neso.smp.profile import ServiceName
 from messaging.protocols.neso.wa.profile import Service
 from messaging.relay import from_operator, signing
 from messaging.relay.codecs import operator_codec
 from messaging.relay.from_operator import OTHER_CONTENT, BeatenToIt, Reply
 from messaging.relay.inflow import Inflow
-from messaging.relay.register import find_operator
+from messaging.relay.register import Operator, find_operator
 from messaging.relay.settings import operator_settings
+from messaging.relay.smp import returns
+from messaging.relay.smp.places import find_platform
 from messaging.relay.wake import wake
 from tenants import directory, peers
 from tenants.audit import bodies, ledger
@@ -39,6 +44,7 @@ from tenants.scope import in_tenant, reconnecting
 
 PROBLEM_TYPE = "application/problem+json"
 PREFIX = "/wa/"
+SMP_PREFIX = "/smp/"
 _TRIES = 3
 
 
@@ -87,10 +93,12 @@ class _Refused:
 
 def service_at(path: str) -> tuple[str, Service] | None:
     """The environment and service that a path names."""
-    environment, _, rest = path.removeprefix(PREFIX).partition("/")
-    if not path.startswith(PREFIX) or environment not in Environment.values:
+    prefix = next((one for one in (PREFIX, SMP_PREFIX) if path.startswith(one)), None)
+    environment, _, rest = path.removeprefix(prefix or "").partition("/")
+    if prefix is None or environment not in Environment.values:
         return None
-    service = _services().get(f"/{rest}")
+    services = _services() if prefix == PREFIX else _services_of_platform()
+    service = services.get(f"/{rest}")
     return (environment, service) if service else None
 
 
@@ -162,7 +170,8 @@ def _decide(
     """One transaction; again from the start when another took the same thing meanwhile."""
 
     def work() -> _Decided | _Refused:
-        endpoint = find_operator(question.environment)
+        is_platform = question.path.startswith(SMP_PREFIX)
+        endpoint = _addressee(question, is_platform=is_platform)
         if endpoint is None:
             return _Refused(401, "unauthorized", "The audience is not known here.")
         at = now()
@@ -189,10 +198,18 @@ def _decide(
             _record_untrusted(question, reason)
             return _Refused(415, "media-type", reason)
         inflow = Inflow(endpoint, question.service, opened.heading.jti, opened.payload, at)
-        reply = from_operator.take(inflow)
+        reply = returns.take(inflow) if is_platform else from_operator.take(inflow)
         return _Decided(reply, key, algorithm)
 
     return _first_to_commit(tenant_id, work)
+
+
+def _addressee(question: HttpQuestion, *, is_platform: bool) -> Operator | None:
+    """The endpoint whose other side sends this: the Wider Access API's, or the platform's."""
+    if not is_platform:
+        return find_operator(question.environment)
+    platform = find_platform(question.environment)
+    return platform.as_operator if platform else None
 
 
 def _first_to_commit(
@@ -230,6 +247,14 @@ def _refusal(question: HttpQuestion, reason: str) -> Fact:
 
 def _target(verb: str, question: HttpQuestion) -> Target:
     return Target(verb, settings.INBOUND_URL.rstrip("/") + question.path)
+
+
+@lru_cache(maxsize=1)
+def _services_of_platform() -> dict[str, Service]:
+    profile = loading.load_profile(SmpSettings().profile)
+    result = profile.services[ServiceName.RESULT]
+    service = Service(ServiceName.RESULT, result.path, "POST", result.max_bytes, result.source)
+    return {result.path: service}
 
 
 @lru_cache(maxsize=1)

@@ -21,6 +21,8 @@ from messaging.relay.words import SomethingWaits, Word
 from messaging.states import Lane
 
 DELIVER = "messaging.tasks.deliver"
+REGISTRATIONS = "messaging.tasks.registrations"
+REGISTRATIONS_QUEUE = "smp"
 
 _log = structlog.get_logger(__name__)
 
@@ -38,6 +40,13 @@ def wake_worker(tenant_id: UUID, delivery_id: UUID) -> None:
     arguments = (str(tenant_id), str(delivery_id))
     try:
         publish(DELIVER, arguments, settings.CELERY_TASK_DEFAULT_QUEUE)
+    except redis.RedisError as error:
+        _log.warning("no broker to wake a worker", error=str(error))
+
+
+def wake_registrations(tenant_id: UUID, item_id: UUID) -> None:
+    try:
+        publish(REGISTRATIONS, (str(tenant_id), str(item_id)), REGISTRATIONS_QUEUE)
     except redis.RedisError as error:
         _log.warning("no broker to wake a worker", error=str(error))
 

@@ -15,6 +15,7 @@ from uuid import UUID
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from messaging.models import Message
+from messaging.smp_models import RegisteredAsset, RegisteredUnit, SmpBatch, SmpJob
 from tenants.api.door import TenantList, TenantView
 from tenants.models import ApiCertificate, ApiKey, Certificate, Endpoint, Member
 from tenants.scope import tenant_scope
@@ -34,6 +35,10 @@ ROWS: Mapping[str, Callable[[], UUID]] = {
     "certificate_id": lambda: Certificate.objects.order_by("id")[0].id,
     "member_id": lambda: Member.objects.filter(role="OBSERVER").latest("id").id,
     "api_key_id": lambda: ApiKey.objects.filter(label="spare").latest("id").id,
+    "job_id": lambda: SmpJob.objects.latest("id").id,
+    "batch_id": lambda: SmpBatch.objects.latest("id").id,
+    "asset_id": lambda: RegisteredAsset.objects.latest("id").id,
+    "unit_id": lambda: RegisteredUnit.objects.latest("id").id,
     "api_certificate_id": lambda: ApiCertificate.objects.latest("id").id,
 }
 # A body that the method would take, where it takes one at all.
@@ -41,6 +46,11 @@ BODIES: Mapping[tuple[str, str], dict[str, Any]] = {
     ("certificates/requests", "POST"): {"purpose": "SIGNING", "environment": "simulator"},
     ("certificates/<uuid:certificate_id>/answer", "POST"): {"certificate": "x"},
     ("certificates/<uuid:certificate_id>/revoke", "POST"): {"reason": "r"},
+    ("smp/login", "PUT"): {"environment": "simulator", "username": "u", "password": "p"},
+    ("smp/jobs/<uuid:job_id>/cancel", "POST"): {"reason": "r"},
+    ("smp/batches/<uuid:batch_id>/resolve", "POST"): {"taken": True, "reason": "r"},
+    ("smp/assets/<uuid:asset_id>/withdraw", "POST"): {"reason": "r"},
+    ("smp/units/<uuid:unit_id>/withdraw", "POST"): {"reason": "r"},
     ("members", "POST"): {"name": "New", "email": "new@tenant.example", "role": "OBSERVER"},
     ("members/<uuid:member_id>", "PATCH"): {"name": "Changed"},
     ("api-keys", "POST"): {"label": "new"},

@@ -26,7 +26,7 @@ def faults(protocol: Protocol, given: Mapping[str, object]) -> dict[str, str]:
 def test_what_is_not_given_has_a_default() -> None:
     assert edl.PROTOCOL.settings({}) == EdlSettings()
     assert neso.PROTOCOL.settings({}) == WaSettings()
-    assert SmpSettings.parse({}) == SmpSettings()
+    assert SmpSettings.parse({}, profiles=("host-1",)) == SmpSettings()
 
 
 def test_what_is_given_counts() -> None:
