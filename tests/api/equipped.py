@@ -75,7 +75,13 @@ def _register(person: Person) -> None:
     known = {**common, "environment": "simulator", "valid_from": now(), "job": job}
     unit = RegisteredUnit.objects.create(**known, name="U", key="u", unit={"unitName": "U"})
     RegisteredAsset.objects.create(
-        **known, name="A", key="a", unit=unit, site="SW1A1AA", capacity_mw=1, asset={}
+        **known,
+        name="A",
+        key="a",
+        unit=unit,
+        site=f"asset of {person.name}",
+        capacity_mw=1,
+        asset={},
     )
 
 

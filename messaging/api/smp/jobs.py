@@ -14,7 +14,6 @@ from django.db.models import QuerySet
 from django.http import FileResponse, Http404
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
-from drf_spectacular.types import OpenApiTypes
 from rest_framework import serializers
 from rest_framework.generics import GenericAPIView
 from rest_framework.mixins import ListModelMixin
@@ -60,7 +59,9 @@ class JobQuestion(Question):
 
 class FindingQuestion(Question):
     vars()["as"] = serializers.ChoiceField(
-        [("csv", "csv")], required=False, help_text="All of them as one CSV, and no page."
+        [("csv", "csv")],
+        required=False,
+        help_text="All of them as one file of text/csv, and no page.",
     )
 
 
@@ -119,10 +120,7 @@ class _OfJob(TenantView, ListModelMixin, GenericAPIView[Any]):
     "What is wrong with a job's rows, by the uploaded row and column",
     "registrations",
     parameters=[FindingQuestion],
-    responses={
-        (200, "application/json"): SmpFindingSerializer(many=True),
-        (200, "text/csv"): OpenApiTypes.STR,
-    },
+    responses=SmpFindingSerializer(many=True),
 )
 class FindingList(_OfJob):
     serializer_class = SmpFindingSerializer

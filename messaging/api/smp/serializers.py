@@ -44,6 +44,9 @@ class SmpBatchSerializer(serializers.ModelSerializer[SmpBatch]):
 
     job_id = serializers.UUIDField(read_only=True)
     payload_digest = HexField(read_only=True, allow_null=True)
+    settled_by = serializers.CharField(
+        read_only=True, help_text="ANSWER, STATUS, RETURN or PERSON; empty while it is not settled."
+    )
 
     class Meta:
         model = SmpBatch
