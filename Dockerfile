@@ -1,5 +1,6 @@
 # One image for every process of the service; docker-compose.yml says which each container runs.
-# It needs no writable file system but /tmp, and no rights: any user may run it.
+# It needs no writable file system but /tmp, and for uploads a volume; and no rights: any user may
+# run it.
 ARG PYTHON=python:3.13-slim-bookworm
 
 FROM ${PYTHON} AS packages
@@ -11,7 +12,8 @@ RUN /opt/venv/bin/pip install --require-hashes --only-binary=:all: -r /tmp/requi
 
 FROM ${PYTHON}
 RUN groupadd --gid 10001 hostsvc \
-    && useradd --uid 10001 --gid hostsvc --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin hostsvc
+    && useradd --uid 10001 --gid hostsvc --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin hostsvc \
+    && install -d -m 0700 -o 10001 -g 10001 /var/spool/hostsvc
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \

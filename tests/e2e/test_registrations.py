@@ -23,11 +23,7 @@ def ask(stack: Rig, path: str, content: bytes | None = None) -> Any:
 def finished(stack: Rig, content: bytes) -> Any:
     job_id = ask(stack, "/smp/uploads?file_name=assets.csv", content)["id"]
 
-    def is_finished() -> Any:
-        job = ask(stack, f"/smp/jobs/{job_id}")
-        return job if job["finished_at"] else None
-
-    return stack.until(is_finished, 60)
+    return stack.until(lambda: _finished(stack, job_id), 60)
 
 
 def test_a_file_with_bad_rows_is_told_by_row_and_the_mended_one_is_registered(stack: Rig) -> None:
@@ -58,3 +54,29 @@ def test_a_create_that_got_no_answer_is_settled_by_its_batch_return(stack: Rig) 
     assert (job["state"], job["rows_registered"]) == ("REGISTERED", 3)
     (batch,) = ask(stack, f"/smp/jobs/{job['id']}/batches")["results"]
     assert (batch["attempts"], batch["settled_by"]) == (1, "RETURN")
+
+
+def test_a_worker_killed_over_a_create_leaves_it_sent_once(stack: Rig) -> None:
+    """Taken by the platform, whose answer nobody is left to read."""
+    fault = {"fault": "timeout_after", "path": "Asset/Create", "times": 1}
+    stack.control("POST", "/faults", {"faults": [fault]})
+    content = table(asset(n) for n in range(9100, 9103))
+    job_id = ask(stack, "/smp/uploads", content)["id"]
+    sending = "SELECT 1 FROM messaging_smpbatch WHERE job_id = %s AND state = 'SENDING'"
+
+    def is_taken() -> bool:
+        told = stack.control("GET", "/messages?since=0")["messages"]
+        mine = [row for row in told if "Battery 9100" in json.dumps(row["payload"])]
+        return bool(mine and stack.query(sending, job_id))
+
+    stack.until(is_taken)
+    stack.kill("hostsvc worker")
+    job = stack.until(lambda: _finished(stack, job_id), 90)
+    assert (job["state"], job["rows_registered"]) == ("REGISTERED", 3)
+    (batch,) = ask(stack, f"/smp/jobs/{job_id}/batches")["results"]
+    assert (batch["attempts"], batch["settled_by"]) == (1, "RETURN")
+
+
+def _finished(stack: Rig, job_id: str) -> Any:
+    job = ask(stack, f"/smp/jobs/{job_id}")
+    return job if job["finished_at"] else None

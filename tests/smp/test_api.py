@@ -30,7 +30,8 @@ def asker(rig: Rig) -> APIClient:
 def send(
     asker: APIClient, content: bytes, query: str = "", media: str = "text/csv", status: int = 202
 ) -> Any:
-    answer = asker.generic("POST", f"{UPLOADS}?{query}", content, content_type=media)
+    body: Any = content
+    answer = asker.generic("POST", f"{UPLOADS}?{query}", body, content_type=media)
     assert answer.status_code == status, answer.content
     return answer.json()
 

@@ -80,7 +80,7 @@ def test_all_sites_together_have_a_limit_of_their_own(rig: Rig) -> None:
         registered(rig, f"S{number}", "50")
     assert new_since(rig, before) == [("", "alarmed", mark) for mark in (80, 90, 100)]
     whole = rig.within(lambda: capacity.whole("simulator"))
-    assert (whole.capacity, whole.limit, whole.mark) == (300, 300, 100)
+    assert (whole.capacity, whole.limit, whole.mark) == (Decimal(300), 300, 100)
 
 
 def test_what_was_withdrawn_and_other_environments_do_not_count(rig: Rig) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+
+import pytest
+from django.conf import settings
 
 from messaging.smp_models import RegisteredAsset, RegisteredUnit, SmpBatch, SmpJob, SmpPart
 from tests.smp.assets import asset, listed, mpan, table
@@ -175,3 +179,34 @@ def test_a_file_that_cannot_be_read_to_its_end_is_refused_with_the_row(rig: Rig)
     assert job.state == State.REFUSED
     assert rig.findings(job.id) == [(4, "", "HOST")]
     assert "row 4" in job.reason
+
+
+MAPPING = """
+name = "simulator"
+[asset]
+fuelType = "what.fuel"
+"""
+
+
+def test_names_are_those_of_the_environments_mapping_there_and_back(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "neso-smp" / "mappings").mkdir(parents=True)
+    (tmp_path / "neso-smp" / "mappings" / "simulator.toml").write_text(MAPPING)
+    monkeypatch.setattr(settings, "PROFILE_DIR", tmp_path)
+    rig.fault("refuse", "Asset/Create", code="R003", text="no", errorPath="/assets/0/what/fuel")
+    job = rig.run(rig.upload(table([asset(1)])))
+    assert rig.findings(job.id) == [(2, "fuelType", "OPERATOR")]
+    (sent,) = rig.asked("Asset/Create")[-1]["payload"]["assets"]
+    assert sent["what"] == {"fuel": "battery"}
+
+
+def test_a_batch_is_no_longer_than_a_request_may_be(rig: Rig) -> None:
+    rig.set(address="https://127.0.0.1:9")
+    long = dict.fromkeys(("fuelType", "connectionVoltage", "meteringAccuracy"), "x" * 200)
+    rows = (asset(n, assetName=f"{n} " + "é" * 190, **long) for n in range(1000))
+    job_id = rig.upload(listed(rows))
+    rig.work(job_id)
+    first, second = rig.batches(job_id)
+    assert first.rows + second.rows == 1000
+    assert (first.first_row, second.last_row) == (1, 1000)

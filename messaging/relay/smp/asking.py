@@ -26,6 +26,9 @@ from tenants.scope import in_tenant
 MOST_NOT_KNOWN: Final = 3
 """So often the platform may not know its own transaction before a person is called."""
 
+MANY_POLLS: Final = 100
+"""After so many, a transaction that is still open is an alarm; it is asked about for longer."""
+
 _LEASE: Final = timedelta(minutes=5)
 _LOOK_AGAIN: Final = timedelta(seconds=30)
 _UNSENDABLE: Final = (CertificateMissing, BadSettings, UnknownProfile, LocalProtocolError)
@@ -62,13 +65,17 @@ def _claim(batch_id: UUID, owner: int) -> _Claimed | None:
     if platform.is_held:
         due.put(batch_id, at + _LOOK_AGAIN)
         return None
-    codec, message_id = platform.codec, new_id()
-    path = codec.profile.services[ServiceName.STATUS].path
-    payload = codec.ask_status(message_id, at, batch.transaction_id)
+    message_id = new_id()
     try:
+        codec = platform.codec
+        path = codec.profile.services[ServiceName.STATUS].path
+        payload = codec.ask_status(message_id, at, batch.transaction_id)
         question = posting.close(platform, path, message_id, payload, at)
     except _UNSENDABLE as error:
-        settling.record(batch, Event.ALARMED, text=f"cannot be asked about: {error}")
+        if batch.text != str(error):
+            batch.text = str(error)
+            batch.save(update_fields=["text"])
+            settling.record(batch, Event.ALARMED, text=f"cannot be asked about: {error}")
         due.put(batch_id, at + _LOOK_AGAIN)
         return None
     batch.polls += 1
@@ -100,8 +107,12 @@ def _settle(claimed: _Claimed, reply: Reply) -> None:
     _record(batch, event, reply.at, digest, status=reply.status, text=reply.detail)
     if batch.state != State.OPEN or batch.transaction_id != claimed.transaction:
         return
-    if reply.person:
+    if reply.person and batch.text != reply.detail:
+        batch.text = reply.detail
         settling.record(batch, Event.ALARMED, text=f"cannot be asked about: {reply.detail}")
+    if batch.polls == MANY_POLLS:
+        told = f"asked {batch.polls} times, and its transaction is still open"
+        settling.record(batch, Event.ALARMED, text=told)
     if reply.status == 404 and _is_not_known(batch, at):
         return
     if reply.status == 200 and reply.payload is not None:

@@ -110,7 +110,7 @@ def close_if_done(job: SmpJob) -> None:
         state = State.FAILED
     else:
         state = State.PARTLY if others or job.rows_wrong else State.REGISTERED
-    end(job, state, job.reason)
+    end(job, state, job.reason if state == State.CANCELLED else "")
 
 
 def end(job: SmpJob, state: SmpJob.State, reason: str) -> None:
@@ -121,6 +121,16 @@ def end(job: SmpJob, state: SmpJob.State, reason: str) -> None:
     due.remove(job.id)
     counts = {name: getattr(job, name) for name in ("rows_read", "rows_wrong", "rows_registered")}
     record(job, state.value, reason=reason, rows_failed=job.rows_failed, **counts)
+
+
+def alarm(job: SmpJob, text: str) -> None:
+    """Once for each reason in turn, however often it is met. `job` is locked."""
+    if job.reason == text:
+        return
+    job.reason = text
+    job.save(update_fields=["reason"])
+    told = {"what": f"registration job {job}", "text": text}
+    ledger.record(Fact(Event.ALARMED, now(), job.id, detail=told))
 
 
 def record(job: SmpJob, verb: str, **detail: object) -> None:

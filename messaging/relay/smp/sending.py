@@ -22,7 +22,7 @@ from messaging.protocols.neso.settings import REPEAT
 from messaging.protocols.neso.smp.profile import ServiceName
 from messaging.protocols.settings import BadSettings
 from messaging.relay.claim import NOTICED_WITHIN
-from messaging.relay.smp import due, posting, settling
+from messaging.relay.smp import due, jobs, posting, settling
 from messaging.relay.smp.places import Platform, get_platform, lock
 from messaging.relay.smp.posting import Question, Reply
 from messaging.smp_models import SmpBatch, SmpJob, SmpRow
@@ -78,20 +78,22 @@ def _claim(job_id: UUID, owner: int) -> _Claimed | None:
     if not due.claim(job_id, owner, at + _LEASE):
         return None
     lock(job.endpoint_id)
-    platform = get_platform(job.endpoint_id)
-    # Only its own sender makes a batch SENDING, and holds the job's claim meanwhile: that is here
-    # now, so whoever sent it is gone.
-    for lost in SmpBatch.objects.filter(job_id=job_id, state=State.SENDING):
-        wait_for_return(platform, lost, "its sender was interrupted", at)
-    batch = _next(job, platform, at)
-    if batch is None:
-        return None
     try:
-        return _sealed(job, platform, batch, at)
+        return _next_claimed(job, get_platform(job.endpoint_id), at)
     except _UNSENDABLE as error:
-        settling.record(batch, Event.ALARMED, text=f"cannot be sent: {error}")
+        jobs.alarm(job, f"cannot be sent: {error}")
         due.put(job_id, at + LOOK_AGAIN)
         return None
+
+
+def _next_claimed(job: SmpJob, platform: Platform, at: datetime) -> _Claimed | None:
+    """Raises one of _UNSENDABLE."""
+    # Only its own sender makes a batch SENDING, and holds the job's claim meanwhile: that is here
+    # now, so whoever sent it is gone.
+    for lost in SmpBatch.objects.filter(job_id=job.id, state=State.SENDING):
+        wait_for_return(platform, lost, "its sender was interrupted", at)
+    batch = _next(job, platform, at)
+    return _sealed(job, platform, batch, at) if batch else None
 
 
 def _next(job: SmpJob, platform: Platform, at: datetime) -> SmpBatch | None:
@@ -135,7 +137,6 @@ def _sealed(job: SmpJob, platform: Platform, batch: SmpBatch, at: datetime) -> _
         batch.sealed_digest = bodies.keep(question.sealed.record, at)
         _record(batch, Event.SIGNED, at, batch.sealed_digest, key=question.thumbprint)
     batch.state, batch.sent_at, batch.attempts = State.SENDING, at, batch.attempts + 1
-    batch.text = ""
     batch.save()
     assert batch.sealed_digest is not None, "it was sealed just now, or before"
     size = len(question.sealed.body)
@@ -222,7 +223,8 @@ def _unanswered(platform: Platform, batch: SmpBatch, reply: Reply, at: datetime)
         wait_for_return(platform, batch, reply.detail, at)
         return
     if reply.person:
-        settling.record(batch, Event.ALARMED, text=f"cannot be sent: {reply.detail}")
+        job = SmpJob.objects.select_for_update().get(id=batch.job_id)
+        jobs.alarm(job, f"cannot be sent: {reply.detail}")
     pause = LOOK_AGAIN if reply.person else pause_after(batch)
     settling.put_back(batch, reply.detail, at, at + pause)
 

@@ -84,10 +84,11 @@ def call_person(batch: SmpBatch, at: datetime) -> None:
 
 
 def put_back(batch: SmpBatch, text: str, at: datetime, again_at: datetime) -> None:
-    """It was certainly not taken, and is sent again then."""
+    """It was certainly not taken, and is sent again then. The log is told once of each reason."""
+    if batch.text != text:
+        record(batch, Event.HELD, text=text)
     batch.state, batch.text, batch.wait_until = State.WAITING, text, again_at
     batch.save(update_fields=["state", "text", "wait_until"])
-    record(batch, Event.HELD, text=text)
     job = SmpJob.objects.select_for_update().get(id=batch.job_id)
     if job.state == SmpJob.State.CANCELLING:
         batch.state, batch.settled_at = State.NOT_SENT, at

@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
+from messaging.protocols.base import UnknownProfile
+from messaging.protocols.settings import BadSettings
 from messaging.relay import ownership
 from messaging.relay.smp import due, jobs
 from messaging.relay.smp.asking import look_after
@@ -62,9 +64,21 @@ def _check(tenant_id: UUID, job: SmpJob, owner: int) -> bool:
     claimed = in_tenant(tenant_id, lambda: due.claim(job.id, owner, now() + _LEASE))
     if not claimed:
         return False
-    if check_on(tenant_id, job):
+    try:
+        goes_on = check_on(tenant_id, job)
+    except (UnknownProfile, BadSettings) as error:
+        text = f"cannot be checked: {error}"
+        in_tenant(tenant_id, lambda: _tell(job.id, text))
+        return False
+    if goes_on:
         in_tenant(tenant_id, lambda: due.put(job.id, now()))
     return in_tenant(tenant_id, lambda: _goes_on(job.id))
+
+
+def _tell(job_id: UUID, text: str) -> None:
+    """A person must put the endpoint's profile or mapping right; until then it is tried again."""
+    jobs.alarm(SmpJob.objects.select_for_update().get(id=job_id), text)
+    due.put(job_id, now() + _AFTER_A_FAILURE)
 
 
 def _goes_on(job_id: UUID) -> bool:
