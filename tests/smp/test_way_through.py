@@ -169,6 +169,22 @@ def test_a_unit_that_is_wrong_or_registered_is_refused(rig: Rig) -> None:
     assert (again.state, rig.findings(again.id)) == (State.REFUSED, [(0, "unitName", "HOST")])
 
 
+@pytest.mark.parametrize("name", ["U\0", "\ud800"])
+def test_a_unit_that_cannot_be_stored_is_refused(rig: Rig, name: str) -> None:
+    content = listed([asset(1)], {**UNIT, "controlPointContact": {"name": name}})
+    job = rig.run(rig.upload(content, kind=SmpJob.Kind.UNIT))
+    assert job.state == State.REFUSED
+    assert (0, "unit", "HOST") in rig.findings(job.id)
+
+
+def test_a_unit_is_sent_as_it_was_read(rig: Rig) -> None:
+    unit = {"unitName": " Unit 7 ", "services": "BM;DC", "eic": ""}
+    job = rig.run(rig.upload(table([asset(1)]), kind=SmpJob.Kind.UNIT, unit=unit))
+    assert job.state == State.REGISTERED
+    sent = rig.asked("Unit/Create")[-1]["payload"]["unit"]
+    assert sent == {"unitName": "Unit 7", "services": ["BM", "DC"]}
+
+
 def test_a_unit_in_a_job_of_assets_is_refused(rig: Rig) -> None:
     job = rig.run(rig.upload(listed([asset(1)], UNIT)))
     assert (job.state, job.reason) == (State.REFUSED, "a unit is uploaded as a job of kind UNIT")
@@ -179,6 +195,12 @@ def test_a_file_that_cannot_be_read_to_its_end_is_refused_with_the_row(rig: Rig)
     assert job.state == State.REFUSED
     assert rig.findings(job.id) == [(4, "", "HOST")]
     assert "row 4" in job.reason
+
+
+def test_a_heading_that_will_not_do_is_told_by_its_columns(rig: Rig) -> None:
+    job = rig.run(rig.upload(b"colour,importMpan\nred,1\n"))
+    assert (job.state, job.rows_read) == (State.REFUSED, 0)
+    assert rig.findings(job.id) == [(1, "colour", "HOST"), (1, "assetName", "HOST")]
 
 
 MAPPING = """

@@ -17,6 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from messaging.api.smp.serializers import SmpJobSerializer
+from messaging.domain.rules.registrations import is_storable
 from messaging.relay.smp import jobs
 from messaging.relay.smp.jobs import Wish
 from messaging.relay.smp.places import NoPlatform, platform_for
@@ -66,10 +67,11 @@ class UnitField(serializers.JSONField):
                 value = json.loads(data)
             except (ValueError, RecursionError):
                 raise ValidationError("The unit is not JSON.") from None
-        if not isinstance(value, dict) or len(json.dumps(value)) > 20_000:
+        text = json.dumps(value, ensure_ascii=False)
+        if not isinstance(value, dict) or len(text) > 20_000:
             raise ValidationError("A unit is an object, and no endless one.")
-        if "\\u0000" in json.dumps(value):
-            raise ValidationError("A unit holds no NUL.")
+        if not is_storable(text):
+            raise ValidationError("It holds characters that cannot be stored.")
         return value
 
 

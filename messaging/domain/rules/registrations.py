@@ -103,6 +103,11 @@ def broken(rule: str, field: str, value: object, text: str) -> Broken:
     return Broken(rule, BY_ID[rule].code, shown(field), shown(value), shown(text, LONGEST_TEXT))
 
 
+def is_storable(text: str) -> bool:
+    """Whether JSON text can be kept: neither NUL nor half of a surrogate pair stands in it."""
+    return "\\u0000" not in text and not any("\ud800" <= one <= "\udfff" for one in text)
+
+
 def shown(value: object, most: int = SHOWN) -> str:
     """As much of it as is told again; what cannot be shown or stored is written as an escape."""
     text = str(value)[:most]

@@ -14,7 +14,7 @@ from uuid import UUID
 from django.conf import settings
 
 from messaging.domain.registrations import as_members, name_key
-from messaging.domain.rules.registrations import broken, read_asset
+from messaging.domain.rules.registrations import broken, is_storable, read_asset
 from messaging.protocols.neso.smp.uploads.base import (
     Column,
     Place,
@@ -78,6 +78,13 @@ class _Stopped(Exception):
 
 def check_on(tenant_id: UUID, job: SmpJob) -> bool:
     """Reads on for a while. True where there is more to be read: the job is due again at once."""
+    try:
+        return _check_on(tenant_id, job)
+    except _Stopped:
+        return False
+
+
+def _check_on(tenant_id: UUID, job: SmpJob) -> bool:
     until = time.monotonic() + SLICE_SECONDS
     upload = _upload(tenant_id, job)
     some = _Some()
@@ -98,12 +105,7 @@ def check_on(tenant_id: UUID, job: SmpJob) -> bool:
         faults = [NewFinding.of(at, one) for one in error.faults]
         in_tenant(tenant_id, lambda: judging.end_unread(job.id, faults))
         return False
-    except _Stopped:
-        return False
-    try:
-        job = _stored(tenant_id, job, upload, some)
-    except _Stopped:
-        return False
+    job = _stored(tenant_id, job, upload, some)
     in_tenant(tenant_id, lambda: judging.judge(job.id))
     return False
 
@@ -158,7 +160,13 @@ def _store(before: SmpJob, upload: Upload, some: _Some) -> SmpJob:
 
 def _take_unit(job: SmpJob, upload: Upload, some: _Some) -> None:
     """A unit that stands in the file itself."""
-    unit = json.loads(json.dumps(upload.unit, default=str))
+    text = json.dumps(upload.unit, default=str, ensure_ascii=False)
+    if not is_storable(text):
+        told = "it holds characters that cannot be stored"
+        some.found.append(NewFinding.of(0, broken("text", "unit", "", told)))
+        some.wrong += 1
+        return
+    unit = json.loads(text)
     if job.unit is not None and job.unit != unit:
         told = "a unit is given beside the file, and another in it"
         some.found.append(NewFinding.of(0, broken("file-format", "unit", "", told)))

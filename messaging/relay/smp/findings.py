@@ -39,7 +39,7 @@ class NewFinding:
 
 def headings(job: SmpJob) -> dict[str, str]:
     """By our names of the fields. In a JSON file members are called as we call them."""
-    return {column["field"]: column["heading"] for column in job.columns}
+    return {column["field"]: column["heading"] for column in job.columns if column["field"]}
 
 
 def write(job: SmpJob, found: Sequence[NewFinding]) -> None:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from messaging.domain.registrations import ASSET_FIELDS, name_key
+from messaging.domain.registrations import ASSET_FIELDS, as_members, name_key
 from messaging.domain.rules.registrations import BY_ID, broken, read_unit
 from messaging.protocols.neso.smp.codec import SmpCodec
 from messaging.protocols.neso.smp.profile import ServiceName
@@ -223,6 +223,8 @@ def _refusal(job: SmpJob, of_whole: Sequence[NewFinding], good: int) -> str:
 def _divide(job: SmpJob, platform: Platform) -> None:
     """Makes the batches, in the order of the rows, and has the first one sent."""
     codec = platform.codec
+    if job.unit is not None:
+        job.unit = as_members(read_unit(job.unit)[0].fields)
     # A unit may have no assets; a job of assets that has none does not come here.
     runs = list(_runs(job, codec)) or [(0, 0, 0)]
     if job.kind == SmpJob.Kind.UNIT and len(runs) > 1:
@@ -245,7 +247,7 @@ def _divide(job: SmpJob, platform: Platform) -> None:
         batch_size=1000,
     )
     job.state = SmpJob.State.SENDING
-    job.save(update_fields=["state"])
+    job.save(update_fields=["state", "unit"])
     SmpPart.objects.filter(job_id=job.id).delete()
     jobs.record(job, "checked", rows=job.rows_read, wrong=job.rows_wrong, batches=len(runs))
     due.put(job.id, now())
