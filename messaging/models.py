@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Func, Q, Value
 
 from messaging.domain.instructions import InstructionKind, Verdict
+from messaging.smp_models import SmpJob as SmpJob
 from messaging.states import UNDELIVERED, AttemptOutcome, DeliveryState, Lane
 from tenants.models import Endpoint
 from tenants.rows import TenantRow

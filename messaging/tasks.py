@@ -13,7 +13,9 @@ from messaging.files.wake import QUEUE, wake_collector, wake_fetcher
 from messaging.relay import deliver as delivering
 from messaging.relay import due, gate_watch, supervision
 from messaging.relay.parts import is_large
-from messaging.relay.wake import DELIVER_LARGE, wake_worker
+from messaging.relay.smp import due as smp_due
+from messaging.relay.smp.work import work_on
+from messaging.relay.wake import DELIVER_LARGE, wake_registrations, wake_worker
 from messaging.transports.directories import all_directories
 from tenants.clock import now
 from tenants.keys import housekeeping
@@ -101,3 +103,17 @@ def look_at_servers() -> None:
 def tidy_files() -> None:
     for _, _, directories in all_directories():
         keeping.tidy(directories, now())
+
+
+@shared_task(name="messaging.tasks.registrations", queue="smp")
+def registrations(tenant_id: str, item_id: str) -> None:
+    """What a job or a batch of the Single Markets Platform needs now."""
+    if work_on(UUID(tenant_id), UUID(item_id)):
+        wake_registrations(UUID(tenant_id), UUID(item_id))
+
+
+@shared_task(name="messaging.tasks.sweep_smp", queue="smp")
+def sweep_smp() -> None:
+    """Hands out the registrations that are due, also those that a dead process had in hand."""
+    for tenant_id, item_id in reconnecting(lambda: smp_due.pick(SWEEP_LIMIT)):
+        wake_registrations(tenant_id, item_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from messaging.api import connection_test, links, sequences, units, views
+from messaging.api.smp import jobs, registered, uploads
 
 urlpatterns = [
     path("messages", views.MessageList.as_view()),
@@ -20,4 +21,19 @@ urlpatterns = [
     path("bm-units/<uuid:bm_unit_id>", units.BmUnitDetail.as_view()),
     path("bm-units/<uuid:bm_unit_id>/declared", units.BmUnitDeclared.as_view()),
     path("instructions", views.InstructionList.as_view()),
+    path("smp/uploads", uploads.UploadView.as_view()),
+    path("smp/jobs", jobs.JobList.as_view()),
+    path("smp/jobs/<uuid:job_id>", jobs.JobDetail.as_view()),
+    path("smp/jobs/<uuid:job_id>/cancel", jobs.JobCancel.as_view()),
+    path("smp/jobs/<uuid:job_id>/errors", jobs.FindingList.as_view()),
+    path("smp/jobs/<uuid:job_id>/rows", jobs.RowList.as_view()),
+    path("smp/jobs/<uuid:job_id>/batches", jobs.BatchList.as_view()),
+    path("smp/batches/<uuid:batch_id>/resolve", jobs.BatchResolve.as_view()),
+    path("smp/assets", registered.AssetList.as_view()),
+    path("smp/assets/<uuid:asset_id>", registered.AssetDetail.as_view()),
+    path("smp/assets/<uuid:asset_id>/withdraw", registered.AssetWithdraw.as_view()),
+    path("smp/units", registered.UnitList.as_view()),
+    path("smp/units/<uuid:unit_id>/withdraw", registered.UnitWithdraw.as_view()),
+    path("smp/capacity", registered.CapacityView.as_view()),
+    path("smp/login", registered.LoginView.as_view()),
 ]

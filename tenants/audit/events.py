@@ -78,6 +78,12 @@ class Event(StrEnum):
     """A key or certificate that is in force was shown from a network it is not meant for."""
     FORGED_HEADER = "forged header"
     """A client certificate was named by somebody who is no proxy of ours."""
+    REGISTRATION = "registration"
+    """A file of registrations was taken, checked, cancelled, settled, or a person decided on it."""
+    CAPACITY_EASED = "capacity eased"
+    """What is registered has gone below a mark of its limit; above one it is an alarm."""
+    LOGIN_SET = "login set"
+    LOGGED_IN = "logged in"
     BODY_VIEWED = "body viewed"
     """The vendor's staff were shown the bytes that `digest` names, for the reason in the detail."""
 

@@ -15,6 +15,7 @@ from uuid import UUID
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from messaging.models import Message
+from messaging.smp_models import RegisteredAsset, RegisteredUnit, SmpBatch, SmpJob
 from tenants.api.door import TenantList, TenantView
 from tenants.models import (
     ApiCertificate,
@@ -45,6 +46,10 @@ ROWS: Mapping[str, Callable[[], UUID]] = {
     "member_id": lambda: Member.objects.filter(role="OBSERVER").latest("id").id,
     "api_key_id": lambda: ApiKey.objects.filter(label="spare").latest("id").id,
     "file_login_id": lambda: FileLogin.objects.latest("id").id,
+    "job_id": lambda: SmpJob.objects.latest("id").id,
+    "batch_id": lambda: SmpBatch.objects.latest("id").id,
+    "asset_id": lambda: RegisteredAsset.objects.latest("id").id,
+    "unit_id": lambda: RegisteredUnit.objects.latest("id").id,
     "api_certificate_id": lambda: ApiCertificate.objects.latest("id").id,
 }
 # A body that the method would take, where it takes one at all.
@@ -60,6 +65,11 @@ BODIES: Mapping[tuple[str, str], dict[str, Any]] = {
     ("bm-units/<uuid:bm_unit_id>", "PATCH"): {"auto_accept": True},
     ("endpoints/<uuid:endpoint_id>/file-logins", "POST"): {"label": "new"},
     ("endpoints/<uuid:endpoint_id>/remote-secret", "PUT"): {"password": "made-up"},
+    ("smp/login", "PUT"): {"environment": "simulator", "username": "u", "password": "p"},
+    ("smp/jobs/<uuid:job_id>/cancel", "POST"): {"reason": "r"},
+    ("smp/batches/<uuid:batch_id>/resolve", "POST"): {"taken": True, "reason": "r"},
+    ("smp/assets/<uuid:asset_id>/withdraw", "POST"): {"reason": "r"},
+    ("smp/units/<uuid:unit_id>/withdraw", "POST"): {"reason": "r"},
     ("members", "POST"): {"name": "New", "email": "new@tenant.example", "role": "OBSERVER"},
     ("members/<uuid:member_id>", "PATCH"): {"name": "Changed"},
     ("api-keys", "POST"): {"label": "new"},

@@ -34,6 +34,7 @@ UNWALLED = {
     "messaging_gatewayprocess": "numbers and times of our own processes",
     "messaging_gatewatch": "ids and times, for one look over all tenants",
     "messaging_fetchdue": "ids and times, for one look over all tenants",
+    "messaging_smpdue": "ids and times, for one sweep over all tenants",
     "tenants_change": "ids, counts and times, for one look over all tenants",
     "partitioned_table": "names of tables",
 }
@@ -77,7 +78,7 @@ def test_the_tables_of_no_tenant_hold_no_more_than_ids(database: str) -> None:
         [
             *("tenants_certificatedue", "tenants_change", "tenants_directoryentry"),
             *("messaging_due", "messaging_linkwatch", "messaging_gatewayprocess"),
-            *("messaging_gatewatch", "messaging_fetchdue"),
+            *("messaging_gatewatch", "messaging_fetchdue", "messaging_smpdue"),
         ],
     )
     assert dict(columns) == {
@@ -89,6 +90,7 @@ def test_the_tables_of_no_tenant_hold_no_more_than_ids(database: str) -> None:
         "messaging_gatewayprocess": ["lapsed_at", "number", "seen_at", "suspected_at"],
         "messaging_gatewatch": ["due_at", "tenant_id"],
         "messaging_fetchdue": ["due_at", "endpoint_id", "failing_since", "tenant_id"],
+        "messaging_smpdue": ["due_at", "item_id", "owner", "tenant_id"],
     }
 
 
