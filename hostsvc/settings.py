@@ -212,6 +212,11 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "messaging.tasks.sweep", "schedule": 1.0, "options": {"expires": 1.0}},
+    "look at connections": {
+        "task": "messaging.tasks.look_at_connections",
+        "schedule": 1.0,
+        "options": {"expires": 1.0},
+    },
     "look after certificates": {
         "task": "messaging.tasks.look_after_certificates",
         "schedule": 5.0,

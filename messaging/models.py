@@ -10,9 +10,33 @@ from django.db import models
 from django.db.models import Func, Q, Value
 
 from messaging.domain.instructions import InstructionKind, Verdict
+from messaging.outage_rows import (
+    Connection,
+    ConnectionDue,
+    Maintenance,
+    OutageNotice,
+    StandingHold,
+    SystemNotice,
+)
 from messaging.states import UNDELIVERED, AttemptOutcome, DeliveryState, Lane
 from tenants.models import Endpoint
 from tenants.rows import TenantRow
+
+__all__ = [
+    "Attempt",
+    "Connection",
+    "ConnectionDue",
+    "Delivery",
+    "Due",
+    "Instruction",
+    "Link",
+    "Maintenance",
+    "Message",
+    "OutageNotice",
+    "Receipt",
+    "StandingHold",
+    "SystemNotice",
+]
 
 
 class Message(TenantRow):

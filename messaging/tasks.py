@@ -8,7 +8,7 @@ from celery import shared_task
 from django.db import connection
 
 from messaging.relay import deliver as delivering
-from messaging.relay import due
+from messaging.relay import due, lamps, normalization, telephone
 from messaging.relay.wake import wake_worker
 from tenants.clock import now
 from tenants.keys import housekeeping
@@ -29,6 +29,18 @@ def sweep() -> None:
     """
     for overdue in reconnecting(lambda: due.pick(SWEEP_LIMIT)):
         wake_worker(overdue.tenant_id, overdue.delivery_id)
+
+
+@shared_task(name="messaging.tasks.look_at_connections", queue=lamps.QUEUE)
+def look_at_connections() -> None:
+    """Health of the system operator, telephone mode, and what waits for either."""
+    telephone.spread(now())
+    lamps.look()
+
+
+@shared_task(name=lamps.NORMALIZE, queue=lamps.QUEUE)
+def normalize(tenant_id: str, endpoint_id: str) -> None:
+    normalization.normalize(UUID(tenant_id), UUID(endpoint_id))
 
 
 @shared_task(name="messaging.tasks.keep_partitions_ahead")

@@ -24,6 +24,7 @@ from messaging.protocols.neso.wa.exchange import Exchange, exchange_of
 from messaging.protocols.settings import BadSettings
 from messaging.relay import deadlines, due, signing, verdicts
 from messaging.relay.codecs import operator_codec, read_content
+from messaging.relay.gates import OUT, Gate, gate_before
 from messaging.relay.load import LoadedDelivery, LoadedEndpoint
 from messaging.relay.moves import AS_BEFORE, move
 from messaging.relay.parts import part_for
@@ -35,7 +36,6 @@ from tenants.audit.events import Event, Fact
 from tenants.certificates import CertificateMissing
 from tenants.clock import now
 from tenants.ids import digest_of
-from tenants.models import Endpoint
 from tenants.scope import require_tenant
 
 _UNSENDABLE = (
@@ -47,7 +47,6 @@ _UNSENDABLE = (
 )
 """What a person must put right before it can be sent."""
 
-OUT = "the system operator is out"
 _AHEAD = """
 SELECT held_at IS NOT NULL FROM messaging_delivery
 WHERE endpoint_id = %s AND queue = %s AND state IN ('PENDING', 'CLAIMED', 'HELD') AND position < %s
@@ -96,13 +95,13 @@ def claim(row: LoadedDelivery, owner: int) -> Claimed | NotClaimed:
         return NotClaimed(_wait_behind(row, ahead, at))
     if row.wait_until is not None and at < min(row.wait_until, row.deadline):
         return NotClaimed()
+    gate = gate_before(row)
     if not due.claim(row.id, owner, at + deadlines.LEASE):
         return NotClaimed()
     if at >= row.deadline:
         return NotClaimed(verdicts.expire(row, at))
-    if row.endpoint.state == Endpoint.State.HELD:
-        again = min(at + deadlines.BLOCKED_LOOK_AGAIN, row.deadline)
-        return NotClaimed(verdicts.hold(row, at, again, "held by the host"))
+    if gate is not None:
+        return NotClaimed(_wait_at(gate, row, at))
     try:
         return _sealed(row, at)
     except _UNSENDABLE as error:
@@ -131,9 +130,20 @@ def _wait_behind(row: LoadedDelivery, ahead: _Ahead, at: datetime) -> tuple[NewD
     if at >= row.deadline:
         return verdicts.expire(row, at)
     if ahead.was_held and row.held_at is None:
-        return verdicts.hold(row, at, again, OUT, in_person=False)
+        gate = gate_before(row)
+        text = gate.text if gate else OUT
+        return verdicts.hold(row, at, again, text, in_person=False)
     due.put_off(row.id, again)
     return ()
+
+
+def _wait_at(gate: Gate, row: LoadedDelivery, at: datetime) -> tuple[NewDelivery, ...]:
+    """Whoever opens the gate makes it due; looking again is the safety net. It is told once."""
+    again = min(at + deadlines.GATE_LOOK_AGAIN, row.deadline)
+    if row.state == DeliveryState.HELD and row.wait_until is None:
+        due.put_off(row.id, again)
+        return ()
+    return verdicts.hold(row, at, again, gate.text, in_person=False)
 
 
 def _may_bear_a_revoked_signature(sealed_at: datetime, key: signing.Credentials) -> bool:

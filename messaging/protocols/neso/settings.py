@@ -15,6 +15,7 @@ from messaging.protocols.settings import LENIENT_RULES, Reading
 _ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA", "Ed25519")
 _LONGEST_ANSWER_S = 60
 _LONGEST_RECEIPT_S = 86_400
+_LONGEST_HEALTH_S = 3_600
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +24,8 @@ class WaSettings:
     it is not to be the key's own first.
 
     `answer_seconds` bounds one exchange; `receipt_seconds` the wait for a final receipt, after
-    which there is an alarm. `warn_only` names rules whose breach by the operator is told and not
-    refused.
+    which there is an alarm; `health_seconds` lie between two questions for Health. `warn_only`
+    names rules whose breach by the operator is told and not refused.
     """
 
     profile: str = "host-1"
@@ -34,6 +35,7 @@ class WaSettings:
     answer_seconds: int = 10
     receipt_seconds: int = 600
     warn_only: tuple[str, ...] = ()
+    health_seconds: int = 30
 
     @property
     def answer_within(self) -> timedelta:
@@ -42,6 +44,10 @@ class WaSettings:
     @property
     def receipt_within(self) -> timedelta:
         return timedelta(seconds=self.receipt_seconds)
+
+    @property
+    def health_every(self) -> timedelta:
+        return timedelta(seconds=self.health_seconds)
 
     @classmethod
     def parse(cls, given: Mapping[str, object], *, profiles: Collection[str]) -> Self:
@@ -55,6 +61,7 @@ class WaSettings:
             reading.whole("answer_seconds", default.answer_seconds, 1, _LONGEST_ANSWER_S),
             reading.whole("receipt_seconds", default.receipt_seconds, 1, _LONGEST_RECEIPT_S),
             reading.some_of("warn_only", (), LENIENT_RULES),
+            reading.whole("health_seconds", default.health_seconds, 1, _LONGEST_HEALTH_S),
         )
         reading.close()
         return settings
