@@ -14,8 +14,9 @@ from messaging.models import Maintenance
 from messaging.relay.register import REMEMBERED
 from tenants.audit import ledger
 from tenants.audit.events import Event, Fact
+from tenants.ids import HOUSE
 from tenants.remembered import Remembered
-from tenants.scope import require_tenant
+from tenants.scope import require_tenant, tenant_scope
 
 RETRY_AFTER_S = 30
 """What the operator is asked to wait."""
@@ -44,26 +45,28 @@ def is_on() -> bool:
 
 
 def begin(switched: Switched) -> Maintenance:
-    """Raises AlreadySo. Telling the house's chain is done with it."""
-    try:
-        with transaction.atomic():
-            row = Maintenance.objects.create(
-                reason=switched.reason, began_at=switched.at, began_by=switched.by
-            )
-    except IntegrityError:
-        raise AlreadySo from None
-    _tell(Event.MAINTENANCE_BEGAN, switched)
+    """Raises AlreadySo. The house's chain tells of it."""
+    with tenant_scope(HOUSE):
+        try:
+            with transaction.atomic():
+                row = Maintenance.objects.create(
+                    reason=switched.reason, began_at=switched.at, began_by=switched.by
+                )
+        except IntegrityError:
+            raise AlreadySo from None
+        _tell(Event.MAINTENANCE_BEGAN, switched)
     return row
 
 
 def end(switched: Switched) -> None:
     """Raises AlreadySo."""
-    ended = Maintenance.objects.filter(ended_at__isnull=True).update(
-        ended_at=switched.at, ended_by=switched.by
-    )
-    if not ended:
-        raise AlreadySo
-    _tell(Event.MAINTENANCE_ENDED, switched)
+    with tenant_scope(HOUSE):
+        ended = Maintenance.objects.filter(ended_at__isnull=True).update(
+            ended_at=switched.at, ended_by=switched.by
+        )
+        if not ended:
+            raise AlreadySo
+        _tell(Event.MAINTENANCE_ENDED, switched)
 
 
 def _is_on() -> bool:
@@ -72,4 +75,4 @@ def _is_on() -> bool:
 
 def _tell(event: Event, switched: Switched) -> None:
     detail = {"by": switched.by, "reason": switched.reason}
-    ledger.record_for_house(Fact(event, switched.at, detail=detail))
+    ledger.record(Fact(event, switched.at, detail=detail))
