@@ -178,6 +178,8 @@ SPECTACULAR_SETTINGS = {
         "TenantState": "tenants.models.Tenant.State",
         "EndpointState": "tenants.models.Endpoint.State",
         "DeliveryState": "messaging.states.DeliveryState",
+        "LampState": "messaging.states.LampState",
+        "NoticeState": "messaging.states.NoticeState",
         "MemberState": "tenants.models.Member.State",
         "CredentialState": "tenants.api.keys.CredentialState",
         "Role": "tenants.permissions.Role",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from messaging.api import connection_test, views
+from messaging.api import connection_test, outages, views
 
 urlpatterns = [
     path("messages", views.MessageList.as_view()),
@@ -15,4 +15,11 @@ urlpatterns = [
         connection_test.ConnectionTestView.as_view(),
     ),
     path("instructions", views.InstructionList.as_view()),
+    path("connections", outages.ConnectionList.as_view()),
+    path("holds", outages.HoldList.as_view()),
+    path("holds/<uuid:hold_id>", outages.HoldDetail.as_view()),
+    path("holds/<uuid:hold_id>/release", outages.HoldRelease.as_view()),
+    path("outage-notices", outages.NoticeList.as_view()),
+    path("outage-notices/<uuid:notice_id>", outages.NoticeDetail.as_view()),
+    path("outage-notices/<uuid:notice_id>/cancel", outages.NoticeCancel.as_view()),
 ]

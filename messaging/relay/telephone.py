@@ -57,6 +57,9 @@ def attend(endpoint: Endpoint, at: datetime) -> Attended:
     missed: list[datetime] = []
     for row in _of(endpoint).select_for_update().order_by("id"):
         assert row.starts_at is not None, "a notice in force has a start"
+        if row.state == NoticeState.PLANNED and row.ends_at is not None and row.ends_at <= at:
+            row.state = NoticeState.OVER
+            row.save()
         if row.state == NoticeState.PLANNED and row.starts_at <= at:
             made += _begin(row, endpoint, at)
         if row.state == NoticeState.ON and row.ends_at is not None and row.ends_at <= at:

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from messaging.models import Message
+from messaging.models import Message, OutageNotice, StandingHold
 from tenants.api.door import TenantList, TenantView
 from tenants.models import ApiCertificate, ApiKey, Certificate, Endpoint, Member
 from tenants.scope import tenant_scope
@@ -34,6 +34,8 @@ ROWS: Mapping[str, Callable[[], UUID]] = {
     "certificate_id": lambda: Certificate.objects.order_by("id")[0].id,
     "member_id": lambda: Member.objects.filter(role="OBSERVER").latest("id").id,
     "api_key_id": lambda: ApiKey.objects.filter(label="spare").latest("id").id,
+    "hold_id": lambda: StandingHold.objects.order_by("id")[0].id,
+    "notice_id": lambda: OutageNotice.objects.order_by("id")[0].id,
     "api_certificate_id": lambda: ApiCertificate.objects.latest("id").id,
 }
 # A body that the method would take, where it takes one at all.
@@ -41,6 +43,10 @@ BODIES: Mapping[tuple[str, str], dict[str, Any]] = {
     ("certificates/requests", "POST"): {"purpose": "SIGNING", "environment": "simulator"},
     ("certificates/<uuid:certificate_id>/answer", "POST"): {"certificate": "x"},
     ("certificates/<uuid:certificate_id>/revoke", "POST"): {"reason": "r"},
+    ("holds", "POST"): {"reason": "r"},
+    ("holds/<uuid:hold_id>/release", "POST"): {"reason": "r"},
+    ("outage-notices", "POST"): {"text": "NESO_Health is out"},
+    ("outage-notices/<uuid:notice_id>", "PATCH"): {"services": ["Health"]},
     ("members", "POST"): {"name": "New", "email": "new@tenant.example", "role": "OBSERVER"},
     ("members/<uuid:member_id>", "PATCH"): {"name": "Changed"},
     ("api-keys", "POST"): {"label": "new"},
