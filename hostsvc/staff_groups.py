@@ -35,6 +35,12 @@ _WRITES = frozenset(
         "tenants.add_peercertificate",
         "tenants.change_peercertificate",
         "tenants.add_apikey",
+        "messaging.add_systemnotice",
+        "messaging.change_systemnotice",
+        "messaging.add_standinghold",
+        "messaging.change_standinghold",
+        "messaging.add_maintenance",
+        "messaging.change_maintenance",
     }
 )
 

@@ -22,6 +22,7 @@ from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import action
 
+from messaging import outage_admin as _outages  # noqa: F401  (registers its pages)
 from messaging.models import Attempt, Delivery, Due, Message
 from messaging.probing.run import NoSuchEndpoint, TestUnderWay, last_report, run
 from tenants import asking, directory

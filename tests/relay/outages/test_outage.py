@@ -4,17 +4,14 @@ asked for first, and then all goes in order, none of it twice.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from uuid import UUID
 
-from messaging.models import Connection, Delivery
+from messaging.models import Delivery
 from messaging.states import DeliveryState, LampState
-from tenants.clock import now
 from tenants.scope import tenant_scope
 from tests.people import Person
 from tests.relay.conftest import OpenLink
 from tests.relay.outages.conftest import (
-    events,
     lamp,
     look,
     results_of,
