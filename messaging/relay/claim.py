@@ -126,7 +126,8 @@ def _wait_behind(row: LoadedDelivery, ahead: _Ahead, at: datetime) -> tuple[NewD
     """Settling the one ahead makes this one due; if that one is held, the control point of this one
     is told too.
     """
-    again = min(at + deadlines.BLOCKED_LOOK_AGAIN, row.deadline)
+    pause = deadlines.GATE_LOOK_AGAIN if ahead.was_held else deadlines.BLOCKED_LOOK_AGAIN
+    again = min(at + pause, row.deadline)
     if at >= row.deadline:
         return verdicts.expire(row, at)
     if ahead.was_held and row.held_at is None:

@@ -21,7 +21,7 @@ WITH picked AS (
     SELECT endpoint_id, broken_at FROM messaging_connectiondue WHERE due_at <= clock_timestamp()
     ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED
 )
-UPDATE messaging_connectiondue d SET due_at = clock_timestamp() + interval '20 seconds'
+UPDATE messaging_connectiondue d SET due_at = clock_timestamp() + interval '10 seconds'
 FROM picked WHERE d.endpoint_id = picked.endpoint_id
 RETURNING d.tenant_id, d.endpoint_id, d.due_at, d.broken_at
 """

@@ -150,12 +150,20 @@ def read() -> tuple[Gate, ...]:
         )
 
 
+def lock() -> None:
+    """From now until the transaction ends no delivery is put off by a gate. To be asked before any
+    gate is written: writing one makes connections due, and whoever has their rows must not wait for
+    this.
+    """
+    _lock("")
+
+
 def let_go() -> int:
     """Makes due what waits for a gate that is not shut any more, the first of each queue. Returns
     how many.
     """
     tenant_id = require_tenant()
-    _lock("")
+    lock()
     gates = read()
     with connection.cursor() as cursor:
         cursor.execute(_HEADS, {"tenant": tenant_id})

@@ -54,6 +54,7 @@ def place(
 
 def release(row: StandingHold, reason: str, by: str, at: datetime) -> StandingHold:
     """What it held goes, in order, unless something else holds it. Raises NotHeld."""
+    gates.lock()
     released = standing().filter(id=row.id)
     if not released.update(released_at=at, released_by=by, release_reason=reason):
         raise NotHeld

@@ -120,9 +120,11 @@ def _begin(picked: Picked) -> _Begun:
     if endpoint is None:
         connections.remove(picked.endpoint_id)
         return _Begun(picked)
-    if not Connection.objects.filter(endpoint_id=endpoint.id).exists():
-        telephone.join(endpoint, at)
+    is_new = not Connection.objects.filter(endpoint_id=endpoint.id).exists()
     row = locked(endpoint.id)
+    gates.lock()
+    if is_new:
+        telephone.join(endpoint, at)
     if picked.broken_at is not None:
         if row.good_at is not None:
             miss_since(row, row.good_at)

@@ -49,7 +49,7 @@ SERVICE = "Instruction"
 WITHIN_S = 30.0
 """For one control point: an answer may be of 64 MiB."""
 
-LEASE = timedelta(seconds=90)
+LEASE = timedelta(seconds=45)
 """Longer than one control point takes; whoever is at it has it renewed with each."""
 
 AGAIN = timedelta(seconds=5)
@@ -266,6 +266,7 @@ def _finish(claimed: _Claimed, tally: _Tally) -> None:
 
 
 def _over(claimed: _Claimed, row: Connection, at: datetime) -> None:
+    gates.lock()
     row.normalize_from = row.normalizing_until = None
     row.normalize_tries, row.normalized_at, row.is_holding = 0, at, False
     row.save()

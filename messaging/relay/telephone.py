@@ -184,8 +184,9 @@ def _begin(row: OutageNotice, endpoint: Endpoint, at: datetime) -> tuple[NewDeli
     _tell(Event.TELEPHONE_BEGAN, row, at, row.posted_by)
     alarm = {"alarm": f"telephone mode {until}", "notice": row.id, "environment": row.environment}
     ledger.record(Fact(Event.ALARMED, at, detail=alarm))
-    text = f"TELEPHONE MODE {until}: the system operator's {', '.join(row.services)} out. "
-    return _tell_control_points(endpoint, f"{text}What you send is held.", at)
+    services = ", ".join(row.services)
+    text = f"TELEPHONE MODE {until}. Out at the system operator: {services}. What you send is held."
+    return _tell_control_points(endpoint, text, at)
 
 
 def _end(row: OutageNotice, endpoint: Endpoint, at: datetime) -> tuple[NewDelivery, ...]:

@@ -12,7 +12,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from messaging.domain.instructions import InstructionAnswer, Verdict
-from messaging.models import Delivery, Endpoint, Message, StandingHold
+from messaging.models import Delivery, Message, StandingHold
 from messaging.relay import gates, holds, maintenance
 from messaging.relay.deliver import take_in_hand
 from messaging.relay.holds import NoSuchThing, NotHeld
@@ -22,7 +22,7 @@ from messaging.states import DeliveryState
 from tenants.changes import WATCH
 from tenants.clock import now
 from tenants.ids import new_id
-from tenants.models import Tenant
+from tenants.models import Endpoint, Tenant
 from tenants.scope import in_tenant, tenant_scope
 from tests.people import Person
 from tests.relay.conftest import OpenLink
