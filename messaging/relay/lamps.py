@@ -17,7 +17,6 @@ from uuid import UUID
 
 import redis
 import structlog
-from django.db import Error as DatabaseError
 from django.db.models import QuerySet
 
 from messaging.domain.acknowledgements import Health, HealthStatus
@@ -104,7 +103,7 @@ def _begun(picked: Picked) -> _Begun | None:
     """One connection's trouble keeps no other from being looked after: its turn comes again."""
     try:
         begun = in_tenant(picked.tenant_id, lambda: _begin(picked))
-    except DatabaseError:
+    except Exception:
         _log.exception("a connection is not looked after", endpoint=str(picked.endpoint_id))
         return None
     wake(begun.made)
@@ -134,16 +133,19 @@ def _begin(picked: Picked) -> _Begun:
         miss_since(row, attended.missed_since)
     gates.let_go()
     is_silent = any(gate.kind in _SILENT for gate in gates.read())
-    due, question = at + LOOK_AGAIN, None
-    if not is_silent and row.ask_at <= at:
-        question = _question(endpoint, row, at)
-    elif not is_silent:
-        due = min(due, row.ask_at)
+    question = _question(endpoint, row, at) if row.ask_at <= at and not is_silent else None
     row.save()
     if question is None:
-        connections.plan(picked, min(due, attended.boundary or due))
+        connections.plan(picked, _due(row, attended.boundary, at))
     normalizes = question is None and not is_silent and wants_normalization(row, at)
     return _Begun(picked, attended.made, question, normalizes)
+
+
+def _due(row: Connection, boundary: datetime | None, at: datetime) -> datetime:
+    """When it next wants a hand: the first of what is still to come."""
+    again = row.normalizing_until if row.normalize_from else None
+    moments = (at + LOOK_AGAIN, row.ask_at, boundary, again)
+    return min(moment for moment in moments if moment is not None and moment > at)
 
 
 def _question(endpoint: Endpoint, row: Connection, at: datetime) -> Question | None:
@@ -158,7 +160,7 @@ def _question(endpoint: Endpoint, row: Connection, at: datetime) -> Question | N
 def _ended(picked: Picked, asked: Asked) -> None:
     try:
         normalizes = in_tenant(picked.tenant_id, lambda: _end(picked, asked))
-    except DatabaseError:
+    except Exception:
         _log.exception("an answer is not noted", endpoint=str(picked.endpoint_id))
         return
     if normalizes:
@@ -184,8 +186,7 @@ def _end(picked: Picked, asked: Asked) -> bool:
     # Some earlier, some later: not all tenants at once.
     row.ask_at = at + every * random.uniform(0.9, 1.1)  # noqa: S311
     row.save()
-    due = min(row.ask_at, at + LOOK_AGAIN)
-    connections.plan(picked, min(due, telephone.next_boundary(endpoint) or due))
+    connections.plan(picked, _due(row, telephone.next_boundary(endpoint), at))
     return wants_normalization(row, at)
 
 

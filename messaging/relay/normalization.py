@@ -64,11 +64,14 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Claimed:
-    """Whom to ask what."""
+    """Whom to ask what. `ending` are the notices that wait for it: one whose end comes meanwhile is
+    not among them, and has it asked again.
+    """
 
     endpoint: Endpoint
     control_points: tuple[str, ...]
     since: datetime
+    ending: tuple[UUID, ...]
 
 
 @dataclass(slots=True)
@@ -126,7 +129,7 @@ def _claim(endpoint_id: UUID) -> _Claimed | None:
     row.save(update_fields=["normalizing_until"])
     points = Endpoint.objects.filter(protocol=LEGACY_PROTOCOL, environment=endpoint.environment)
     names = tuple(points.order_by("name").values_list("name", flat=True))
-    return _Claimed(endpoint, names, row.normalize_from)
+    return _Claimed(endpoint, names, row.normalize_from, telephone.ending(endpoint))
 
 
 def _reconcile(place: Place, claimed: _Claimed, control_point: str, tally: _Tally) -> None:
@@ -270,7 +273,7 @@ def _over(claimed: _Claimed, row: Connection, at: datetime) -> None:
     row.normalize_from = row.normalizing_until = None
     row.normalize_tries, row.normalized_at, row.is_holding = 0, at, False
     row.save()
-    telephone.over(claimed.endpoint)
+    telephone.over(claimed.ending)
     gates.let_go()
     connections.hurry(claimed.endpoint.id, row.ask_at)
 

@@ -8,8 +8,10 @@ A notice of the vendor's holds for every tenant of its environment, each of whic
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from django.db import connection
 from django.db.models import QuerySet
@@ -78,13 +80,15 @@ def next_boundary(endpoint: Endpoint) -> datetime | None:
     return min((moment for moment in moments if moment is not None), default=None)
 
 
-def is_on(endpoint: Endpoint) -> bool:
-    return _of(endpoint).filter(state=NoticeState.ON).exists()
+def ending(endpoint: Endpoint) -> tuple[UUID, ...]:
+    """The notices of the connection whose end has come: what was missed is to be asked for."""
+    return tuple(_of(endpoint).filter(state=NoticeState.ENDING).values_list("id", flat=True))
 
 
-def over(endpoint: Endpoint) -> None:
+def over(notices: Iterable[UUID]) -> None:
     """What was missed has been asked for, as far as it can be: what waited may go."""
-    _of(endpoint).filter(state=NoticeState.ENDING).update(state=NoticeState.OVER)
+    rows = OutageNotice.objects.filter(id__in=notices, state=NoticeState.ENDING)
+    rows.update(state=NoticeState.OVER)
 
 
 def post(row: OutageNotice, by: str, at: datetime) -> OutageNotice:

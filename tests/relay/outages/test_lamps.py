@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from messaging.models import Connection, ConnectionDue, Delivery
-from messaging.relay import connections, lamps
-from messaging.states import DeliveryState, LampState
+from messaging.models import Connection, ConnectionDue, Delivery, OutageNotice
+from messaging.relay import connections, lamps, telephone
+from messaging.states import DeliveryState, LampState, NoticeState
 from tenants.clock import now
 from tenants.models import Endpoint
 from tenants.scope import tenant_scope
@@ -142,3 +142,24 @@ def test_an_endpoint_that_is_removed_takes_its_lamp_with_it(alice: Person) -> No
     ConnectionDue.objects.filter(tenant_id=alice.tenant_id).update(due_at=now())
     lamps.look()
     assert not ConnectionDue.objects.filter(endpoint_id=row.id).exists()
+
+
+def test_one_connections_trouble_keeps_no_other_from_being_looked_after(
+    ends: BothEnds, alice: Person, bob: Person
+) -> None:
+    """A control point of bob's with a profile that is none can be told of nothing."""
+    with tenant_scope(bob.tenant_id):
+        points = Endpoint.objects.filter(protocol="edl")
+        points.update(settings={"profile": "host-0"})
+        what = {"environment": "simulator", "services": ["Redeclaration"], "starts_at": now()}
+        row = telephone.post(OutageNotice(**what, until_further_notice=True), "a person", now())
+    ConnectionDue.objects.filter(tenant_id=bob.tenant_id).update(due_at="2020-01-01T00:00Z")
+    try:
+        assert look(alice).state == LampState.UP
+        with tenant_scope(bob.tenant_id):
+            row.refresh_from_db()
+        assert row.state == NoticeState.PLANNED, "it is tried again"
+    finally:
+        with tenant_scope(bob.tenant_id):
+            points.update(settings={})
+            telephone.cancel(row, "a person", now())
