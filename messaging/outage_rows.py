@@ -115,7 +115,7 @@ class OutageNotice(Notice, TenantRow):
                 fields=["tenant", "system_notice_id"], name="one_copy_of_a_notice"
             ),
             models.CheckConstraint(
-                condition=Q(state__in=["INCOMPLETE", "CANCELLED"]) | Q(starts_at__isnull=False),
+                condition=~Q(state__in=["PLANNED", "ON", "ENDING"]) | Q(starts_at__isnull=False),
                 name="a_notice_has_a_start",
             ),
         ]

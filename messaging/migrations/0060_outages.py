@@ -309,7 +309,7 @@ class Migration(migrations.Migration):
                     ),
                     models.CheckConstraint(
                         condition=models.Q(
-                            ("state__in", ["INCOMPLETE", "CANCELLED"]),
+                            models.Q(("state__in", ["PLANNED", "ON", "ENDING"]), _negated=True),
                             ("starts_at__isnull", False),
                             _connector="OR",
                         ),

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from messaging.models import Delivery
+from messaging.models import Attempt, Delivery
 from messaging.states import DeliveryState, LampState
 from tenants.scope import tenant_scope
 from tests.people import Person
@@ -31,6 +31,11 @@ def say(link: OpenLink, unit: str = ONE) -> UUID:
     return made.id
 
 
+def attempts(person: Person) -> int:
+    with tenant_scope(person.tenant_id):
+        return Attempt.objects.count()
+
+
 def test_what_is_said_in_an_outage_goes_in_order_and_once_when_it_ends(
     ends: BothEnds, alice: Person, link: OpenLink
 ) -> None:
@@ -42,7 +47,9 @@ def test_what_is_said_in_an_outage_goes_in_order_and_once_when_it_ends(
     assert {state_of(alice, one) for one in said} == {DeliveryState.HELD}
     assert [results_of(alice, one) for one in said] == [["HELD"]] * 5
     assert look(alice).state == LampState.OUT
-    assert not work(alice), "nothing is tried while it is out"
+    tried = attempts(alice)
+    work(alice)
+    assert attempts(alice) == tried, "nothing is tried while it is out"
     ends.control("POST", "/outage", {"on": False})
     assert look(alice).state == LampState.UP
     assert not lamp(alice).is_holding
