@@ -19,6 +19,7 @@ from django.db import IntegrityError
 from messaging.domain.acknowledgements import (
     NormalizationAnswer,
     NormalizationRequest,
+    ReceiptOfMessage,
     SentInstruction,
     TakenRedeclaration,
 )
@@ -86,14 +87,11 @@ class _Tally:
 
 
 class _NotAnswered(Exception):
-    """No answer that counts. With `is_final` none is to be expected; with `is_out` it said that it
-    is out.
-    """
+    """No answer that counts. With `is_out` it said that it is out."""
 
     def __init__(self, asked: Asked) -> None:
         super().__init__(asked.detail)
         self.is_out = asked.outcome is Outcome.HELD
-        self.is_final = asked.outcome is Outcome.REFUSED
 
 
 def normalize(tenant_id: UUID, endpoint_id: UUID) -> None:
@@ -108,7 +106,6 @@ def normalize(tenant_id: UUID, endpoint_id: UUID) -> None:
     try:
         for name in claimed.control_points:
             _reconcile(place, claimed, name, tally)
-            tally.control_points += 1
     except CANNOT_ASK as error:
         in_tenant(tenant_id, partial(_put_off, endpoint_id, f"cannot be asked: {error}"))
     except _NotAnswered as error:
@@ -133,13 +130,19 @@ def _claim(endpoint_id: UUID) -> _Claimed | None:
 
 
 def _reconcile(place: Place, claimed: _Claimed, control_point: str, tally: _Tally) -> None:
-    """Asks for one control point, and takes what the answer holds. Raises _NotAnswered."""
+    """Asks for one control point, and takes what the answer holds. One that the operator will not
+    tell of is alarmed, and keeps no other from being asked for. Raises _NotAnswered.
+    """
     question = in_tenant(place.tenant_id, lambda: _question(claimed, control_point))
     asked = ask(question, WITHIN_S)
     digest = in_tenant(place.tenant_id, lambda: _record_answer(claimed, control_point, asked))
     said = asked.answer.envelope.messages[0] if asked.answer else None
+    if asked.outcome is Outcome.REFUSED:
+        in_tenant(place.tenant_id, lambda: _alarm(claimed, f"{control_point}: {_refusal(asked)}"))
+        return
     if asked.outcome is not Outcome.VERDICT or not isinstance(said, NormalizationAnswer):
         raise _NotAnswered(asked)
+    tally.control_points += 1
     for sent in said.instructions:
         tally.instructions += 1
         made = _first_to_commit(place.tenant_id, partial(_take, claimed, sent, digest, tally))
@@ -287,13 +290,22 @@ def _failed(claimed: _Claimed, error: _NotAnswered) -> None:
         return
     row = locked(claimed.endpoint.id)
     tries = row.normalize_tries + 1
-    if row.state == LampState.OUT or (tries < MOST_TRIES and not error.is_final):
+    if row.state == LampState.OUT or tries < MOST_TRIES:
         _put_off(claimed.endpoint.id, str(error), tries=tries)
         return
-    text = f"the system operator does not say what was missed: {error}"
-    detail = {"alarm": text, "endpoint": claimed.endpoint.id, "since": claimed.since.isoformat()}
-    ledger.record(Fact(Event.ALARMED, at, detail=detail))
+    _alarm(claimed, str(error))
     _over(claimed, row, at)
+
+
+def _alarm(claimed: _Claimed, reason: str) -> None:
+    text = f"the system operator does not say what was missed: {reason}"
+    detail = {"alarm": text, "endpoint": claimed.endpoint.id, "since": claimed.since.isoformat()}
+    ledger.record(Fact(Event.ALARMED, now(), detail=detail))
+
+
+def _refusal(asked: Asked) -> str:
+    said = asked.answer.envelope.messages[0] if asked.answer else None
+    return verdicts.first_error(said) if isinstance(said, ReceiptOfMessage) else asked.detail
 
 
 def _put_off(endpoint_id: UUID, reason: str, *, tries: int | None = None) -> None:

@@ -19,6 +19,7 @@ from messaging.relay.normalization import MOST_TRIES
 from messaging.states import DeliveryState
 from tenants.audit import bodies
 from tenants.clock import now
+from tenants.models import Endpoint
 from tenants.scope import tenant_scope
 from tests.people import Person
 from tests.relay.conftest import OpenLink
@@ -212,6 +213,28 @@ def test_an_operator_that_will_not_say_is_alarmed_and_traffic_goes_after_all(
     assert held == [True] * (looks - 1) + [False]
     last = events(alice, "alarmed")[-1]["detail"]["alarm"]
     assert last.startswith("the system operator does not say what was missed")
+
+
+def test_a_control_point_that_the_operator_will_not_tell_of_keeps_no_other_from_it(
+    ends: BothEnds, alice: Person
+) -> None:
+    told = miss_one(ends)
+    with tenant_scope(alice.tenant_id):
+        stranger = Endpoint.objects.create(
+            tenant_id=alice.tenant_id,
+            name="AAA",
+            protocol="edl",
+            transport="tcp",
+            environment="simulator",
+        )
+    try:
+        broken(alice)
+    finally:
+        with tenant_scope(alice.tenant_id):
+            stranger.delete()
+    assert find(alice, told) is not None
+    alarms = [entry["detail"]["alarm"] for entry in events(alice, "alarmed")]
+    assert any("what was missed: AAA: R002" in alarm for alarm in alarms)
 
 
 def test_an_operator_that_is_out_again_is_asked_later(ends: BothEnds, alice: Person) -> None:
