@@ -212,6 +212,8 @@ SPECTACULAR_SETTINGS = {
         "TenantState": "tenants.models.Tenant.State",
         "EndpointState": "tenants.models.Endpoint.State",
         "DeliveryState": "messaging.states.DeliveryState",
+        "LampState": "messaging.states.LampState",
+        "NoticeState": "messaging.states.NoticeState",
         "MemberState": "tenants.models.Member.State",
         "CredentialState": "tenants.api.keys.CredentialState",
         "Role": "tenants.permissions.Role",
@@ -256,6 +258,11 @@ CELERY_TASK_ROUTES = {
 }
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "messaging.tasks.sweep", "schedule": 1.0, "options": {"expires": 1.0}},
+    "look at connections": {
+        "task": "messaging.tasks.look_at_connections",
+        "schedule": 1.0,
+        "options": {"expires": 1.0},
+    },
     "watch links": {
         "task": "messaging.tasks.watch_links",
         "schedule": 1.0,

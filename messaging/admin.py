@@ -22,7 +22,11 @@ from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import action
 
-from messaging import admin_sequences, admin_smp  # noqa: F401  (they register their pages)
+from messaging import (  # noqa: F401  (they register their pages)
+    admin_sequences,
+    admin_smp,
+    outage_admin,
+)
 from messaging.api.content import as_json
 from messaging.api.in_force import parameter_of
 from messaging.lamps import Lamp, lamp_of, since_of, with_links

@@ -10,6 +10,12 @@ from django.db import models
 from django.db.models import Func, Q, Value
 
 from messaging.domain.instructions import InstructionKind, Verdict
+from messaging.outage_rows import Connection as Connection
+from messaging.outage_rows import ConnectionDue as ConnectionDue
+from messaging.outage_rows import Maintenance as Maintenance
+from messaging.outage_rows import OutageNotice as OutageNotice
+from messaging.outage_rows import StandingHold as StandingHold
+from messaging.outage_rows import SystemNotice as SystemNotice
 from messaging.smp_models import SmpJob as SmpJob
 from messaging.states import UNDELIVERED, AttemptOutcome, DeliveryState, Lane
 from tenants.models import Endpoint

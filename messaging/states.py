@@ -73,3 +73,24 @@ class Lane(models.TextChoices):
     OPERATOR = "operator", "to the system operator"
     LINK = "link", "to a control point's link"
     FILES = "files", "to a trading point's directory"
+
+
+class LampState(models.TextChoices):
+    """How a connection to the system operator stands. UNKNOWN: not asked yet, or something answers
+    that knows no Health.
+    """
+
+    UP = "UP"
+    OUT = "OUT"
+    UNKNOWN = "UNKNOWN"
+
+
+class NoticeState(models.TextChoices):
+    """PLANNED -> ON -> ENDING -> OVER is an outage that is announced, comes and goes."""
+
+    INCOMPLETE = "INCOMPLETE", "a person must complete it"
+    PLANNED = "PLANNED"
+    ON = "ON", "telephone mode"
+    ENDING = "ENDING", "over; what was missed is being asked"
+    OVER = "OVER"
+    CANCELLED = "CANCELLED"

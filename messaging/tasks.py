@@ -11,7 +11,7 @@ from structlog.contextvars import bound_contextvars
 from messaging.files import collecting, fetching, keeping
 from messaging.files.wake import QUEUE, wake_collector, wake_fetcher
 from messaging.relay import deliver as delivering
-from messaging.relay import due, gate_watch, supervision
+from messaging.relay import due, gate_watch, lamps, normalization, supervision, telephone
 from messaging.relay.parts import is_large
 from messaging.relay.smp import due as smp_due
 from messaging.relay.smp.work import work_on
@@ -51,6 +51,18 @@ def sweep() -> None:
 def watch_links() -> None:
     """Lapses gateways that are silent, and alarms links that were lost."""
     supervision.attend()
+
+
+@shared_task(name="messaging.tasks.look_at_connections", queue=lamps.QUEUE)
+def look_at_connections() -> None:
+    """Health of the system operator, telephone mode, and what waits for either."""
+    telephone.spread(now())
+    lamps.look()
+
+
+@shared_task(name=lamps.NORMALIZE, queue=lamps.QUEUE)
+def normalize(tenant_id: str, endpoint_id: str) -> None:
+    normalization.normalize(UUID(tenant_id), UUID(endpoint_id))
 
 
 @shared_task(name="messaging.tasks.keep_partitions_ahead")

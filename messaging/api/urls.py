@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from messaging.api import connection_test, links, sequences, units, views
+from messaging.api import connection_test, links, outages, sequences, units, views
 from messaging.api.smp import jobs, registered, uploads
 
 urlpatterns = [
@@ -36,4 +36,11 @@ urlpatterns = [
     path("smp/units/<uuid:unit_id>/withdraw", registered.UnitWithdraw.as_view()),
     path("smp/capacity", registered.CapacityView.as_view()),
     path("smp/login", registered.LoginView.as_view()),
+    path("connections", outages.ConnectionList.as_view()),
+    path("holds", outages.HoldList.as_view()),
+    path("holds/<uuid:hold_id>", outages.HoldDetail.as_view()),
+    path("holds/<uuid:hold_id>/release", outages.HoldRelease.as_view()),
+    path("outage-notices", outages.NoticeList.as_view()),
+    path("outage-notices/<uuid:notice_id>", outages.NoticeDetail.as_view()),
+    path("outage-notices/<uuid:notice_id>/cancel", outages.NoticeCancel.as_view()),
 ]

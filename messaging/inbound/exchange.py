@@ -177,6 +177,8 @@ def _respond_for(
         target=_target("ANSWER", question),
     )
     headers = {name.lower(): value for name, value in answer.headers.items()}
+    if decided.reply.retry_after:
+        headers["retry-after"] = str(math.ceil(decided.reply.retry_after))
     return HttpAnswer(decided.reply.status, answer.body, answer.content_type, headers)
 
 

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from messaging.models import Message
+from messaging.models import Message, OutageNotice, StandingHold
 from messaging.smp_models import RegisteredAsset, RegisteredUnit, SmpBatch, SmpJob
 from tenants.api.door import TenantList, TenantView
 from tenants.models import (
@@ -50,6 +50,8 @@ ROWS: Mapping[str, Callable[[], UUID]] = {
     "batch_id": lambda: SmpBatch.objects.latest("id").id,
     "asset_id": lambda: RegisteredAsset.objects.latest("id").id,
     "unit_id": lambda: RegisteredUnit.objects.latest("id").id,
+    "hold_id": lambda: StandingHold.objects.order_by("id")[0].id,
+    "notice_id": lambda: OutageNotice.objects.order_by("id")[0].id,
     "api_certificate_id": lambda: ApiCertificate.objects.latest("id").id,
 }
 # A body that the method would take, where it takes one at all.
@@ -70,6 +72,10 @@ BODIES: Mapping[tuple[str, str], dict[str, Any]] = {
     ("smp/batches/<uuid:batch_id>/resolve", "POST"): {"taken": True, "reason": "r"},
     ("smp/assets/<uuid:asset_id>/withdraw", "POST"): {"reason": "r"},
     ("smp/units/<uuid:unit_id>/withdraw", "POST"): {"reason": "r"},
+    ("holds", "POST"): {"reason": "r"},
+    ("holds/<uuid:hold_id>/release", "POST"): {"reason": "r"},
+    ("outage-notices", "POST"): {"text": "NESO_Health is out"},
+    ("outage-notices/<uuid:notice_id>", "PATCH"): {"services": ["Health"]},
     ("members", "POST"): {"name": "New", "email": "new@tenant.example", "role": "OBSERVER"},
     ("members/<uuid:member_id>", "PATCH"): {"name": "Changed"},
     ("api-keys", "POST"): {"label": "new"},

@@ -13,8 +13,9 @@ from messaging.domain.instructions import BidOfferAcceptance, InstructionKind
 from messaging.domain.messages import BmMessage, kind_of, unit_of
 from messaging.domain.profile import Segment
 from messaging.domain.redeclarations import LevelParameter, LevelRedeclaration
-from messaging.models import Delivery, Instruction, Message
+from messaging.models import Delivery, Instruction, Message, OutageNotice
 from messaging.protocols.base import Codec, Envelope, Stamp
+from messaging.relay import holds, lamps, telephone
 from messaging.relay.codecs import legacy_codec, operator_codec
 from messaging.relay.rows import (
     NewAttempt,
@@ -70,9 +71,18 @@ def carry(person: Person) -> Carried:
         down = _store(operator, Message.Origin.OPERATOR, accepted, 1)
         _deliver(down, link, Lane.LINK, unit, DeliveryState.PENDING)
         instruction = _instruct(down, link, unit)
+        _stand_still(operator, unit)
         text = _store(link, Message.Origin.CONTROL_POINT, FreeText(point, "hello"), 2)
         broken = _insert(link, b"\x00 not EDL", 3, kind="", unit="", refusal="R001")
     return Carried(up, down, text, broken, instruction, operator.id)
+
+
+def _stand_still(operator: Endpoint, unit: str) -> None:
+    """A lamp, a hold that was released, and a notice that nobody has completed."""
+    lamps.locked(operator.id)
+    hold = holds.place("because", "a person", START, bm_unit=unit)
+    holds.release(hold, "no more", "a person", START)
+    telephone.post(OutageNotice(text="something is out"), "a person", START)
 
 
 def _store(endpoint: Endpoint, origin: Message.Origin, message: BmMessage, minute: int) -> UUID:

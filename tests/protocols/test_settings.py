@@ -38,10 +38,11 @@ def test_what_is_given_counts() -> None:
         "answer_seconds": 60,
         "receipt_seconds": 86_400,
         "warn_only": [A_RULE],
+        "health_seconds": 5,
     }
     read = neso.PROTOCOL.settings(given)
     assert read == WaSettings(
-        "host-1", "jws-json", ("ES256", "PS256"), "PS256", 60, 86_400, (A_RULE,)
+        "host-1", "jws-json", ("ES256", "PS256"), "PS256", 60, 86_400, (A_RULE,), 5
     )
     assert edl.PROTOCOL.settings({"warn_only": [A_RULE]}) == EdlSettings("host-1", (A_RULE,))
     assert neso.PROTOCOL.settings({"algorithm": None}) == WaSettings()
@@ -74,6 +75,8 @@ def test_what_is_given_counts() -> None:
         ("receipt_seconds", -1),
         ("receipt_seconds", 86_401),
         ("receipt_seconds", None),
+        ("health_seconds", 0),
+        ("health_seconds", 3_601),
         ("warn_only", ["no-such-rule"]),
         ("warn_only", A_RULE),
         ("password", "x"),

@@ -16,6 +16,7 @@ _ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA", "Ed25519")
 _LONGEST_ANSWER_S = 60
 _LONGEST_RECEIPT_S = 86_400
 _LONGEST_POLL_S = 3_600
+_LONGEST_HEALTH_S = 3_600
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,8 @@ class WaSettings:
     it is not to be the key's own first.
 
     `answer_seconds` bounds one exchange; `receipt_seconds` the wait for a final receipt, after
-    which there is an alarm. `warn_only` names rules whose breach by the operator is told and not
-    refused.
+    which there is an alarm; `health_seconds` lie between two questions for Health. `warn_only`
+    names rules whose breach by the operator is told and not refused.
     """
 
     profile: str = "host-1"
@@ -35,6 +36,7 @@ class WaSettings:
     answer_seconds: int = 10
     receipt_seconds: int = 600
     warn_only: tuple[str, ...] = ()
+    health_seconds: int = 30
 
     @property
     def answer_within(self) -> timedelta:
@@ -43,6 +45,10 @@ class WaSettings:
     @property
     def receipt_within(self) -> timedelta:
         return timedelta(seconds=self.receipt_seconds)
+
+    @property
+    def health_every(self) -> timedelta:
+        return timedelta(seconds=self.health_seconds)
 
     @classmethod
     def parse(cls, given: Mapping[str, object], *, profiles: Collection[str]) -> Self:
@@ -56,6 +62,7 @@ class WaSettings:
             reading.whole("answer_seconds", default.answer_seconds, 1, _LONGEST_ANSWER_S),
             reading.whole("receipt_seconds", default.receipt_seconds, 1, _LONGEST_RECEIPT_S),
             reading.some_of("warn_only", (), LENIENT_RULES),
+            reading.whole("health_seconds", default.health_seconds, 1, _LONGEST_HEALTH_S),
         )
         reading.close()
         return settings
