@@ -10,6 +10,8 @@ from django.db import connection
 from messaging.relay import deliver as delivering
 from messaging.relay import due
 from messaging.relay.wake import wake_worker
+from tenants import old_answers
+from tenants.api.idempotency import KEPT_FOR
 from tenants.clock import now
 from tenants.keys import housekeeping
 from tenants.scope import reconnecting
@@ -41,3 +43,9 @@ def keep_partitions_ahead() -> None:
 def look_after_certificates() -> None:
     """Switch-overs, ends of certificates, and telling of them."""
     reconnecting(lambda: housekeeping.attend(now()))
+
+
+@shared_task(name="messaging.tasks.clear_away_old_answers", queue="housekeeping")
+def clear_away_old_answers() -> None:
+    """First answers under idempotency keys, a day later."""
+    old_answers.clear_away(now(), KEPT_FOR)

@@ -48,7 +48,7 @@ def timeline_of(message: Message) -> Timeline:
     deliveries = list(Delivery.objects.filter(message=message).order_by("position"))
     attempts = _attempts(deliveries)
     entries = list(Entry.objects.filter(message_id=message.id).order_by("seq")[: LIMIT + 1])
-    contents, fault = _contents(message)
+    contents, fault = contents_of(message)
     return Timeline(
         message=message,
         content=contents[0] if contents else None,
@@ -80,7 +80,8 @@ def _answers(message: Message) -> list[UUID]:
     return list(found.values_list("id", flat=True))
 
 
-def _contents(message: Message) -> tuple[Sequence[Any], str]:
+def contents_of(message: Message) -> tuple[Sequence[Any], str]:
+    """The typed messages, or why there are none; the message comes with its endpoint."""
     try:
         return [as_json(one) for one in read_messages(message)], ""
     except RemoteProtocolError as error:

@@ -23,7 +23,7 @@ from messaging.protocols.neso.wa.codec import WaCodec
 from messaging.protocols.neso.wa.exchange import Exchange, exchange_of
 from messaging.protocols.settings import BadSettings
 from messaging.relay import deadlines, due, signing, verdicts
-from messaging.relay.codecs import operator_codec, read_content
+from messaging.relay.codecs import operator_codec, read_loaded
 from messaging.relay.load import LoadedDelivery, LoadedEndpoint
 from messaging.relay.moves import AS_BEFORE, move
 from messaging.relay.parts import part_for
@@ -216,9 +216,7 @@ def _completed(row: LoadedDelivery) -> BmMessage:
     """The message to be sent. EDL's answers say neither what kind of instruction they answer nor
     when: the relay knows both.
     """
-    source = row.message.endpoint
-    envelope = read_content(source.protocol, source.settings, row.message.content)
-    message = part_for(row, envelope.messages)
+    message = part_for(row, read_loaded(row.message))
     if not isinstance(message, InstructionAnswer):
         return message
     answered = row.message.answers_id

@@ -15,6 +15,8 @@ from messaging.protocols.edl.profile import Role
 from messaging.protocols.neso.settings import WaSettings
 from messaging.protocols.neso.wa.codec import WaCodec
 from messaging.protocols.registry import get_protocol
+from messaging.protocols.rest import codec as rest
+from messaging.relay.load import LoadedMessage
 from messaging.relay.register import LEGACY_PROTOCOL, OPERATOR_PROTOCOL
 from tenants.audit import bodies
 
@@ -58,7 +60,17 @@ def read_message(row: Message) -> BmMessage:
 def read_messages(row: Message) -> tuple[BmMessage, ...]:
     """The typed messages, decoded again from the bytes they came as: those are the truth."""
     content = bodies.read(bytes(row.body_digest), row.received_at)
+    if row.origin == Message.Origin.API:
+        return (rest.decode(content),)
     return read_content(row.endpoint.protocol, row.endpoint.settings, content).messages
+
+
+def read_loaded(message: LoadedMessage) -> tuple[BmMessage, ...]:
+    """The same of a message that was loaded with its bytes. Raises BodyGone."""
+    if message.origin == Message.Origin.API:
+        return (rest.decode(message.content),)
+    source = message.endpoint
+    return read_content(source.protocol, source.settings, message.content).messages
 
 
 def read_content(protocol: str, settings: dict[str, Any], content: bytes) -> Envelope:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from messaging.domain.instructions import InstructionAnswer, InstructionKind
+from messaging.domain.instructions import InstructionAnswer, InstructionKind, Verdict
 from messaging.domain.units import RefusalCode
 from messaging.models import Delivery, Instruction
 from messaging.relay import due
@@ -58,16 +58,30 @@ def match(endpoint_id: UUID, in_reply_to: str, answer: InstructionAnswer, at: da
     found = list(candidates[:2])
     if len(found) != 1:
         raise NoMatch(RefusalCode.UNKNOWN_INSTRUCTION, "no such instruction")
-    return _checked(found[0], answer, at)
+    return _checked(found[0], answer.verdict, at)
 
 
-def settle_instruction(matched: Matched, answer_id: UUID, at: datetime) -> None:
-    """Notes the verdict and ends the instruction's delivery: it needs no more watching."""
+def match_by_id(
+    instruction_id: UUID, verdict: Verdict, at: datetime
+) -> tuple[Instruction, Matched]:
+    """The same for who answers in the control point's stead. Raises NoMatch, and
+    Instruction.DoesNotExist.
+    """
+    row = Instruction.objects.select_for_update(of=("self",)).get(id=instruction_id)
+    return row, _checked(row, verdict, at)
+
+
+def settle_instruction(
+    matched: Matched, answer_id: UUID, at: datetime, *, by_control_point: bool = True
+) -> None:
+    """Notes the verdict and ends the instruction's delivery: it needs no more watching. Where
+    another answered, it still goes to the control point that does not have it yet.
+    """
     Instruction.objects.filter(id=matched.instruction_id).update(
         verdict=matched.verdict, answer_id=answer_id
     )
     delivery = Delivery.objects.filter(message_id=matched.message_id, lane=Lane.LINK).first()
-    if delivery is None:
+    if delivery is None or not (by_control_point or delivery.state == DeliveryState.DELIVERED):
         return
     Delivery.objects.filter(id=delivery.id).update(
         state=DeliveryState.ACKNOWLEDGED, settled_at=at, outcome_code=matched.verdict
@@ -77,8 +91,8 @@ def settle_instruction(matched: Matched, answer_id: UUID, at: datetime) -> None:
     ledger.record(Fact(Event.ACKNOWLEDGED, at, matched.message_id, delivery.id, detail=detail))
 
 
-def _checked(row: Instruction, answer: InstructionAnswer, at: datetime) -> Matched:
-    if row.verdict and row.verdict != answer.verdict:
+def _checked(row: Instruction, verdict: Verdict, at: datetime) -> Matched:
+    if row.verdict and row.verdict != verdict:
         raise NoMatch(RefusalCode.ALREADY_ANSWERED, f"already answered {row.verdict}")
     if not row.verdict and at > row.respond_by:
         raise NoMatch(RefusalCode.ALREADY_ANSWERED, "too late: the time to respond has passed")
@@ -87,6 +101,6 @@ def _checked(row: Instruction, answer: InstructionAnswer, at: datetime) -> Match
         row.message_id,
         InstructionKind(row.kind),
         row.respond_by,
-        answer.verdict.value,
+        verdict.value,
         is_repeat=bool(row.verdict),
     )

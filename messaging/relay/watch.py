@@ -7,6 +7,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from messaging.models import Instruction
 from messaging.relay import deadlines, due, verdicts
 from messaging.relay.load import LoadedDelivery, load_locked
 from messaging.relay.rows import NewDelivery
@@ -40,7 +41,7 @@ def look_after(delivery_id: UUID) -> Made:
 
 def _without_a_verdict(row: LoadedDelivery, at: datetime) -> Made:
     """Nobody answers in another's name: it is alarmed, once, and left to a person or to a late
-    receipt.
+    receipt. An instruction that was answered in the control point's stead wants nothing more of it.
     """
     until = row.deadline
     if row.lane == Lane.OPERATOR:
@@ -49,6 +50,11 @@ def _without_a_verdict(row: LoadedDelivery, at: datetime) -> Made:
     if at < until:
         due.put_off(row.id, until)
         return ()
+    if (
+        row.lane == Lane.LINK
+        and Instruction.objects.filter(message_id=row.message_id).exclude(verdict="").exists()
+    ):
+        return verdicts.taken_on_link(row, at)
     what = "no verdict from the control point" if row.lane == Lane.LINK else "no final receipt"
     verdicts.alarm(row, at, f"{what} in time")
     if row.lane == Lane.LINK:

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from messaging.models import Message
+from messaging.models import Delivery, Instruction, Message
 from tenants.api.door import TenantList, TenantView
 from tenants.models import ApiCertificate, ApiKey, Certificate, Endpoint, Member
 from tenants.scope import tenant_scope
@@ -34,6 +34,8 @@ ROWS: Mapping[str, Callable[[], UUID]] = {
     "certificate_id": lambda: Certificate.objects.order_by("id")[0].id,
     "member_id": lambda: Member.objects.filter(role="OBSERVER").latest("id").id,
     "api_key_id": lambda: ApiKey.objects.filter(label="spare").latest("id").id,
+    "delivery_id": lambda: Delivery.objects.order_by("id")[0].id,
+    "instruction_id": lambda: Instruction.objects.order_by("id")[0].id,
     "api_certificate_id": lambda: ApiCertificate.objects.latest("id").id,
 }
 # A body that the method would take, where it takes one at all.
@@ -44,6 +46,9 @@ BODIES: Mapping[tuple[str, str], dict[str, Any]] = {
     ("members", "POST"): {"name": "New", "email": "new@tenant.example", "role": "OBSERVER"},
     ("members/<uuid:member_id>", "PATCH"): {"name": "Changed"},
     ("api-keys", "POST"): {"label": "new"},
+    ("deliveries/<uuid:delivery_id>/abandon", "POST"): {"reason": "r"},
+    ("deliveries/<uuid:delivery_id>/close", "POST"): {"reason": "r"},
+    ("instructions/<uuid:instruction_id>/reject", "POST"): {"reason_code": "R1"},
     ("api-keys/<uuid:api_key_id>", "PATCH"): {"label": "spare"},
 }
 

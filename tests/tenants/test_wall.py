@@ -29,6 +29,7 @@ UNWALLED = {
     "tenants_peercertificate": "the vendor's trust anchors",
     "tenants_certificatedue": "ids and times, for one look over all tenants",
     "tenants_peercertificatenotice": "what was told of the vendor's trust anchors",
+    "tenants_idempotencydue": "ids and times, for one look over all tenants",
     "messaging_due": "ids and times, for one sweep over all tenants",
     "tenants_change": "ids, counts and times, for one look over all tenants",
     "partitioned_table": "names of tables",
@@ -70,12 +71,16 @@ def test_the_tables_of_no_tenant_hold_no_more_than_ids(database: str) -> None:
     columns = rows(
         "SELECT table_name, array_agg(column_name::text ORDER BY column_name)"
         " FROM information_schema.columns WHERE table_name = ANY(%s) GROUP BY 1",
-        ["tenants_certificatedue", "tenants_change", "tenants_directoryentry", "messaging_due"],
+        [
+            *("tenants_certificatedue", "tenants_change", "tenants_directoryentry"),
+            *("tenants_idempotencydue", "messaging_due"),
+        ],
     )
     assert dict(columns) == {
         "tenants_certificatedue": ["certificate_id", "due_at", "tenant_id"],
         "tenants_change": ["changed_at", "tenant_id", "version"],
         "tenants_directoryentry": ["digest", "tenant_id"],
+        "tenants_idempotencydue": ["due_at", "tenant_id"],
         "messaging_due": ["delivery_id", "due_at", "lane", "owner", "tenant_id"],
     }
 
