@@ -24,6 +24,7 @@ from unfold.decorators import action
 
 from messaging.models import Attempt, Delivery, Due, Message
 from messaging.probing.run import NoSuchEndpoint, TestUnderWay, last_report, run
+from messaging.relay.units import about_unit
 from tenants import asking, directory
 from tenants.admin import EndpointAdmin
 from tenants.audit import viewing
@@ -113,7 +114,7 @@ class MessageAdmin(CarriedAdmin):
         tenant_id = directory.find_tenant(directory.Known.BM_UNIT, name.encode())
         if tenant_id is None:
             return queryset.none(), False
-        found = queryset.filter(tenant_id=tenant_id, bm_unit=name)
+        found = queryset.filter(about_unit(name), tenant_id=tenant_id)
         return found.order_by("-received_at", "-id"), False
 
     @admin.display(description="answers")

@@ -104,7 +104,7 @@ class TakenSerializer(serializers.Serializer[Any]):
 
 class OutcomeSerializer(serializers.Serializer[Any]):
     index = serializers.IntegerField(help_text="Of the message in the request, from 0.")
-    outcome = serializers.ChoiceField(["TAKEN", "VALID", "REFUSED"])
+    status = serializers.ChoiceField(["TAKEN", "VALID", "REFUSED"])
     id = serializers.UUIDField(allow_null=True)
     findings = FindingSerializer(many=True, help_text="Why it was refused; or warnings.")
 
@@ -280,7 +280,7 @@ def _outcomes(items: Sequence[Item], taken: Sequence[Taken]) -> Iterator[Mapping
         good = "TAKEN" if one else "VALID"
         yield {
             "index": index,
-            "outcome": good if item.examined else "REFUSED",
+            "status": good if item.examined else "REFUSED",
             "id": str(one.message_id) if one else None,
             "findings": [problem_item(found) for found in item.found],
         }

@@ -29,8 +29,8 @@ from messaging.api.submitting import (
     post_one,
 )
 from messaging.api.timeline import timeline_of
-from messaging.api.units import about_unit
 from messaging.models import Delivery, Instruction, Message
+from messaging.relay.units import about_unit
 from tenants.api.described import described
 from tenants.api.door import TenantList, TenantView
 from tenants.permissions import Permission
