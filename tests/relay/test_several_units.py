@@ -205,4 +205,4 @@ def test_each_of_its_units_finds_it_in_the_api(alice: Person, link: OpenLink) ->
         ids = [row["id"] for row in told]
         assert ids[:2] == wanted
         assert len(set(ids)) == len(ids)
-    assert asker.get("/api/v1/messages", {"bm_unit": "ALICP2-1"}).json()["results"] == []
+    assert asker.get("/api/v1/messages", {"bm_unit": "NOSUCH-2"}).json()["results"] == []
