@@ -76,6 +76,18 @@ class Environment:
             raise ImproperlyConfigured(f"{name} is {value!r}; it must be host:port")
         return host.strip("[]"), int(port)
 
+    def ports(self, name: str) -> range:
+        """`first-last`; empty where nothing is set."""
+        value = self.text(name, "")
+        first, dash, last = value.partition("-")
+        if not value:
+            return range(0)
+        if not dash or not first.isdigit() or not last.isdigit():
+            raise ImproperlyConfigured(f"{name} is {value!r}; it must be first-last")
+        if not 0 < int(first) <= int(last) < 65536:
+            raise ImproperlyConfigured(f"{name} is {value!r}; ports go from 1 to 65535")
+        return range(int(first), int(last) + 1)
+
     def keys(self, name: str, size: int, default: str | None = None) -> list[bytes]:
         """Keys of `size` bytes in base64, between blanks, lines or commas; at least one, unless
         there is a default.

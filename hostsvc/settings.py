@@ -85,6 +85,21 @@ WEB_TLS_KEY = _env.path("HOSTSVC_WEB_TLS_KEY", VAR_DIR / "tls" / "host.key")
 WEB_CLIENT_CA = _env.path("HOSTSVC_WEB_CLIENT_CA", VAR_DIR / "tls" / "ca.pem")
 PROFILE_DIR = _env.path("HOSTSVC_PROFILES", VAR_DIR / "profiles")
 
+# EDT files: where they lie, where trading points connect, and what each may use (docs/files.md).
+FILES_DIR = _env.path("HOSTSVC_FILES", VAR_DIR / "files")
+SFTP_LISTEN = _env.address("HOSTSVC_SFTP_LISTEN", "127.0.0.1:8022")
+FTPS_LISTEN = _env.address("HOSTSVC_FTPS_LISTEN", "127.0.0.1:8021")
+# Ports of FTP's data connections; none means whichever the system gives. The address is that under
+# which clients reach them, where it is not the one they connected to.
+FTPS_DATA_PORTS = _env.ports("HOSTSVC_FTPS_DATA_PORTS")
+FTPS_ADDRESS = _env.text("HOSTSVC_FTPS_ADDRESS", "")
+FILES_QUOTA_MB = _env.number("HOSTSVC_FILES_QUOTA_MB", 2_048, 1, 10_000_000)
+FILES_QUOTA = _env.number("HOSTSVC_FILES_QUOTA", 1_000, 1, 1_000_000)
+FILES_ARCHIVE_MB = _env.number("HOSTSVC_FILES_ARCHIVE_MB", 8_192, 1, 100_000_000)
+FILES_ARCHIVE_DAYS = _env.number("HOSTSVC_FILES_ARCHIVE_DAYS", 90, 1, 36_500)
+FILES_SESSIONS = _env.number("HOSTSVC_FILES_SESSIONS", 8, 1, 10_000)
+FILES_SESSIONS_ALL = _env.number("HOSTSVC_FILES_SESSIONS_ALL", 500, 1, 100_000)
+
 # Whose word on a client is taken: X-Forwarded-For for its address, X-SSL-Client-Cert for its
 # certificate. From anybody else the first is not read and the second is refused.
 TRUSTED_PROXIES = _env.networks("HOSTSVC_TRUSTED_PROXIES")

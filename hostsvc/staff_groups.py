@@ -35,6 +35,7 @@ _WRITES = frozenset(
         "tenants.add_peercertificate",
         "tenants.change_peercertificate",
         "tenants.add_apikey",
+        "messaging.change_agentsequence",
     }
 )
 

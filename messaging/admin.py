@@ -22,6 +22,7 @@ from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import action
 
+from messaging import admin_sequences  # noqa: F401  (registers its page)
 from messaging.models import Attempt, Delivery, Due, Message
 from messaging.probing.run import NoSuchEndpoint, TestUnderWay, last_report, run
 from messaging.relay.units import about_unit

@@ -22,6 +22,7 @@ class Message(TenantRow):
 
     class Origin(models.TextChoices):
         CONTROL_POINT = "CONTROL_POINT"
+        TRADING_POINT = "TRADING_POINT"
         OPERATOR = "OPERATOR"
         HOST = "HOST", "the host itself"
         API = "API", "the REST API"
@@ -287,3 +288,26 @@ class Link(TenantRow):
 
     def __str__(self) -> str:
         return f"epoch {self.epoch}"
+
+
+class AgentSequence(TenantRow):
+    """The number that the next submission of a trading agent bears at an endpoint. Whoever takes a
+    submission holds the row locked meanwhile.
+    """
+
+    endpoint = models.ForeignKey(
+        Endpoint, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    agent = models.CharField(max_length=9)
+    expected = models.IntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "endpoint", "agent"], name="agent_sequence_once"
+            ),
+            models.CheckConstraint(condition=Q(expected__gte=0), name="agent_sequence_numbers"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.agent} {self.expected:06d}"

@@ -84,3 +84,4 @@ class Lane(models.TextChoices):
 
     OPERATOR = "operator", "to the system operator"
     LINK = "link", "to a control point's link"
+    FILES = "files", "to a trading point's directory"

@@ -9,7 +9,8 @@ from django.db import connection
 
 from messaging.relay import deliver as delivering
 from messaging.relay import due
-from messaging.relay.wake import wake_worker
+from messaging.relay.parts import is_large
+from messaging.relay.wake import DELIVER_LARGE, LARGE_QUEUE, wake_worker
 from tenants import old_answers
 from tenants.api.idempotency import KEPT_FOR
 from tenants.clock import now
@@ -24,13 +25,20 @@ def deliver(tenant_id: str, delivery_id: str) -> None:
     delivering.deliver(UUID(tenant_id), UUID(delivery_id))
 
 
+@shared_task(name=DELIVER_LARGE, queue=LARGE_QUEUE)
+def deliver_large(tenant_id: str, delivery_id: str) -> None:
+    """Submissions, and files to trading points: no instruction waits behind them."""
+    delivering.deliver(UUID(tenant_id), UUID(delivery_id), large=True)
+
+
 @shared_task(name="messaging.tasks.sweep")
 def sweep() -> None:
     """Hands out what is due: the lost wake-ups, the waits that are over, and what a dead process
     had claimed.
     """
     for overdue in reconnecting(lambda: due.pick(SWEEP_LIMIT)):
-        wake_worker(overdue.tenant_id, overdue.delivery_id)
+        large = is_large(overdue.lane, "")
+        wake_worker(overdue.tenant_id, overdue.delivery_id, large=large)
 
 
 @shared_task(name="messaging.tasks.keep_partitions_ahead")

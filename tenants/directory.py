@@ -26,6 +26,7 @@ class Known(StrEnum):
     API_CERTIFICATE = "api certificate"
     BM_UNIT = "bm unit"
     TENANT_NAME = "tenant name"
+    FILE_LOGIN = "file login"
 
 
 class AlreadyKnown(Exception):

@@ -429,6 +429,45 @@ class Pepper(TenantRow):
         return f"pepper of {self.tenant_id}"
 
 
+class FileLogin(TenantRow):
+    """What a trading point's own machine logs in by to leave and fetch files: a password, of which
+    a keyed hash is stored, or SSH keys.
+    """
+
+    endpoint = models.ForeignKey(Endpoint, on_delete=models.PROTECT, related_name="+")
+    username = models.CharField(max_length=40)
+    label = models.TextField(blank=True)
+    password_hash = models.BinaryField(max_length=32, null=True)
+    public_keys = models.JSONField(default=list, help_text="In OpenSSH's form.")
+    created_at = models.DateTimeField(default=now)
+    revoked_at = models.DateTimeField(null=True)
+    last_used_at = models.DateTimeField(null=True, help_text="To the minute.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "username"], name="file_login_username")
+        ]
+
+    def __str__(self) -> str:
+        return self.username
+
+
+class RemoteSecret(TenantRow):
+    """What the host logs in by at the tenant's own server, sealed by the vault."""
+
+    endpoint = models.ForeignKey(Endpoint, on_delete=models.CASCADE, related_name="+")
+    sealed = models.BinaryField()
+    set_at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "endpoint"], name="one_remote_secret")
+        ]
+
+    def __str__(self) -> str:
+        return f"secret of {self.endpoint_id}"
+
+
 class DirectoryEntry(models.Model):
     """Which tenant something names, by the digest of its name: nothing can be read out of it but
     what is already known.

@@ -53,7 +53,7 @@ class InstructionDetailSerializer(InstructionSerializer):
         return row.answer.origin if row.answer else None
 
     def get_content(self, row: Instruction) -> Any:
-        found, _ = contents_of(row.message)
+        found, _, _ = contents_of(row.message)
         return found[0] if found else None
 
     get_content._spectacular_annotation = {"field": ContentField(allow_null=True)}  # type: ignore[attr-defined]

@@ -130,6 +130,9 @@ class TimelineSerializer(serializers.Serializer[Timeline]):
     further_content = serializers.ListField(
         child=ContentField(), help_text="What the same message says of further BM units."
     )
+    records_left_out = serializers.IntegerField(
+        help_text="Records of a submission that are not shown, or cannot be read."
+    )
     content_fault = serializers.CharField(help_text="Why there is no content, or empty.")
     body_base64 = Base64Field(source="body", allow_null=True, help_text="The bytes as carried.")
     answered_by = serializers.ListField(child=serializers.UUIDField())

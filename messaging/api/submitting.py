@@ -66,7 +66,8 @@ class JsonBytes(BaseParser):
     media_type = "application/json"
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
-        return stream.read()
+        """Bounded, as any body that is held in memory."""
+        return parser_context["request"]._request.body
 
 
 class LineBytes(JsonBytes):

@@ -14,9 +14,13 @@ from messaging.api.content import as_json
 from messaging.models import Attempt, Delivery, Message
 from messaging.protocols.base import RemoteProtocolError, UnknownProfile
 from messaging.protocols.registry import UnknownProtocol
-from messaging.relay.codecs import read_messages
+from messaging.relay.codecs import read_beginning, read_messages
+from messaging.relay.register import FILE_PROTOCOL
 from tenants.audit import bodies
 from tenants.audit.models import Entry
+
+RECORDS_SHOWN = 500
+"""Of a submission, which may have two hundred thousand."""
 
 LIMIT = 1_000
 """Attempts and entries shown of one message. A delivery that was held for days may have more: they
@@ -28,12 +32,13 @@ are in the audit log's list.
 class Timeline:
     """`content` is None where the bytes can't be read, or are gone as retention allows;
     `content_fault` then says which. `further_content` is what the same bytes say of further BM
-    units.
+    units; `records_left_out` counts the records of a submission that `content` does not show.
     """
 
     message: Message
     content: Any
     further_content: Sequence[Any]
+    records_left_out: int
     content_fault: str
     body: bytes | None
     answered_by: Sequence[UUID]
@@ -48,11 +53,12 @@ def timeline_of(message: Message) -> Timeline:
     deliveries = list(Delivery.objects.filter(message=message).order_by("position"))
     attempts = _attempts(deliveries)
     entries = list(Entry.objects.filter(message_id=message.id).order_by("seq")[: LIMIT + 1])
-    contents, fault = contents_of(message)
+    contents, left_out, fault = contents_of(message)
     return Timeline(
         message=message,
         content=contents[0] if contents else None,
         further_content=contents[1:],
+        records_left_out=left_out,
         content_fault=fault,
         body=_body(message),
         answered_by=_answers(message),
@@ -80,16 +86,27 @@ def _answers(message: Message) -> list[UUID]:
     return list(found.values_list("id", flat=True))
 
 
-def contents_of(message: Message) -> tuple[Sequence[Any], str]:
-    """The typed messages, or why there are none; the message comes with its endpoint."""
+def contents_of(message: Message) -> tuple[Sequence[Any], int, str]:
+    """What it says, how many records of that are left out, and why there is nothing. The message
+    comes with its endpoint.
+    """
     try:
-        return [as_json(one) for one in read_messages(message)], ""
+        return _read(message)
     except RemoteProtocolError as error:
-        return (), f"{error.code} {error.text}"
+        return (), 0, f"{error.code} {error.text}"
     except bodies.BodyGone:
-        return (), "the bytes have been deleted"
+        return (), 0, "the bytes have been deleted"
     except (UnknownProtocol, UnknownProfile):
-        return (), "its protocol or profile is no longer installed"
+        return (), 0, "its protocol or profile is no longer installed"
+
+
+def _read(message: Message) -> tuple[Sequence[Any], int, str]:
+    if message.endpoint.protocol != FILE_PROTOCOL:
+        return [as_json(one) for one in read_messages(message)], 0, ""
+    if message.origin == Message.Origin.HOST:
+        return (), 0, "a reply file says it in its bytes"
+    submission, count = read_beginning(message, RECORDS_SHOWN)
+    return [as_json(submission)], count - len(submission.records), ""
 
 
 def _body(message: Message) -> bytes | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from messaging.api import answers, connection_test, outbox, submitting, views
+from messaging.api import answers, connection_test, outbox, sequences, submitting, views
 
 urlpatterns = [
     path("messages", views.MessageList.as_view()),
@@ -21,6 +21,7 @@ urlpatterns = [
         "endpoints/<uuid:endpoint_id>/connection-test",
         connection_test.ConnectionTestView.as_view(),
     ),
+    path("endpoints/<uuid:endpoint_id>/next-sequence", sequences.NextSequence.as_view()),
     path("instructions", views.InstructionList.as_view()),
     path("instructions/<uuid:instruction_id>", answers.InstructionDetail.as_view()),
     path("instructions/<uuid:instruction_id>/accept", answers.InstructionAcceptance.as_view()),

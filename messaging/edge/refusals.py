@@ -3,7 +3,8 @@ noted at once, written soon after by one thread, many in a transaction.
 
 However many peers are turned away, the database sees one look-up and one transaction a chain for
 all that came meanwhile. A refusal is in the tenant's chain where the certificate that was shown is
-a tenant's, else in the house's, which is capped and counted (see ledger).
+a tenant's, or the tenant is known otherwise, else in the house's, which is capped and counted (see
+ledger).
 """
 
 from __future__ import annotations
@@ -40,10 +41,13 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Noted:
-    """`fingerprint` is that of the certificate shown; empty where none was."""
+    """`fingerprint` is that of the certificate shown; empty where none was. `tenant_id` is whose it
+    is, where that is known otherwise.
+    """
 
     fingerprint: bytes
     fact: Fact
+    tenant_id: UUID | None = None
 
 
 class Refusals:
@@ -60,10 +64,20 @@ class Refusals:
         """Returns at once; never raises."""
         told = {"reason": reason, "address": address, **detail}
         fact = Fact(Event.REFUSED, now(), digest=fingerprint or None, detail=told)
+        self._put(_Noted(fingerprint, fact))
+
+    def note_of(self, tenant_id: UUID | None, reason: str, address: str, **detail: object) -> None:
+        """The same, where whose it is is known by other means than a certificate; None is
+        nobody's.
+        """
+        told = {"reason": reason, "address": address, **detail}
+        self._put(_Noted(b"", Fact(Event.REFUSED, now(), detail=told), tenant_id))
+
+    def _put(self, noted: _Noted) -> None:
         with self._lock:
             has_room = len(self._waiting) < MOST_WAITING
             if has_room:
-                self._waiting.append(_Noted(fingerprint, fact))
+                self._waiting.append(noted)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="refusals", daemon=True)
                 self._thread.start()
@@ -133,7 +147,8 @@ def _by_chain(batch: list[_Noted]) -> dict[UUID, list[_Noted]]:
     owners = reconnecting(lambda: directory.find_tenants(kind, shown)) if shown else {}
     chains: dict[UUID, list[_Noted]] = {}
     for noted in batch:
-        chains.setdefault(owners.get(noted.fingerprint, HOUSE), []).append(noted)
+        owner = noted.tenant_id or owners.get(noted.fingerprint, HOUSE)
+        chains.setdefault(owner, []).append(noted)
     return chains
 
 
@@ -146,4 +161,5 @@ def _append(tenant_id: UUID, facts: list[Fact]) -> None:
 
 _refusals = Refusals()
 note = _refusals.note
+note_of = _refusals.note_of
 close = _refusals.close

@@ -11,8 +11,7 @@ from tenants.isolation import READ_ADD, append_only, walled
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("messaging", "0003_delivery_once_a_queue"),
-        ("tenants", "0006_certificate_life"),
+        ("messaging", "0010_trading_points"),
     ]
 
     operations = [
@@ -79,6 +78,7 @@ class Migration(migrations.Migration):
             field=models.TextField(
                 choices=[
                     ("CONTROL_POINT", "Control Point"),
+                    ("TRADING_POINT", "Trading Point"),
                     ("OPERATOR", "Operator"),
                     ("HOST", "the host itself"),
                     ("API", "the REST API"),

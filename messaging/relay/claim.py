@@ -1,4 +1,4 @@
-"""Takes a delivery to the system operator in hand: whose turn it is, and the very bytes that are
+"""Takes a delivery that is a worker's in hand: whose turn it is, and the very bytes that are
 about to leave.
 
 The bytes are sealed and committed, with a `sending` entry, before the first of them goes: whatever
@@ -16,20 +16,26 @@ from django.db import connection
 from messaging.domain.instructions import InstructionAnswer, InstructionKind
 from messaging.domain.messages import BmMessage
 from messaging.models import Instruction
-from messaging.protocols.base import Envelope, Stamp, UnknownProfile
-from messaging.protocols.neso.seals import KeyDoesNotFit
+from messaging.protocols.base import (
+    Envelope,
+    LocalProtocolError,
+    RemoteProtocolError,
+    Stamp,
+    UnknownProfile,
+)
 from messaging.protocols.neso.seals.base import Sealed, Target, is_fresh
 from messaging.protocols.neso.wa.codec import WaCodec
 from messaging.protocols.neso.wa.exchange import Exchange, exchange_of
 from messaging.protocols.settings import BadSettings
-from messaging.relay import deadlines, due, signing, verdicts
+from messaging.relay import carry_file, deadlines, due, signing, verdicts
+from messaging.relay.carry_file import ClaimedFile
 from messaging.relay.codecs import operator_codec, read_loaded
 from messaging.relay.load import LoadedDelivery, LoadedEndpoint
 from messaging.relay.moves import AS_BEFORE, move
-from messaging.relay.parts import part_for
+from messaging.relay.parts import outline_of, part_for
 from messaging.relay.rows import NewDelivery
 from messaging.relay.settings import operator_settings
-from messaging.states import DeliveryState
+from messaging.states import DeliveryState, Lane
 from tenants.audit import bodies, ledger
 from tenants.audit.events import Event, Fact
 from tenants.certificates import CertificateMissing
@@ -40,7 +46,8 @@ from tenants.scope import require_tenant
 
 _UNSENDABLE = (
     CertificateMissing,
-    KeyDoesNotFit,
+    LocalProtocolError,
+    RemoteProtocolError,
     BadSettings,
     UnknownProfile,
     bodies.BodyGone,
@@ -86,9 +93,9 @@ class NotClaimed:
     deliveries: tuple[NewDelivery, ...] = ()
 
 
-def claim(row: LoadedDelivery, owner: int) -> Claimed | NotClaimed:
+def claim(row: LoadedDelivery, owner: int) -> Claimed | ClaimedFile | NotClaimed:
     """Within the tenant's scope and with the queue locked: claims the delivery, if it is its turn
-    and its time, and seals what is to be sent.
+    and its time, and seals what is to be sent to the operator.
     """
     at = now()
     ahead = _ahead_of(row)
@@ -104,7 +111,7 @@ def claim(row: LoadedDelivery, owner: int) -> Claimed | NotClaimed:
         again = min(at + deadlines.BLOCKED_LOOK_AGAIN, row.deadline)
         return NotClaimed(verdicts.hold(row, at, again, "held by the host"))
     try:
-        return _sealed(row, at)
+        return _sealed(row, at) if row.lane == Lane.OPERATOR else carry_file.claim(row, at)
     except _UNSENDABLE as error:
         verdicts.alarm(row, at, f"cannot be sent: {error}")
         return NotClaimed(verdicts.retry(row, at, deadlines.BLOCKED_LOOK_AGAIN))
@@ -143,7 +150,7 @@ def _may_bear_a_revoked_signature(sealed_at: datetime, key: signing.Credentials)
 
 def _sealed(row: LoadedDelivery, at: datetime) -> Claimed:
     codec = operator_codec(row.endpoint.settings)
-    message = _completed(row)
+    message = outline_of(row) or _completed(row)
     exchange = exchange_of(codec.profile, message)
     payload = _payload(row, message, codec, at)
     key = signing.credentials_for(row.endpoint)

@@ -8,16 +8,21 @@ from typing import Any, cast
 from django.conf import settings as configured
 
 from messaging.domain.messages import BmMessage
+from messaging.domain.submissions import Submission
 from messaging.models import Message
 from messaging.protocols.base import Codec, Envelope, Parcel
 from messaging.protocols.edl.codec import EdlCodec
 from messaging.protocols.edl.profile import Role
+from messaging.protocols.edt.codec import EdtCodec
+from messaging.protocols.edt.names import parse_name
+from messaging.protocols.edt.profile import EdtProfile
+from messaging.protocols.edt.reading import beginning
 from messaging.protocols.neso.settings import WaSettings
 from messaging.protocols.neso.wa.codec import WaCodec
 from messaging.protocols.registry import get_protocol
 from messaging.protocols.rest import codec as rest
 from messaging.relay.load import LoadedMessage
-from messaging.relay.register import LEGACY_PROTOCOL, OPERATOR_PROTOCOL
+from messaging.relay.register import FILE_PROTOCOL, LEGACY_PROTOCOL, OPERATOR_PROTOCOL
 from tenants.audit import bodies
 
 DEFAULT_PROFILE = WaSettings().profile
@@ -41,6 +46,16 @@ def legacy_codec(settings: dict[str, Any]) -> EdlCodec:
     return cast(EdlCodec, get_codec(LEGACY_PROTOCOL, profile_of(settings)))
 
 
+def file_codec(settings: dict[str, Any]) -> EdtCodec:
+    """The codec of a trading point, with the profile it holds."""
+    return cast(EdtCodec, get_codec(FILE_PROTOCOL, profile_of(settings)))
+
+
+def file_profile(settings: dict[str, Any]) -> EdtProfile:
+    """How a trading point's files are written."""
+    return file_codec(settings).profile
+
+
 def control_point_reader(settings: dict[str, Any]) -> EdlCodec:
     """The codec of what a control point sends: types that only the host sends are unknown to it,
     whatever their data.
@@ -60,19 +75,44 @@ def read_message(row: Message) -> BmMessage:
 def read_messages(row: Message) -> tuple[BmMessage, ...]:
     """The typed messages, decoded again from the bytes they came as: those are the truth."""
     content = bodies.read(bytes(row.body_digest), row.received_at)
-    if row.origin == Message.Origin.API:
+    endpoint = row.endpoint
+    if _is_json(row.origin, endpoint.protocol):
         return (rest.decode(content),)
-    return read_content(row.endpoint.protocol, row.endpoint.settings, content).messages
+    return read_content(endpoint.protocol, endpoint.settings, content, row.reference).messages
 
 
 def read_loaded(message: LoadedMessage) -> tuple[BmMessage, ...]:
     """The same of a message that was loaded with its bytes. Raises BodyGone."""
-    if message.origin == Message.Origin.API:
-        return (rest.decode(message.content),)
     source = message.endpoint
-    return read_content(source.protocol, source.settings, message.content).messages
+    if _is_json(message.origin, source.protocol):
+        return (rest.decode(message.content),)
+    content, reference = message.content, message.reference
+    return read_content(source.protocol, source.settings, content, reference).messages
 
 
-def read_content(protocol: str, settings: dict[str, Any], content: bytes) -> Envelope:
-    """What stored bytes say, in the protocol and profile of the endpoint they came to."""
-    return get_codec(protocol, profile_of(settings)).decode(Parcel(content))
+def _is_json(origin: str, protocol: str) -> bool:
+    """What the API says for a control point is kept in the API's JSON; a submission, as the file
+    that says it.
+    """
+    return origin == Message.Origin.API and protocol == LEGACY_PROTOCOL
+
+
+def read_beginning(row: Message, most: int) -> tuple[Submission, int]:
+    """So many records of a stored submission, and how many it has in all. Raises
+    RemoteProtocolError where its name is none.
+    """
+    profile = file_profile(row.endpoint.settings)
+    name = parse_name(profile, f"{row.reference}{profile.names.submission}")
+    content = bodies.read(bytes(row.body_digest), row.received_at)
+    return beginning(profile, name, content, most)
+
+
+def read_content(
+    protocol: str, settings: dict[str, Any], content: bytes, reference: str = ""
+) -> Envelope:
+    """What stored bytes say, in the protocol and profile of the endpoint they came to. Those of a
+    file say what they mean only together with its name, which is the sender's `reference`.
+    """
+    codec = get_codec(protocol, profile_of(settings))
+    name = f"{reference}{codec.profile.names.submission}" if isinstance(codec, EdtCodec) else ""
+    return codec.decode(Parcel(content, name))

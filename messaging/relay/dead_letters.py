@@ -140,7 +140,7 @@ def _replay(row: Delivery, at: datetime, by: By) -> NewDelivery:
         cursor.execute(_REOPEN, values)
     detail = {"was": row.state, "code": row.outcome_code, "text": row.outcome_text, **by}
     ledger.record(Fact(Event.REPLAYED, at, row.message_id, row.id, detail=detail))
-    return NewDelivery(row.id, require_tenant(), endpoint_id, lane)
+    return NewDelivery(row.id, require_tenant(), endpoint_id, lane, queue=row.queue)
 
 
 def _operator_for(row: Delivery) -> UUID:

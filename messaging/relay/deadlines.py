@@ -7,6 +7,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from messaging.domain.clock import gate_closure, half_hour_of
+from messaging.domain.submissions import BidOfferRecord, LevelRecord, Submission
+
 RESPOND_WITHIN = timedelta(seconds=120)
 """For an instruction without a `respondBy` of its own: a BOA is answered within two minutes of its
 receipt.
@@ -52,10 +55,56 @@ ANSWER = Schedule(RESPOND_WITHIN, (0.2, 0.5, 1, 1, 2, 3, 5))
 NOTICE = Schedule(timedelta(hours=24), (1, 2, 5, 10, 30))
 """RESULT and TEXT to a control point."""
 
+SUBMISSION = Schedule(timedelta(hours=24), (1, 2, 5, 10, 20, 30))
+"""`within` is that of records whose times tell no deadline any more."""
+
+REPLY_FILE = Schedule(timedelta(days=7), (1, 2, 5, 10, 30, 60, 300))
+"""A trading point's directory or server may be out of reach over a long weekend."""
+
+_SCHEDULES = {
+    "ACCEPT": ANSWER,
+    "REJECT": ANSWER,
+    "SUBMISSION": SUBMISSION,
+    "ACK_FILE": REPLY_FILE,
+    "ACC_FILE": REPLY_FILE,
+    "REJ_FILE": REPLY_FILE,
+}
+
+_BYTES_A_SECOND = 512 * 1024
+"""As slowly as an operator may take in, and judge, a large submission."""
+
 
 def schedule_of(kind: str) -> Schedule:
     """By the kind of message, as it is stored."""
-    return ANSWER if kind in ("ACCEPT", "REJECT") else REDECLARATION
+    return _SCHEDULES.get(kind, REDECLARATION)
+
+
+def answer_within(within: timedelta, size: int) -> timedelta:
+    """How long the answer to a body of so many bytes may take, where `within` is the endpoint's."""
+    return within + timedelta(seconds=size // _BYTES_A_SECOND)
+
+
+def submission_deadline(submission: Submission, at: datetime) -> datetime:
+    """Until when a submission received `at` is worth sending: the first gate closure to come among
+    its records' times, and the first start of an operational day that one takes effect at.
+
+    Where every gate has closed it is the end of what they say, and for what lies in the past
+    altogether a day: the operator is to judge that.
+    """
+    starts, ends, effects = set(), set(), set()
+    for record in submission.records:
+        if isinstance(record, LevelRecord | BidOfferRecord):
+            starts.add(record.time_from)
+            ends.add(record.time_to)
+        else:
+            effects.add(record.effective_time)
+    gates = {gate_closure(half_hour_of(start)) for start in starts if start > at}
+    moments = gates | effects
+    to_come = [one for one in moments if one > at]
+    if to_come:
+        return min(to_come)
+    last = max(ends, default=at)
+    return last if last > at else at + SUBMISSION.within
 
 
 def pause_after(schedule: Schedule, attempts: int) -> timedelta:

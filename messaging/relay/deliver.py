@@ -1,5 +1,5 @@
 """Carries one delivery to the system operator: claim, send with no transaction open, settle. Safe
-to run twice and at once.
+to run twice and at once. How files to a trading point are carried is in `carry_file`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from messaging.protocols.neso.seals import find_seal_of
 from messaging.protocols.neso.seals.base import Sealed, SealError, Target
 from messaging.protocols.neso.wa.exchange import Answer as Verdict
 from messaging.protocols.neso.wa.exchange import Outcome, Sealing, read_answer, ruling_of
-from messaging.relay import deadlines, due, ownership, verdicts, watch
+from messaging.relay import carry_file, deadlines, due, ownership, verdicts, watch
+from messaging.relay.carry_file import ClaimedFile
 from messaging.relay.claim import OUT, Claimed, NotClaimed, claim
 from messaging.relay.load import find_place, load, load_locked
 from messaging.relay.moves import lock_queue
-from messaging.relay.rows import NewAttempt, insert_attempt
+from messaging.relay.parts import is_large
+from messaging.relay.rows import NewAttempt, NewDelivery, insert_attempt
 from messaging.relay.settings import operator_settings
 from messaging.relay.verdicts import Made
 from messaging.relay.wake import wake
@@ -28,7 +30,7 @@ from messaging.transports.https import post
 from tenants.audit import bodies, ledger
 from tenants.audit.events import Event, Fact, stamp
 from tenants.clock import now
-from tenants.scope import in_tenant
+from tenants.scope import in_tenant, require_tenant
 
 _VERDICTS = (Outcome.VERDICT, Outcome.REFUSED)
 
@@ -48,26 +50,33 @@ class Report:
     left: bool = True
 
 
-def deliver(tenant_id: UUID, delivery_id: UUID) -> None:
-    """Does what the delivery needs now, if it is this process's to do."""
+def deliver(tenant_id: UUID, delivery_id: UUID, *, large: bool = False) -> None:
+    """Does what the delivery needs now, if it is this process's to do. One that is large is passed
+    on to the workers for that, unless this is one of them.
+    """
     with ownership.in_hand(delivery_id) as mine:
         if mine:
-            _deliver(tenant_id, delivery_id)
+            _deliver(tenant_id, delivery_id, large)
 
 
-def _deliver(tenant_id: UUID, delivery_id: UUID) -> None:
+def _deliver(tenant_id: UUID, delivery_id: UUID, large: bool) -> None:
     owner = ownership.owner()
-    claimed = in_tenant(tenant_id, lambda: take_in_hand(delivery_id, owner))
+    claimed = in_tenant(tenant_id, lambda: take_in_hand(delivery_id, owner, large=large))
     if isinstance(claimed, NotClaimed):
         wake(claimed.deliveries)
+        return
+    if isinstance(claimed, ClaimedFile):
+        wake(carry_file.carry(claimed))
         return
     report = _send(claimed)
     wake(in_tenant(tenant_id, lambda: _settle(claimed, report)))
 
 
-def take_in_hand(delivery_id: UUID, owner: int) -> Claimed | NotClaimed:
+def take_in_hand(
+    delivery_id: UUID, owner: int, *, large: bool = True
+) -> Claimed | ClaimedFile | NotClaimed:
     """Within the tenant's scope: claims what is to be sent from here, and looks after what waits
-    for others.
+    for others. What is `large` is left alone by whoever does not carry such.
     """
     place = find_place(delivery_id)
     if place is None or place.state not in OPEN:
@@ -75,6 +84,10 @@ def take_in_hand(delivery_id: UUID, owner: int) -> Claimed | NotClaimed:
         return NotClaimed()
     if place.lane == Lane.LINK or place.state == DeliveryState.DELIVERED:
         return NotClaimed(watch.look_after(delivery_id))
+    if is_large(place.lane, place.queue) and not large:
+        lane, queue = Lane(place.lane), place.queue
+        passed = NewDelivery(delivery_id, require_tenant(), place.endpoint_id, lane, queue=queue)
+        return NotClaimed((passed,))
     row = load(delivery_id)
     if row is None or row.state not in UNDELIVERED:
         return NotClaimed()
@@ -83,7 +96,8 @@ def take_in_hand(delivery_id: UUID, owner: int) -> Claimed | NotClaimed:
 
 def _send(claimed: Claimed) -> Report:
     sent_at = now()
-    within = operator_settings(claimed.endpoint.settings).answer_within
+    usual = operator_settings(claimed.endpoint.settings).answer_within
+    within = deadlines.answer_within(usual, len(claimed.sealed.body))
     time_left = min(within, claimed.deadline - sent_at)
     try:
         answer = post(
@@ -171,7 +185,7 @@ def _settle(claimed: Claimed, report: Report) -> Made:
             final = report.verdict is None or report.verdict.final
             return verdicts.accept(row, at) if final else verdicts.await_final(row, at)
         case Outcome.REFUSED:
-            return verdicts.refuse(row, at, _reason(report))
+            return verdicts.refuse(row, at, _reason(report), _receipt(report))
         case Outcome.HELD:
             until = deadlines.held_until(at, report.retry_after)
             return verdicts.hold(row, at, min(until, row.deadline), OUT)
@@ -180,10 +194,15 @@ def _settle(claimed: Claimed, report: Report) -> Made:
             return verdicts.retry(row, at, deadlines.pause_after(schedule, claimed.attempts))
 
 
+def _receipt(report: Report) -> ReceiptOfMessage | None:
+    answer = report.verdict.envelope.messages[0] if report.verdict else None
+    return answer if isinstance(answer, ReceiptOfMessage) else None
+
+
 def _reason(report: Report) -> str:
     """The first code and text of a rejection, as the control point is told them."""
-    receipt = report.verdict.envelope.messages[0] if report.verdict else None
-    return verdicts.first_error(receipt) if isinstance(receipt, ReceiptOfMessage) else report.detail
+    receipt = _receipt(report)
+    return verdicts.first_error(receipt) if receipt else report.detail
 
 
 def _record(claimed: Claimed, report: Report, at: datetime) -> None:

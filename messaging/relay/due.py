@@ -39,7 +39,7 @@ WITH picked AS (
 )
 UPDATE messaging_due d SET due_at = now() + interval '2 seconds', owner = NULL
 FROM picked WHERE d.delivery_id = picked.delivery_id
-RETURNING d.tenant_id, d.delivery_id
+RETURNING d.tenant_id, d.delivery_id, d.lane
 """
 
 _WAITING = "SELECT DISTINCT tenant_id FROM messaging_due WHERE lane = %s AND due_at <= now()"
@@ -49,6 +49,7 @@ _WAITING = "SELECT DISTINCT tenant_id FROM messaging_due WHERE lane = %s AND due
 class Overdue:
     tenant_id: UUID
     delivery_id: UUID
+    lane: str
 
 
 def claim(delivery_id: UUID, owner: int, until: datetime) -> bool:

@@ -1,5 +1,5 @@
 """Takes a receipt that the system operator posts after the fact: the final word on a redeclaration
-it had only received.
+or submission it had only received.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def take(inflow: Inflow, receipt: ReceiptOfMessage, in_reply_to: str) -> Outcome
     if receipt.status is ReceiptStatus.RECEIVED or row.state not in OPEN:
         return Outcome(RECEIVED, message_id)
     if receipt.status is ReceiptStatus.REJECTED:
-        made = verdicts.refuse(row, inflow.at, verdicts.first_error(receipt))
+        made = verdicts.refuse(row, inflow.at, verdicts.first_error(receipt), receipt)
     else:
         made = verdicts.accept(row, inflow.at)
     return Outcome(RECEIVED, message_id, made)

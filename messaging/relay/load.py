@@ -34,7 +34,7 @@ JOIN tenants_endpoint e ON e.id = d.endpoint_id
 """
 # The lock is moves.lock_queue's, taken on the way.
 _PLACE = """
-SELECT lane, state, CASE WHEN lane = 'operator' THEN
+SELECT lane, state, endpoint_id, queue, CASE WHEN lane <> 'link' THEN
     pg_advisory_xact_lock(hashtextextended(endpoint_id || ' ' || queue, 0)) END
 FROM messaging_delivery WHERE id = %s
 """
@@ -125,16 +125,18 @@ class Place:
 
     lane: str
     state: str
+    endpoint_id: UUID
+    queue: str
 
 
 def find_place(delivery_id: UUID) -> Place | None:
-    """Where a delivery stands. The queue of one to the operator is locked until the transaction
-    ends: what is read of it next is up to date.
+    """Where a delivery stands. The queue of one that a worker carries is locked until the
+    transaction ends: what is read of it next is up to date.
     """
     with connection.cursor() as cursor:
         cursor.execute(_PLACE, [delivery_id])
         row = cursor.fetchone()
-    return Place(row[0], row[1]) if row else None
+    return Place(*row[:4]) if row else None
 
 
 def load(delivery_id: UUID) -> LoadedDelivery | None:

@@ -1,5 +1,6 @@
 """Which of the typed messages that one stored message carries a delivery is for: a message from a
-control point may redeclare several BM units, and each has a delivery in a queue of its own.
+control point may redeclare several BM units, and each has a delivery in a queue of its own. Which
+deliveries are too large to be carried beside instructions.
 """
 
 from __future__ import annotations
@@ -8,15 +9,21 @@ from collections.abc import Iterable
 
 from messaging.domain.instructions import InstructionAnswer
 from messaging.domain.messages import BmMessage, unit_of
+from messaging.domain.submissions import Submission
 from messaging.relay.load import LoadedDelivery
+from messaging.states import Lane
 
 _ANSWERS = " answers"
+_SUBMISSIONS = " submissions"
 
 
 def queue_of(message: BmMessage) -> str:
     """A BM unit's redeclarations go in order, and so do its answers. An answer has two minutes,
-    and must not wait for a redeclaration that the operator won't take.
+    and must not wait for a redeclaration that the operator won't take. A trading agent's
+    submissions go in the order of their numbers.
     """
+    if isinstance(message, Submission):
+        return f"{message.trading_agent}{_SUBMISSIONS}"
     unit = unit_of(message)
     return f"{unit}{_ANSWERS}" if isinstance(message, InstructionAnswer) else unit
 
@@ -31,8 +38,22 @@ def part_for(row: LoadedDelivery, messages: Iterable[BmMessage]) -> BmMessage:
     return next(message for message in messages if queue_of(message) == row.queue)
 
 
+def outline_of(row: LoadedDelivery) -> Submission | None:
+    """A submission without its records, once its payload is made: how it travels hangs on none of
+    them, and reading two hundred thousand again at each try takes seconds.
+    """
+    if row.payload_digest is None or not row.queue.endswith(_SUBMISSIONS):
+        return None
+    return Submission(row.queue.removesuffix(_SUBMISSIONS), 0, ())
+
+
 def unit_for(row: LoadedDelivery) -> str:
     """The BM unit that a delivery to the operator is about; the stored message names none where it
     carries several.
     """
-    return row.message.bm_unit or ("" if row.queue.endswith(_ANSWERS) else row.queue)
+    return row.message.bm_unit or ("" if " " in row.queue else row.queue)
+
+
+def is_large(lane: str, queue: str) -> bool:
+    """Whether carrying it may take so long that no instruction may wait behind it."""
+    return lane == Lane.FILES or queue.endswith(_SUBMISSIONS)

@@ -18,6 +18,7 @@ from tenants.remembered import Remembered
 from tenants.scope import require_tenant
 
 LEGACY_PROTOCOL = "edl"
+FILE_PROTOCOL = "edt"
 OPERATOR_PROTOCOL = "neso-wa"
 
 REMEMBERED = 4096

@@ -49,11 +49,7 @@ def to_operator(
         matched.respond_by if matched else at + deadlines.schedule_of(kind_of(message)).within
     )
     if standing.operator is None:
-        queue = queue_of(message)
-        kept = insert_unroutable(
-            message_id, Lane.OPERATOR, queue, at=at, deadline=deadline, text=_NOWHERE
-        )
-        ledger.record(Fact(Event.ALARMED, at, message_id, kept, detail={"alarm": _NOWHERE}))
+        keep_unroutable(message_id, queue_of(message), at, deadline)
         return ()
     new = insert_delivery(
         message_id,
@@ -65,6 +61,14 @@ def to_operator(
         deadline=deadline,
     )
     return (new,)
+
+
+def keep_unroutable(message_id: UUID, queue: str, at: datetime, deadline: datetime) -> None:
+    """Alarms that no endpoint leads to the operator, and keeps the duty among the dead letters."""
+    kept = insert_unroutable(
+        message_id, Lane.OPERATOR, queue, at=at, deadline=deadline, text=_NOWHERE
+    )
+    ledger.record(Fact(Event.ALARMED, at, message_id, kept, detail={"alarm": _NOWHERE}))
 
 
 def to_control_point(

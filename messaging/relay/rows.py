@@ -160,6 +160,7 @@ class NewDelivery:
     endpoint_id: UUID
     lane: Lane
     numbered: Numbered | None = None
+    queue: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +224,7 @@ def insert_delivery(
     deadline: datetime,
 ) -> NewDelivery:
     """Makes the duty to deliver, due at `due_at` should nobody take it before."""
-    new = NewDelivery(new_id(), require_tenant(), endpoint_id, lane)
+    new = NewDelivery(new_id(), require_tenant(), endpoint_id, lane, queue=queue)
     _execute(
         _DELIVERY,
         {

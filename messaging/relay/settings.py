@@ -11,13 +11,15 @@ from typing import Any, Final, cast
 from django.conf import settings as configured
 
 from messaging.protocols.edl.settings import EdlSettings
+from messaging.protocols.edt.settings import EdtSettings
 from messaging.protocols.neso.settings import WaSettings
 from messaging.protocols.registry import get_protocol
 from messaging.protocols.settings import Settings
-from messaging.relay.register import LEGACY_PROTOCOL, OPERATOR_PROTOCOL
+from messaging.relay.register import FILE_PROTOCOL, LEGACY_PROTOCOL, OPERATOR_PROTOCOL
 from tenants.cache import Bounded
 
 _KNOWN: Final[dict[str, frozenset[str]]] = {
+    FILE_PROTOCOL: frozenset(one.name for one in fields(EdtSettings)),
     LEGACY_PROTOCOL: frozenset(one.name for one in fields(EdlSettings)),
     OPERATOR_PROTOCOL: frozenset(one.name for one in fields(WaSettings)),
 }
@@ -33,6 +35,11 @@ def operator_settings(stored: Mapping[str, Any]) -> WaSettings:
 def control_point_settings(stored: Mapping[str, Any]) -> EdlSettings:
     """Raises BadSettings."""
     return cast(EdlSettings, _settings(LEGACY_PROTOCOL, stored))
+
+
+def trading_point_settings(stored: Mapping[str, Any]) -> EdtSettings:
+    """Raises BadSettings."""
+    return cast(EdtSettings, _settings(FILE_PROTOCOL, stored))
 
 
 def _settings(protocol: str, stored: Mapping[str, Any]) -> Settings:

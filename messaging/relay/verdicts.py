@@ -1,5 +1,5 @@
-"""What becomes of a delivery to the system operator: settles it, tells the control point, and lets
-the next in its queue go.
+"""What becomes of a delivery to the system operator: settles it, tells the control point or trading
+point, and lets the next in its queue go.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from django.db import connection
 from messaging.domain.acknowledgements import ReceiptOfMessage, Result, ResultVerdict
 from messaging.domain.units import RefusalCode
 from messaging.models import Message
-from messaging.relay import due, route
+from messaging.relay import due, reply_files, route
 from messaging.relay.load import LoadedDelivery, LoadedEndpoint
 from messaging.relay.moves import NO_MORE, move
 from messaging.relay.parts import unit_for
@@ -44,9 +44,13 @@ def accept(row: LoadedDelivery, at: datetime) -> Made:
     return made + _settle(row, DeliveryState.ACKNOWLEDGED, Event.ACKNOWLEDGED, at, "OK", "")
 
 
-def refuse(row: LoadedDelivery, at: datetime, text: str) -> Made:
-    """The operator said no; `text` is its first code and text."""
-    made = _result(row, at, ResultVerdict.REFUSE, RefusalCode.REFUSED_BY_SO, text)
+def refuse(
+    row: LoadedDelivery, at: datetime, text: str, receipt: ReceiptOfMessage | None = None
+) -> Made:
+    """The operator said no; `text` is its first code and text, `receipt` all of it where it said
+    more.
+    """
+    made = _result(row, at, ResultVerdict.REFUSE, RefusalCode.REFUSED_BY_SO, text, receipt)
     code = RefusalCode.REFUSED_BY_SO.value
     return made + _settle(row, DeliveryState.REFUSED, Event.REFUSED, at, code, text)
 
@@ -59,6 +63,11 @@ def expire(row: LoadedDelivery, at: datetime) -> Made:
     made += _settle(row, DeliveryState.EXPIRED, Event.EXPIRED, at, code.value, text)
     alarm(row, at, text)
     return made
+
+
+def left(row: LoadedDelivery, at: datetime) -> Made:
+    """A file is where its trading point finds it."""
+    return _settle(row, DeliveryState.ACKNOWLEDGED, Event.ACKNOWLEDGED, at, "OK", "")
 
 
 def taken_on_link(row: LoadedDelivery, at: datetime) -> Made:
@@ -164,13 +173,14 @@ def _settle(
 
 def _next_in_queue(row: LoadedDelivery, at: datetime) -> Made:
     """Makes the delivery behind this one due; whoever settles holds the queue's lock."""
-    if row.lane != Lane.OPERATOR:
+    if row.lane == Lane.LINK:
         return ()
     behind = _behind(row)
     if behind is None:
         return ()
     due.put_off(behind, at)
-    return (NewDelivery(behind, require_tenant(), row.endpoint_id, Lane.OPERATOR),)
+    lane = Lane(row.lane)
+    return (NewDelivery(behind, require_tenant(), row.endpoint_id, lane, queue=row.queue),)
 
 
 def _behind(row: LoadedDelivery) -> UUID | None:
@@ -181,10 +191,19 @@ def _behind(row: LoadedDelivery) -> UUID | None:
 
 
 def _result(
-    row: LoadedDelivery, at: datetime, verdict: ResultVerdict, code: RefusalCode, text: str
+    row: LoadedDelivery,
+    at: datetime,
+    verdict: ResultVerdict,
+    code: RefusalCode,
+    text: str,
+    receipt: ReceiptOfMessage | None = None,
 ) -> Made:
-    """A RESULT to the control point whose message this was."""
+    """A RESULT to the control point whose message this was, or a reply file to the trading
+    point.
+    """
     message = row.message
+    if message.origin == Message.Origin.TRADING_POINT:
+        return reply_files.tell_outcome(row, at, verdict, code, text, receipt)
     if message.origin != Message.Origin.CONTROL_POINT:
         return ()
     control_point = _control_point(message.endpoint)

@@ -15,12 +15,16 @@ import structlog
 from django.conf import settings
 
 from messaging.relay import words
+from messaging.relay.parts import is_large
 from messaging.relay.publishing import broker, publish
 from messaging.relay.rows import NewDelivery
 from messaging.relay.words import SomethingWaits, Word
 from messaging.states import Lane
 
 DELIVER = "messaging.tasks.deliver"
+DELIVER_LARGE = "messaging.tasks.deliver_large"
+LARGE_QUEUE = "files"
+"""Of the workers that carry what is too large to be carried beside instructions."""
 
 _log = structlog.get_logger(__name__)
 
@@ -31,13 +35,18 @@ def wake(deliveries: Iterable[NewDelivery]) -> None:
         if delivery.lane is Lane.LINK:
             wake_link(delivery.endpoint_id, delivery.numbered or SomethingWaits())
         else:
-            wake_worker(delivery.tenant_id, delivery.id)
+            large = is_large(delivery.lane, delivery.queue)
+            wake_worker(delivery.tenant_id, delivery.id, large=large)
 
 
-def wake_worker(tenant_id: UUID, delivery_id: UUID) -> None:
+def wake_worker(tenant_id: UUID, delivery_id: UUID, *, large: bool = False) -> None:
+    """One that is large without being known to be is passed on by the worker that gets it."""
     arguments = (str(tenant_id), str(delivery_id))
+    task, queue = DELIVER, settings.CELERY_TASK_DEFAULT_QUEUE
+    if large:
+        task, queue = DELIVER_LARGE, LARGE_QUEUE
     try:
-        publish(DELIVER, arguments, settings.CELERY_TASK_DEFAULT_QUEUE)
+        publish(task, arguments, queue)
     except redis.RedisError as error:
         _log.warning("no broker to wake a worker", error=str(error))
 

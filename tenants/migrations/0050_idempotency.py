@@ -9,7 +9,7 @@ from tenants.isolation import READ_WRITE, unwalled, walled
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("tenants", "0006_certificate_life"),
+        ("tenants", "0020_file_logins"),
     ]
 
     operations = [

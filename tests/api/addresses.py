@@ -43,6 +43,11 @@ BODIES: Mapping[tuple[str, str], dict[str, Any]] = {
     ("certificates/requests", "POST"): {"purpose": "SIGNING", "environment": "simulator"},
     ("certificates/<uuid:certificate_id>/answer", "POST"): {"certificate": "x"},
     ("certificates/<uuid:certificate_id>/revoke", "POST"): {"reason": "r"},
+    ("endpoints/<uuid:endpoint_id>/next-sequence", "POST"): {
+        "agent": "ALITA",
+        "next": 7,
+        "reason": "the test says so",
+    },
     ("members", "POST"): {"name": "New", "email": "new@tenant.example", "role": "OBSERVER"},
     ("members/<uuid:member_id>", "PATCH"): {"name": "Changed"},
     ("api-keys", "POST"): {"label": "new"},

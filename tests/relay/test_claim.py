@@ -18,6 +18,7 @@ from django.db import connection
 from messaging.models import Delivery, Due, Message
 from messaging.protocols.base import Parcel
 from messaging.relay import due, ownership, verdicts
+from messaging.relay.carry_file import ClaimedFile
 from messaging.relay.claim import Claimed, NotClaimed
 from messaging.relay.codecs import legacy_codec, operator_codec
 from messaging.relay.deliver import take_in_hand
@@ -53,7 +54,7 @@ def say(link: OpenLink, unit: str = ONE) -> UUID:
     return made.id
 
 
-def claim(person: Person, delivery_id: UUID, owner: int = 1) -> Claimed | NotClaimed:
+def claim(person: Person, delivery_id: UUID, owner: int = 1) -> Claimed | ClaimedFile | NotClaimed:
     return in_tenant(person.tenant_id, lambda: take_in_hand(delivery_id, owner))
 
 

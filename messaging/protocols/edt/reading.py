@@ -7,6 +7,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from operator import getitem, itemgetter
 from typing import Final
 
@@ -15,7 +16,7 @@ from messaging.domain.submissions import Record, Submission
 from messaging.protocols.edt.fields import Memory, Unreadable, reader_of
 from messaging.protocols.edt.forms import FORMS
 from messaging.protocols.edt.names import FileName
-from messaging.protocols.edt.profile import EdtProfile, Field, RecordLayout
+from messaging.protocols.edt.profile import EdtProfile, Field, Lines, RecordLayout
 
 PIECE: Final = 1 << 16
 """Bytes that are taken apart at a time."""
@@ -67,7 +68,7 @@ class FileReader:
         for piece in _pieces(chunks):
             self._bytes += len(piece)
             if self._bytes > self._lines.max_bytes:
-                yield self._too_large(f"more than {self._lines.max_bytes} bytes")
+                yield self.too_large(f"more than {self._lines.max_bytes} bytes")
                 return
             end = piece.rfind(b"\n") + 1
             if not end:
@@ -81,7 +82,7 @@ class FileReader:
                 if block:
                     yield from self._block(block)
                 if self.records_read > self._lines.max_records:
-                    yield self._too_large(f"more than {self._lines.max_records} records")
+                    yield self.too_large(f"more than {self._lines.max_records} records")
                     return
                 pending = piece[end:]
             if len(pending) > self._lines.max_line + len("\r"):
@@ -97,7 +98,7 @@ class FileReader:
             else:
                 yield from self._block(pending + b"\n")
         if not self.records_read:
-            yield self._too_large("no records")
+            yield self.too_large("no records")
 
     def _block(self, block: bytes) -> Iterator[tuple[int, Record | Violation]]:
         """Whole lines. Those of a block without anything unusual are read at once."""
@@ -177,7 +178,7 @@ class FileReader:
         if not wrong:
             yield number, reader.build(*map(getitem, reader.memories, reader.pick(parts)))
 
-    def _too_large(self, text: str) -> tuple[int, Violation]:
+    def too_large(self, text: str) -> tuple[int, Violation]:
         return self._fault(0, "file-size", text)
 
     def _fault(
@@ -284,6 +285,34 @@ def read_file(profile: EdtProfile, name: FileName, chunks: Iterable[bytes]) -> R
             lines.append(line)
     submission = Submission(name.agent, name.sequence, tuple(records))
     return Reading(name, submission, lines, findings, reader.records_read, whole)
+
+
+def beginning(
+    profile: EdtProfile, name: FileName, content: bytes, most: int
+) -> tuple[Submission, int]:
+    """As many of the readable records at a file's beginning, and how many records it has in all,
+    unreadable ones included.
+    """
+    items = (item for _, item in FileReader(profile, name).lines((content,)))
+    records = islice((one for one in items if not isinstance(one, Violation)), most)
+    submission = Submission(name.agent, name.sequence, tuple(records))
+    return submission, _count_records(profile.lines, content)
+
+
+def _count_records(lines: Lines, content: bytes) -> int:
+    blanks, comments = f"{lines.blanks}\r".encode(), lines.comments.encode()
+    said = (line.strip(blanks) for line in content.split(b"\n"))
+    return sum(1 for line in said if line and line[:1] not in comments)
+
+
+def too_large(profile: EdtProfile, name: FileName) -> Reading:
+    """What is said of a file whose size alone tells that it is not to be read."""
+    reader = FileReader(profile, name)
+    findings = Findings()
+    _, violation = reader.too_large(f"more than {profile.lines.max_bytes} bytes")
+    findings.refusals.add(violation)
+    submission = Submission(name.agent, name.sequence, ())
+    return Reading(name, submission, array("L"), findings, 0, whole=False)
 
 
 def apply_rules(

@@ -14,6 +14,7 @@ import pytest
 
 from messaging.models import Delivery
 from messaging.protocols.neso.seals import SEALS, Sealed
+from messaging.relay.carry_file import ClaimedFile
 from messaging.relay.claim import Claimed, NotClaimed
 from messaging.relay.deliver import take_in_hand
 from tenants.clock import now
@@ -43,7 +44,7 @@ def state_of(person: Person, delivery_id: UUID) -> str:
         return str(Delivery.objects.get(id=delivery_id).state)
 
 
-def claim(person: Person, delivery_id: UUID, owner: int = 1) -> Claimed | NotClaimed:
+def claim(person: Person, delivery_id: UUID, owner: int = 1) -> Claimed | ClaimedFile | NotClaimed:
     return in_tenant(person.tenant_id, lambda: take_in_hand(delivery_id, owner))
 
 

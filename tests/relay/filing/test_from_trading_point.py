@@ -1,0 +1,365 @@
+"""A file is taken once and in its turn, and answered with replies that name line, field and code;
+what is refused is relayed in no part.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+from messaging.models import AgentSequence, Delivery, Message
+from messaging.relay import from_trading_point
+from messaging.states import DeliveryState, Lane
+from tenants.audit import bodies
+from tenants.audit.models import Entry
+from tenants.models import BmUnit, Tenant
+from tenants.scope import tenant_scope
+from tests.people import Person
+from tests.relay.filing.trading import (
+    OTHER,
+    UNIT,
+    Trading,
+    first_time,
+    notification,
+    open_trading_point,
+    scalar,
+)
+from tests.roles import as_role
+from tests.servers import TestServers
+
+ACK, REJ = "ALITA_000001.ack", "ALITA_000001.rej"
+
+
+def good(trading: Trading) -> list[str]:
+    return ["* a comment", *notification(trading.agent, 0, 10, 20), "", scalar(trading.agent)]
+
+
+def test_a_file_is_received_stored_and_on_its_way_to_the_operator(
+    alice: Person, trading: Trading
+) -> None:
+    filed = trading.leave(trading.name(1), good(trading))
+    assert trading.replies() == {ACK: "* reply to ALITA_000001.sub\nEND,3,0\n"}
+    with tenant_scope(alice.tenant_id):
+        row = Message.objects.get(reference="ALITA_000001", endpoint_id=trading.endpoint_id)
+        assert (row.kind, row.origin, row.bm_unit) == ("SUBMISSION", "TRADING_POINT", UNIT)
+        path = trading.folder / f"taking-{trading.sent}"
+        assert bodies.read(bytes(row.body_digest), row.received_at) == path.read_bytes()
+        (delivery,) = Delivery.objects.filter(message=row)
+        assert (delivery.lane, delivery.queue) == (Lane.OPERATOR, "ALITA submissions")
+        assert delivery.deadline == first_time() - timedelta(hours=1)
+        events = Entry.objects.filter(message_id=row.id).order_by("seq")
+        assert [entry.event for entry in events] == ["received", "decoded", "stored"]
+        assert filed.archive_as == f"ALITA_000001.{row.received_at:%Y%m%dT%H%M%SZ}.sub"
+    assert {one.lane for one in filed.deliveries} == {Lane.OPERATOR, Lane.FILES}
+
+
+def times(text: str = "{0:%Y-%m-%d %H:%M}") -> str:
+    return text.format(first_time())
+
+
+# Each: what the file says instead of a good second line, and the reply's first fault.
+FAULTS: dict[str, tuple[Callable[[], str], str]] = {
+    "too few fields": (lambda: "PN,ALITA,ALICP1-1", "REJ,2,E001,,3 fields, where PN has 7"),
+    "no record type": (lambda: "XYZ,ALITA", "REJ,2,E005,type,XYZ: not a record type"),
+    "an agent that is not the file's": (
+        lambda: scalar("BOBTA"),
+        "REJ,2,E002,agent,BOBTA: the file's name says ALITA",
+    ),
+    "an unknown unit": (
+        lambda: scalar("ALITA", unit="NOSUCH-1"),
+        "REJ,2,E002,BMU,NOSUCH-1: unknown or not yours",
+    ),
+    "another tenant's unit": (
+        lambda: scalar("ALITA", unit="BOBCP1-1"),
+        "REJ,2,E002,BMU,BOBCP1-1: unknown or not yours",
+    ),
+    "a value out of range": (
+        lambda: scalar("ALITA", 1000),
+        "REJ,2,E003,value,1000: ",
+    ),
+    "a time that is no operational day's start": (
+        lambda: f"NDZ,ALITA,{UNIT},{times()},5",
+        "REJ,2,E004,effective time,",
+    ),
+    "an overlap": (
+        lambda: "\n".join(notification("ALITA", 1, 2) * 2),
+        "REJ,3,E007,time from,",
+    ),
+    "a NUL": (lambda: scalar("ALITA") + "\0", "REJ,2,E001,,holds a NUL"),
+    "a letter that is not ASCII": (
+        lambda: scalar("ALITA") + "\u00e9",
+        "REJ,2,E001,,holds a character that is not ASCII",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", FAULTS)
+def test_what_is_wrong_is_told_with_line_field_and_code_and_nothing_is_relayed(
+    alice: Person, trading: Trading, what: str
+) -> None:
+    make, told = FAULTS[what]
+    trading.leave(trading.name(1), [scalar("ALITA", unit=OTHER), make()])
+    replies = trading.replies()
+    assert list(replies) == [ACK, REJ]
+    first, fault, *_, end = replies[REJ].splitlines()
+    assert first == "* reply to ALITA_000001.sub"
+    assert fault.startswith(told)
+    assert end == replies[ACK].splitlines()[-1]
+    with tenant_scope(alice.tenant_id):
+        row = Message.objects.get(reference="ALITA_000001", endpoint_id=trading.endpoint_id)
+        assert row.refusal_code == fault.split(",")[2]
+        assert not Delivery.objects.filter(message=row).exists()
+        events = Entry.objects.filter(message_id=row.id).order_by("seq")
+        assert [entry.event for entry in events] == ["received", "refused"]
+    trading.leave(trading.name(2), good(trading))
+    assert "ALITA_000002.ack" in trading.replies(), "what is refused has used its number"
+
+
+def test_another_tenants_unit_is_answered_exactly_as_one_that_does_not_exist(
+    trading: Trading,
+) -> None:
+    for sequence, unit in enumerate(("NOSUC1-1", "BOBCP1-1"), start=1):
+        trading.leave(trading.name(sequence), [scalar("ALITA", unit=unit)])
+    replies = trading.replies()
+    told = [replies[f"ALITA_00000{n}.rej"].splitlines()[1] for n in (1, 2)]
+    assert told[0].replace("NOSUC1-1", "BOBCP1-1") == told[1]
+
+
+@pytest.mark.parametrize("agent", ["BOBTA", "NOSUCH", "-", "-A-"])
+def test_a_file_of_an_agent_that_is_not_the_tenants_is_refused_whole(
+    trading: Trading, agent: str
+) -> None:
+    trading.leave(f"{agent}_000001.sub", [scalar(agent)])
+    replies = trading.replies()
+    assert replies[f"{agent}_000001.rej"].splitlines()[1:] == [
+        f"REJ,0,E002,agent,{agent}: unknown or not yours",
+        "END,1,0",
+    ]
+
+
+def test_crlf_makes_no_difference_and_a_byte_order_mark_is_refused(trading: Trading) -> None:
+    lines = "".join(f"{line}\r\n" for line in good(trading)).encode()
+    trading.leave(trading.name(1), lines)
+    trading.leave(trading.name(2), b"\xef\xbb\xbf" + lines)
+    replies = trading.replies()
+    assert replies[ACK].endswith("END,3,0\n")
+    assert "REJ,1,E001,,begins with a byte order mark" in replies["ALITA_000002.rej"]
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n* nothing\n"])
+def test_a_file_without_records_is_refused(trading: Trading, content: bytes) -> None:
+    trading.leave(trading.name(1), content)
+    assert trading.replies()[REJ].splitlines()[1:] == ["REJ,0,E006,,no records", "END,0,0"]
+
+
+def test_a_file_of_a_gigabyte_is_refused_by_its_size_and_is_not_kept_whole(
+    alice: Person, trading: Trading
+) -> None:
+    arrived = trading.arrived(trading.name(1), b"x")
+    os.truncate(arrived.path, 1 << 30)
+    from_trading_point.take(arrived)
+    told = trading.replies()[REJ].splitlines()
+    assert told[1:] == ["REJ,0,E006,,more than 10000000 bytes", "END,0,0"]
+    with tenant_scope(alice.tenant_id):
+        row = Message.objects.get(reference="ALITA_000001", endpoint_id=trading.endpoint_id)
+        assert len(bodies.read(bytes(row.body_digest), row.received_at)) == 65_536
+
+
+def test_of_two_large_files_under_one_number_the_second_is_another(trading: Trading) -> None:
+    for size in ((1 << 30), (1 << 30), (1 << 30) + 1):
+        arrived = trading.arrived(trading.name(1), b"x")
+        os.truncate(arrived.path, size)
+        from_trading_point.take(arrived)
+    replies = trading.replies()
+    (reused,) = (text for name, text in replies.items() if name not in (ACK, REJ))
+    assert "REJ,0,E010,," in reused
+
+
+def test_more_than_two_hundred_thousand_records_are_refused(trading: Trading) -> None:
+    trading.leave(trading.name(1), [scalar("ALITA")] * 200_001)
+    assert "REJ,0,E006,,more than 200000 records" in trading.replies()[REJ]
+
+
+def test_a_gap_is_refused_under_a_name_of_its_own_and_uses_no_number(trading: Trading) -> None:
+    filed = trading.leave(trading.name(3), good(trading))
+    ((name, text),) = trading.replies().items()
+    assert text == "* reply to ALITA_000003.sub\nREJ,0,E011,,expected 000001\nEND,0,0\n"
+    stamp = filed.archive_as.split(".")[1]
+    assert name == f"ALITA_000003.{stamp}.rej"
+    assert filed.archive_as == f"ALITA_000003.{stamp}.sub"
+    trading.leave(trading.name(1), good(trading))
+    assert ACK in trading.replies()
+
+
+def test_the_same_bytes_again_get_the_same_replies_again_and_are_not_relayed_twice(
+    alice: Person, trading: Trading
+) -> None:
+    content = [scalar("ALITA"), "XYZ"]
+    trading.leave(trading.name(1), content)
+    first = trading.replies()
+    trading.clear()
+    assert trading.replies() == {}
+    trading.leave(trading.name(1), content)
+    assert trading.replies() == first
+    assert sorted(first) == [ACK, REJ]
+    with tenant_scope(alice.tenant_id):
+        row = Message.objects.get(reference="ALITA_000001", endpoint_id=trading.endpoint_id)
+        assert Entry.objects.filter(message_id=row.id, event="repeated").count() == 1
+
+
+def test_other_bytes_under_a_number_that_was_taken_are_refused_under_another_name(
+    trading: Trading,
+) -> None:
+    trading.leave(trading.name(1), good(trading))
+    trading.leave(trading.name(1), [scalar("ALITA")])
+    replies = trading.replies()
+    assert replies[ACK].endswith("END,3,0\n")
+    (other,) = replies.keys() - {ACK}
+    assert replies[other].splitlines()[1] == ("REJ,0,E010,,sequence number reused with other bytes")
+
+
+def test_a_number_below_the_first_that_was_taken_is_out_of_turn(
+    alice: Person, tmp_path: Path, trading: Trading
+) -> None:
+    later = open_trading_point(alice, tmp_path, "begins at 42", first_sequence=42)
+    later.leave(later.name(42), good(later))
+    later.leave(later.name(41), good(later))
+    replies = later.replies()
+    (refused,) = replies.keys() - {"ALITA_000042.ack"}
+    assert "REJ,0,E011,,expected 000043" in replies[refused]
+
+
+def test_after_the_last_number_comes_the_first(
+    alice: Person, tmp_path: Path, trading: Trading
+) -> None:
+    late = open_trading_point(alice, tmp_path, "near the end", first_sequence=999_999)
+    late.leave(late.name(999_999), good(late))
+    late.leave(late.name(1), good(late))
+    assert sorted(late.replies()) == [ACK, "ALITA_999999.ack"]
+
+
+@pytest.mark.parametrize("name", ["ALITA_1.sub", "alita_000001.sub", "ALITA_000001.SUB", "../x"])
+def test_an_ill_named_file_is_set_aside_with_an_alarm(
+    alice: Person, trading: Trading, name: str
+) -> None:
+    filed = trading.leave(name, good(trading))
+    assert filed.archive_as.startswith("bad/")
+    assert filed.archive_as.count("/") == 1
+    assert ".." not in filed.archive_as.split(".20")[0]
+    assert trading.replies() == {}
+    with tenant_scope(alice.tenant_id):
+        entry = Entry.objects.order_by("-seq")[0]
+        assert entry.event == "alarmed"
+        assert b"a file is named" in bytes(entry.record)
+
+
+def test_an_arrival_that_is_taken_again_after_a_crash_changes_nothing(
+    alice: Person, trading: Trading
+) -> None:
+    for sequence, content in ((1, good(trading)), (2, ["XYZ"]), (9, good(trading))):
+        lines = "".join(f"{line}\n" for line in content).encode()
+        arrived = trading.arrived(trading.name(sequence), lines)
+        filed = from_trading_point.take(arrived)
+        again = from_trading_point.take(arrived)
+        assert again.archive_as == filed.archive_as
+        assert again.deliveries == ()
+    with tenant_scope(alice.tenant_id):
+        rows = Message.objects.filter(endpoint_id=trading.endpoint_id)
+        assert rows.filter(origin="TRADING_POINT").count() == 3
+        assert rows.filter(origin="HOST").count() == 4
+
+
+def test_of_many_that_take_one_file_at_once_one_does(alice: Person, trading: Trading) -> None:
+    lines = "".join(f"{line}\n" for line in good(trading)).encode()
+    arrived, start = trading.arrived(trading.name(1), lines), threading.Barrier(6)
+    made = []
+
+    def work() -> None:
+        start.wait()
+        made.append(from_trading_point.take(arrived).deliveries)
+        connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(map(len, made)) == [0, 0, 0, 0, 0, 2]
+    with tenant_scope(alice.tenant_id):
+        assert AgentSequence.objects.get(endpoint_id=trading.endpoint_id).expected == 2
+
+
+def test_what_cannot_be_read_is_not_taken(trading: Trading) -> None:
+    arrived = trading.arrived(trading.name(1), b"")
+    link = trading.folder / "link"
+    link.symlink_to(arrived.path)
+    for path in (link, trading.folder / "missing", trading.folder):
+        with pytest.raises(OSError, match=r"link|missing|directory|regular"):
+            from_trading_point.take(replace(arrived, path=path))
+    assert trading.replies() == {}
+
+
+def test_a_suspended_tenant_is_told_so_and_what_it_says_is_not_looked_at(
+    mallory: Person, trading: Trading, tmp_path: Path, servers: TestServers, database: str
+) -> None:
+    def set_state(state: Tenant.State) -> None:
+        with as_role("staff", servers, database), tenant_scope(mallory.tenant_id):
+            Tenant.objects.update(state=state)
+
+    point = open_trading_point(mallory, tmp_path, "suspended")
+    set_state(Tenant.State.SUSPENDED)
+    point.leave(point.name(1), ["XYZ"])
+    set_state(Tenant.State.ACTIVE)
+    replies = point.replies()
+    assert sorted(replies) == ["MALTA_000001.ack", "MALTA_000001.rej"]
+    assert replies["MALTA_000001.rej"].splitlines()[1:] == [
+        "REJ,0,E020,,tenant suspended",
+        "END,1,0",
+    ]
+
+
+def test_warnings_stand_in_no_reply_and_are_an_alarm(
+    alice: Person, trading: Trading, servers: TestServers, database: str
+) -> None:
+    with as_role("staff", servers, database), tenant_scope(alice.tenant_id):
+        BmUnit.objects.filter(name=OTHER).update(generation_capacity_mw=5)
+    trading.leave(trading.name(1), notification("ALITA", 4, 6, 7, 8, 9, unit=OTHER))
+    assert sorted(trading.replies()) == [ACK]
+    with tenant_scope(alice.tenant_id):
+        row = Message.objects.get(reference="ALITA_000001", endpoint_id=trading.endpoint_id)
+        (alarm,) = Entry.objects.filter(message_id=row.id, event="alarmed")
+        assert b"4 warnings in what was relayed: line 1 level_to 6" in bytes(alarm.record)
+        assert Delivery.objects.filter(message=row, state=DeliveryState.PENDING).count() == 1
+
+
+def test_files_that_are_there_together_are_taken_in_the_order_of_their_numbers(
+    alice: Person, trading: Trading
+) -> None:
+    trading.leave(trading.name(1), good(trading))
+    names = ["x.sub", trading.name(4), trading.name(2), trading.name(1), trading.name(3)]
+    ordered = from_trading_point.in_order(alice.tenant_id, trading.endpoint_id, names)
+    assert ordered == [*map(trading.name, (1, 2, 3, 4)), "x.sub"]
+
+
+def test_replies_lie_in_no_other_tenants_directory(
+    alice: Person, bob: Person, trading: Trading, tmp_path: Path
+) -> None:
+    his = open_trading_point(bob, tmp_path, "bob's")
+    trading.leave(trading.name(1), good(trading))
+    trading.carry()
+    assert his.replies() == {}
+    his.leave(his.name(1), [scalar("BOBTA", unit="BOBCP1-1")])
+    assert sorted(his.replies()) == ["BOBTA_000001.ack"]
+
+
+def test_a_moment_far_from_any_calendar_does_no_harm(trading: Trading) -> None:
+    lines = [f"MEL,ALITA,{UNIT},0001-01-01 00:00,1,9999-12-31 23:30,1"]
+    trading.leave(trading.name(1), lines)
+    assert sorted(trading.replies()) == [ACK]

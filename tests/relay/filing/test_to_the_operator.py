@@ -1,0 +1,229 @@
+"""A submission at the simulated operator and back: the verdict becomes a reply file, at once or
+later, with the operator's errors at their lines.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from messaging.models import Attempt, Delivery, Due, Message
+from messaging.relay.claim import NotClaimed
+from messaging.relay.deliver import take_in_hand
+from messaging.relay.parts import is_large
+from messaging.states import DeliveryState, Lane
+from tenants.audit import bodies
+from tenants.clock import now
+from tenants.scope import tenant_scope
+from tests.people import Person
+from tests.relay.filing.trading import UNIT, Trading, notification, scalar
+from tests.relay.sealing.both_ends import BothEnds
+from tests.relay.sealing.speaking import until
+
+ACK, ACC, REJ = (f"ALITA_000001.{ending}" for ending in ("ack", "acc", "rej"))
+
+
+def delivery_of(trading: Trading, sequence: int = 1) -> Delivery:
+    with tenant_scope(trading.person.tenant_id):
+        rows = Delivery.objects.filter(
+            lane=Lane.OPERATOR,
+            message__endpoint_id=trading.endpoint_id,
+            message__reference=f"ALITA_{sequence:06d}",
+        )
+        return rows.get()
+
+
+def heard(operator: BothEnds, trading: Trading, sequence: int = 1) -> list[dict[str, Any]]:
+    """What the operator got of a submission, try by try."""
+    wanted = str(delivery_of(trading, sequence).id)
+    rows = operator.control("GET", "/messages?since=0")["messages"]
+    return [
+        row
+        for row in rows
+        if row["direction"] == "in" and (row["payload"] or {}).get("messageId") == wanted
+    ]
+
+
+def attempts(trading: Trading) -> list[Attempt]:
+    with tenant_scope(trading.person.tenant_id):
+        return list(Attempt.objects.filter(delivery_id=delivery_of(trading).id).order_by("id"))
+
+
+def again(trading: Trading, sequence: int = 1) -> None:
+    """Whoever waits need not."""
+    with tenant_scope(trading.person.tenant_id):
+        Delivery.objects.filter(id=delivery_of(trading, sequence).id).update(wait_until=None)
+    trading.submit()
+
+
+def test_what_the_operator_accepts_is_accepted_by_a_file_after_the_acknowledgement(
+    operator: BothEnds, trading: Trading
+) -> None:
+    trading.leave(trading.name(1), [*notification("ALITA", 0, 10, 20), scalar("ALITA")])
+    trading.submit()
+    assert trading.replies() == {
+        ACK: "* reply to ALITA_000001.sub\nEND,3,0\n",
+        ACC: "* reply to ALITA_000001.sub\nEND,3,3\n",
+    }
+    (got,) = heard(operator, trading)
+    payload = got["payload"]
+    assert (payload["tradingAgent"], payload["sequence"]) == ("ALITA", 1)
+    assert [one["type"] for one in payload["records"]] == ["PN", "PN", "NDZ"]
+    assert payload["records"][2]["value"] == 5
+
+
+def test_the_operators_errors_stand_at_the_lines_of_the_file(
+    operator: BothEnds, trading: Trading
+) -> None:
+    operator.fault(
+        "refuse", times=1, code="R003", text="above, by far", errorPath="/records/1/levelTo"
+    )
+    pn = notification("ALITA", 0, 10, 20)
+    trading.leave(trading.name(1), ["# a comment", pn[0], "", pn[1]])
+    trading.submit()
+    replies = trading.replies()
+    assert sorted(replies) == [ACK, REJ]
+    assert replies[REJ] == (
+        "* reply to ALITA_000001.sub\nREJ,4,E030,level to,R003 above, by far\nEND,2,0\n"
+    )
+
+
+def test_a_final_receipt_that_comes_later_is_the_reply(
+    operator: BothEnds, trading: Trading
+) -> None:
+    operator.fault("receipt_later", times=1, seconds=0.5)
+    trading.leave(trading.name(1), [scalar("ALITA")])
+    trading.submit()
+    assert sorted(trading.replies()) == [ACK]
+    until(lambda: delivery_of(trading).state == DeliveryState.ACKNOWLEDGED)
+    assert sorted(trading.replies()) == [ACC, ACK]
+
+
+def test_in_an_outage_nothing_follows_the_acknowledgement_until_it_ends(
+    operator: BothEnds, trading: Trading
+) -> None:
+    operator.fault("r999", times=2, retryAfter=1)
+    trading.leave(trading.name(1), [scalar("ALITA")])
+    trading.leave(trading.name(2), [scalar("ALITA", 6)])
+    trading.submit()
+    again(trading)
+    assert delivery_of(trading).state == DeliveryState.HELD
+    assert sorted(trading.replies()) == [ACK, "ALITA_000002.ack"]
+    assert not heard(operator, trading, 2), "numbers stay in order"
+    again(trading)
+    trading.submit()
+    assert sorted(trading.replies()) == [ACC, ACK, "ALITA_000002.acc", "ALITA_000002.ack"]
+
+
+def test_a_submission_whose_gate_closes_first_expires_with_an_alarm(
+    operator: BothEnds, trading: Trading
+) -> None:
+    trading.leave(trading.name(1), [scalar("ALITA")])
+    row = delivery_of(trading)
+    with tenant_scope(trading.person.tenant_id):
+        Delivery.objects.filter(id=row.id).update(deadline=now() - timedelta(seconds=1))
+    trading.submit()
+    assert trading.replies()[REJ].splitlines()[1:] == [
+        "REJ,0,E031,,expired before it could be delivered",
+        "END,1,0",
+    ]
+    assert not heard(operator, trading)
+
+
+def test_no_answer_and_the_same_payload_goes_again_but_is_taken_once(
+    operator: BothEnds, trading: Trading
+) -> None:
+    operator.fault("reset", times=1)
+    trading.leave(trading.name(1), [scalar("ALITA")])
+    trading.submit()
+    assert sorted(trading.replies()) == [ACK]
+    again(trading)
+    assert sorted(trading.replies()) == [ACC, ACK]
+    first, second = heard(operator, trading)
+    assert first["payload"] == second["payload"]
+
+
+def test_a_reply_that_cannot_be_put_is_tried_again_and_none_goes_before_it(
+    operator: BothEnds, trading: Trading
+) -> None:
+    folder = trading.folder / "files"
+    folder.write_bytes(b"in the way")
+    trading.leave(trading.name(1), [scalar("ALITA")])
+    trading.submit()
+    trading.carry()
+    with tenant_scope(trading.person.tenant_id):
+        rows = Delivery.objects.filter(endpoint_id=trading.endpoint_id).order_by("position")
+        assert [(row.state, row.attempts) for row in rows] == [("PENDING", 1), ("PENDING", 0)]
+        tried = Attempt.objects.get(delivery_id=rows[0].id)
+        assert tried.outcome == "FAILED"
+        assert "cannot be written" in tried.detail
+        folder.unlink()
+        rows.update(wait_until=None)
+    assert sorted(trading.replies()) == [ACC, ACK]
+
+
+def test_a_repeat_of_an_accepted_file_gets_both_replies_again(
+    alice: Person, operator: BothEnds, trading: Trading
+) -> None:
+    trading.leave(trading.name(1), [scalar("ALITA")])
+    trading.submit()
+    first = trading.replies()
+    trading.clear()
+    trading.leave(trading.name(1), [scalar("ALITA")])
+    trading.submit()
+    assert trading.replies() == first
+    assert len(heard(operator, trading)) == 1
+
+
+def test_what_is_large_is_passed_on_by_workers_that_carry_instructions(
+    alice: Person, trading: Trading
+) -> None:
+    trading.leave(trading.name(1), [scalar("ALITA")])
+    with tenant_scope(alice.tenant_id):
+        rows = list(Delivery.objects.filter(state="PENDING"))
+    assert {row.lane for row in rows} == {Lane.OPERATOR, Lane.FILES}
+    for row in rows:
+        with tenant_scope(alice.tenant_id):
+            taken = take_in_hand(row.id, 1, large=False)
+        assert isinstance(taken, NotClaimed)
+        (passed,) = taken.deliveries
+        assert (passed.id, passed.lane, passed.queue) == (row.id, row.lane, row.queue)
+        assert is_large(passed.lane, passed.queue)
+        assert Due.objects.filter(delivery_id=row.id, owner=None).exists()
+
+
+def test_many_records_reach_the_operator_and_are_accepted(
+    operator: BothEnds, trading: Trading
+) -> None:
+    """More than the megabyte that other services take."""
+    lines = [scalar("ALITA", unit=UNIT)] * 15_000
+    trading.leave(trading.name(1), lines)
+    trading.submit()
+    assert trading.replies()[ACC].endswith("END,15000,15000\n")
+    (attempt,) = attempts(trading)
+    assert attempt.status == 200
+    with tenant_scope(trading.person.tenant_id):
+        digest, at = delivery_of(trading).payload_digest, delivery_of(trading).payload_at
+        assert digest is not None
+        assert at is not None
+        assert len(bodies.read(bytes(digest), at)) > 1 << 20
+
+
+@pytest.mark.parametrize("path", ["/records/7/value", "/tradingAgent", "", "/records"])
+def test_an_error_that_is_at_no_line_is_the_whole_files(
+    operator: BothEnds, trading: Trading, path: str
+) -> None:
+    operator.fault("refuse", times=1, code="R003", text="no", errorPath=path)
+    trading.leave(trading.name(1), [scalar("ALITA")])
+    trading.submit()
+    assert trading.replies()[REJ].splitlines()[1] == "REJ,0,E030,,R003 no"
+
+
+def test_a_message_row_names_what_it_answers(trading: Trading, alice: Person) -> None:
+    trading.leave(trading.name(1), ["XYZ"])
+    with tenant_scope(alice.tenant_id):
+        row = Message.objects.get(reference="ALITA_000001", endpoint_id=trading.endpoint_id)
+        told = Message.objects.filter(answers=row).order_by("id")
+        assert [(one.kind, one.reference) for one in told] == [("ACK_FILE", ACK), ("REJ_FILE", REJ)]
