@@ -18,10 +18,13 @@ from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from messaging.api import filing
 from messaging.api.content import schemas_of
+from messaging.api.finding import FindingSerializer, refused, refused_at
 from messaging.api.problems import TenantSuspended
 from messaging.domain.redeclarations import Redeclaration
 from messaging.domain.rules import Violation, problem_item
+from messaging.domain.submissions import Submission
 from messaging.protocols.rest import codec as rest
 from messaging.protocols.rest.reading import Unreadable, read
 from messaging.relay import from_api
@@ -38,10 +41,10 @@ from tenants.permissions import Permission
 
 MOST_MESSAGES: Final = 500
 """Of one bulk request."""
-REFUSED: Final = "message-refused"
 
-ONE: Final = schemas_of(*rest.REDECLARED)
-"""What can be submitted: a redeclaration, as a message's `content` shows it."""
+ONE: Final = schemas_of(*rest.REDECLARED, Submission)
+"""What can be submitted: a redeclaration or a submission, as a message's `content` shows it."""
+REDECLARED: Final = schemas_of(*rest.REDECLARED)
 
 EXAMPLE: Final[dict[str, Any]] = {
     "type": "LevelRedeclaration",
@@ -70,6 +73,10 @@ class JsonBytes(BaseParser):
         return parser_context["request"]._request.body
 
 
+class CsvBytes(JsonBytes):
+    media_type = "text/csv"
+
+
 class LineBytes(JsonBytes):
     media_type = "application/x-ndjson"
 
@@ -80,25 +87,35 @@ class SubmissionQuestion(Question):
     )
 
 
+class OneQuestion(SubmissionQuestion):
+    """The last three are for a trading agent's submission."""
+
+    endpoint_id = serializers.UUIDField(
+        required=False, help_text="The endpoint for files; if not given, the only one."
+    )
+    trading_agent = serializers.CharField(
+        required=False, max_length=9, help_text="Of CSV; if not given, the tenant's own."
+    )
+    sequence = serializers.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=999_999,
+        help_text="Of CSV: the number it bears; if not given, the next.",
+    )
+
+
 class BulkQuestion(SubmissionQuestion):
     all_or_nothing = serializers.BooleanField(
         required=False, help_text="Take all the messages, or, if one is refused, none."
     )
 
 
-class FindingSerializer(serializers.Serializer[Any]):
-    """What a rule found."""
-
-    rule = serializers.CharField(help_text="As docs/rules.md names it.")
-    code = serializers.CharField(help_text="R001 to R999, as a control point is told it.")
-    pointer = serializers.CharField(help_text="JSON Pointer into the message.", allow_blank=True)
-    value = serializers.CharField(allow_blank=True)
-    text = serializers.CharField()
-
-
 class TakenSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField(
-        help_text="The message's; Null where it was only validated.", allow_null=True
+        allow_null=True, help_text="The message's; null where it was only validated."
+    )
+    sequence = serializers.IntegerField(
+        required=False, allow_null=True, help_text="Of a submission: the number it bears."
     )
     warnings = FindingSerializer(many=True)
 
@@ -137,25 +154,37 @@ class SubmissionView(TenantView):
 
 
 def post_one(request: Request) -> Response:
-    """Takes the one message of a request."""
-    asked = SubmissionQuestion.of(request)
-    at, by, content = now(), dict(caller_of(request).shown.told), _bytes(request)
-    item = _examined(content, _parsed(content), at)
+    """Takes the one message, or submission, of a request."""
+    asked, content = OneQuestion.of(request), _bytes(request)
+    if _is(request, CsvBytes):
+        return filing.post_file(request, content, asked)
+    value = _parsed(content)
+    if isinstance(value, dict) and value.get("type") == Submission.__name__:
+        return filing.post_records(request, value, content, asked)
+    return _post_message(request, value, content, only_validates=bool(asked.get("validate_only")))
+
+
+def _post_message(
+    request: Request, value: Any, content: bytes, *, only_validates: bool
+) -> Response:
+    at, by = now(), dict(caller_of(request).shown.told)
+    item = _examined(content, value, at)
     if item.examined is None:
-        if asked.get("validate_only"):
+        if only_validates:
             raise refused(item.found, Unprocessable)
         from_api.note_refused(content, item.found, at, by)
         raise refused(item.found, Recorded)
-    told: dict[str, Any] = {
-        "id": None,
-        "warnings": [problem_item(one) for one in item.examined.warnings],
-    }
-    if asked.get("validate_only"):
-        return Response(told)
+    warnings = [problem_item(one) for one in item.examined.warnings]
+    if only_validates:
+        return Response({"id": None, "warnings": warnings})
     (taken,) = _take([item.examined], [content], find_key(request) or "", at, by)
-    told["id"] = str(taken.message_id)
+    told = {"id": str(taken.message_id), "warnings": warnings}
     location = request.build_absolute_uri(f"/api/v1/messages/{taken.message_id}")
     return Response(told, status=202, headers={"Location": location})
+
+
+def _is(request: Request, parser: type[BaseParser]) -> bool:
+    return (request.content_type or "").lower().startswith(str(parser.media_type))
 
 
 @described(
@@ -165,7 +194,7 @@ def post_one(request: Request) -> Response:
     method="post",
     parameters=[BulkQuestion],
     request={
-        "application/json": {"type": "array", "items": ONE},
+        "application/json": {"type": "array", "items": REDECLARED},
         "application/x-ndjson": {"type": "string"},
     },
     responses={200: BulkSerializer, 202: BulkSerializer},
@@ -202,22 +231,11 @@ class MessageBulk(SubmissionView):
         return Response({**counts, "results": told}, status=200 if only_validates else 202)
 
 
-def refused(found: Sequence[Violation], kind: type[Unprocessable]) -> Unprocessable:
-    text = "The message breaks the rules: nothing of it is relayed."
-    return kind(REFUSED, text, [problem_item(one) for one in found])
-
-
-def refused_at(found: Sequence[tuple[int, Violation]], kind: type[Unprocessable]) -> Unprocessable:
-    text = "A message breaks the rules: none is taken."
-    return kind(REFUSED, text, [{"index": index, **problem_item(one)} for index, one in found])
-
-
 def _several(request: Request) -> Iterator[tuple[bytes, Any]]:
     """Each message's bytes and value. Lines are kept as they came; of an array each element is
     written anew.
     """
-    is_lines = (request.content_type or "").startswith(LineBytes.media_type)
-    if is_lines:
+    if _is(request, LineBytes):
         lines = [line for line in _bytes(request).splitlines() if line.strip()]
         values = [(line, _parsed(line)) for line in lines[: MOST_MESSAGES + 1]]
     else:

@@ -22,8 +22,9 @@ from messaging.api.serializers import (
 from messaging.api.submitting import (
     EXAMPLE,
     ONE,
+    CsvBytes,
     JsonBytes,
-    SubmissionQuestion,
+    OneQuestion,
     SubmissionView,
     TakenSerializer,
     post_one,
@@ -41,15 +42,15 @@ from tenants.permissions import Permission
     "Submit a message",
     "messages",
     method="post",
-    parameters=[SubmissionQuestion],
-    request={"application/json": ONE},
+    parameters=[OneQuestion],
+    request={"application/json": ONE, "text/csv": {"type": "string"}},
     responses={200: TakenSerializer, 202: TakenSerializer},
     examples=[OpenApiExample("a MEL", EXAMPLE, request_only=True)],
 )
 @described("list_messages", "Messages, newest first", "messages", parameters=[MessageQuestion])
 class MessageList(SubmissionView, TenantList[Message]):
     needs = {"POST": Permission.OPERATE}
-    parser_classes = (JsonBytes,)
+    parser_classes = (JsonBytes, CsvBytes)
     serializer_class = MessageSerializer
     pagination_class = ByReceipt
     question = MessageQuestion
@@ -61,8 +62,11 @@ class MessageList(SubmissionView, TenantList[Message]):
 
     def post(self, request: Request) -> Response:
         """A redeclaration of a BM unit, sent to the system operator as if its control point had
-        said it, in order with what that says. 202 means: stored durably; what became of it is told
-        by the message itself. A refusal is 422 `message-refused`, its errors the rules broken.
+        said it, in order with what that says. Or a trading agent's submission, sent as one that
+        came by file: as JSON, whose `sequence` may be null for the next number, or as CSV, with the
+        columns of docs/profiles/edt-host-1.md and no header. 202 means: stored durably; what became
+        of it is told by the message itself. A refusal is 422 `message-refused`, its errors the
+        rules broken; a submission that is refused has used no number.
         """
         return post_one(request)
 

@@ -67,7 +67,7 @@ def examine_records(
         offer = offer_of(point, submission, at, Message.Origin.API, by=by, numbered=numbered)
     except LocalProtocolError as error:
         rule = BY_ID["field-width"]
-        unsaid = Violation(rule.id, rule.code, ("records",), "", str(error)[:200])
+        unsaid = Violation(rule.id, rule.code, (), "", str(error)[:200])
         raise Refused((unsaid,)) from None
     return Filing(point, offer, tuple(found.warnings.listed))
 
