@@ -10,7 +10,7 @@ from django.db import connection
 from messaging.relay import deliver as delivering
 from messaging.relay import due
 from messaging.relay.parts import is_large
-from messaging.relay.wake import DELIVER_LARGE, LARGE_QUEUE, wake_worker
+from messaging.relay.wake import DELIVER_LARGE, wake_worker
 from tenants import old_answers
 from tenants.api.idempotency import KEPT_FOR
 from tenants.clock import now
@@ -25,7 +25,7 @@ def deliver(tenant_id: str, delivery_id: str) -> None:
     delivering.deliver(UUID(tenant_id), UUID(delivery_id))
 
 
-@shared_task(name=DELIVER_LARGE, queue=LARGE_QUEUE)
+@shared_task(name=DELIVER_LARGE)
 def deliver_large(tenant_id: str, delivery_id: str) -> None:
     """Submissions, and files to trading points: no instruction waits behind them."""
     delivering.deliver(UUID(tenant_id), UUID(delivery_id), large=True)

@@ -32,7 +32,7 @@ from messaging.relay.carry_file import ClaimedFile
 from messaging.relay.codecs import operator_codec, read_loaded
 from messaging.relay.load import LoadedDelivery, LoadedEndpoint
 from messaging.relay.moves import AS_BEFORE, move
-from messaging.relay.parts import outline_of, part_for
+from messaging.relay.parts import is_large, outline_of, part_for
 from messaging.relay.rows import NewDelivery
 from messaging.relay.settings import operator_settings
 from messaging.states import DeliveryState, Lane
@@ -103,7 +103,8 @@ def claim(row: LoadedDelivery, owner: int) -> Claimed | ClaimedFile | NotClaimed
         return NotClaimed(_wait_behind(row, ahead, at))
     if row.wait_until is not None and at < min(row.wait_until, row.deadline):
         return NotClaimed()
-    if not due.claim(row.id, owner, at + deadlines.LEASE):
+    large = is_large(row.lane, row.queue)
+    if not due.claim(row.id, owner, at + (deadlines.LARGE_LEASE if large else deadlines.LEASE)):
         return NotClaimed()
     if at >= row.deadline:
         return NotClaimed(verdicts.expire(row, at))

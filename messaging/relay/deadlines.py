@@ -31,6 +31,9 @@ LEASE = timedelta(seconds=60)
 tells.
 """
 
+LARGE_LEASE = timedelta(minutes=5)
+"""Of one that may take minutes to carry."""
+
 BLOCKED_LOOK_AGAIN = timedelta(seconds=60)
 """A delivery behind another waits for that one to settle, which makes it due; this is the safety
 net.

@@ -9,16 +9,19 @@ from typing import Any
 
 import pytest
 
+from messaging.domain.acknowledgements import ReceiptError, ReceiptOfMessage, ReceiptStatus
 from messaging.models import Attempt, Delivery, Due, Message
+from messaging.relay import verdicts
 from messaging.relay.claim import NotClaimed
 from messaging.relay.deliver import take_in_hand
+from messaging.relay.load import load_locked
 from messaging.relay.parts import is_large
 from messaging.states import DeliveryState, Lane
 from tenants.audit import bodies
 from tenants.clock import now
 from tenants.scope import tenant_scope
 from tests.people import Person
-from tests.relay.filing.trading import UNIT, Trading, notification, scalar
+from tests.relay.filing.trading import UNIT, Trading, golden, notification, scalar
 from tests.relay.sealing.both_ends import BothEnds
 from tests.relay.sealing.speaking import until
 
@@ -64,8 +67,8 @@ def test_what_the_operator_accepts_is_accepted_by_a_file_after_the_acknowledgeme
     trading.leave(trading.name(1), [*notification("ALITA", 0, 10, 20), scalar("ALITA")])
     trading.submit()
     assert trading.replies() == {
-        ACK: "* reply to ALITA_000001.sub\nEND,3,0\n",
-        ACC: "* reply to ALITA_000001.sub\nEND,3,3\n",
+        ACK: golden("a_submission_that_is_received.ack"),
+        ACC: golden("a_submission_that_is_accepted.acc"),
     }
     (got,) = heard(operator, trading)
     payload = got["payload"]
@@ -85,9 +88,7 @@ def test_the_operators_errors_stand_at_the_lines_of_the_file(
     trading.submit()
     replies = trading.replies()
     assert sorted(replies) == [ACK, REJ]
-    assert replies[REJ] == (
-        "* reply to ALITA_000001.sub\nREJ,4,E030,level to,R003 above, by far\nEND,2,0\n"
-    )
+    assert replies[REJ] == golden("an_error_of_the_operators_at_its_line.rej")
 
 
 def test_a_final_receipt_that_comes_later_is_the_reply(
@@ -125,10 +126,7 @@ def test_a_submission_whose_gate_closes_first_expires_with_an_alarm(
     with tenant_scope(trading.person.tenant_id):
         Delivery.objects.filter(id=row.id).update(deadline=now() - timedelta(seconds=1))
     trading.submit()
-    assert trading.replies()[REJ].splitlines()[1:] == [
-        "REJ,0,E031,,expired before it could be delivered",
-        "END,1,0",
-    ]
+    assert trading.replies()[REJ] == golden("a_submission_that_expired.rej")
     assert not heard(operator, trading)
 
 
@@ -227,3 +225,23 @@ def test_a_message_row_names_what_it_answers(trading: Trading, alice: Person) ->
         row = Message.objects.get(reference="ALITA_000001", endpoint_id=trading.endpoint_id)
         told = Message.objects.filter(answers=row).order_by("id")
         assert [(one.kind, one.reference) for one in told] == [("ACK_FILE", ACK), ("REJ_FILE", REJ)]
+
+
+def test_more_errors_than_a_reply_holds_are_said_to_be_there(
+    alice: Person, trading: Trading
+) -> None:
+    trading.leave(trading.name(1), notification("ALITA", *([5] * 31)))
+    error = ReceiptError("/records/29/levelTo", "R003", "no")
+    receipt = ReceiptOfMessage(ReceiptStatus.REJECTED, (error,) * 5000)
+    row = delivery_of(trading)
+    with tenant_scope(alice.tenant_id):
+        loaded = load_locked(row.id)
+        assert loaded is not None
+        verdicts.refuse(loaded, now(), verdicts.first_error(receipt), receipt)
+    lines = trading.replies()[REJ].splitlines()
+    assert len(lines) == 1002
+    assert lines[1] == "REJ,30,E030,level to,R003 no"
+    assert lines[-2:] == [
+        "REJ,0,E030,,there are more faults, which are not listed",
+        "END,30,0",
+    ]

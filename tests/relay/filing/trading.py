@@ -23,6 +23,7 @@ from tenants.endpoints import Draft
 from tenants.models import Environment
 from tenants.scope import tenant_scope
 from tests.people import Person
+from tests.protocols.edt.rows import GOLDEN
 
 UNIT, OTHER = "ALICP1-1", "ALICP2-2"
 _HALF_HOUR = timedelta(minutes=30)
@@ -85,6 +86,11 @@ class Trading:
         self.carry()
         for path in Directories.of(self.person.tenant_id, self.endpoint_id).incoming.iterdir():
             path.unlink()
+
+
+def golden(what: str) -> str:
+    """A reply file named for what happened."""
+    return (GOLDEN / "replies" / what).read_text("ascii")
 
 
 def open_trading_point(person: Person, folder: Path, name: str, **settings: object) -> Trading:

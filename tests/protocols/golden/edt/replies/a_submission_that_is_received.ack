@@ -1,0 +1,2 @@
+* reply to ALITA_000001.sub
+END,3,0
