@@ -298,6 +298,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 1.0,
         "options": {"queue": "smp", "expires": 1.0},
     },
+    "clear away old answers": {
+        "task": "messaging.tasks.clear_away_old_answers",
+        "schedule": 600.0,
+        "options": {"expires": 600.0},
+    },
     "keep partitions ahead": {"task": "messaging.tasks.keep_partitions_ahead", "schedule": 86_400},
 }
 

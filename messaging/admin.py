@@ -33,6 +33,7 @@ from messaging.lamps import Lamp, lamp_of, since_of, with_links
 from messaging.models import Attempt, Declared, Delivery, Due, GateAlarm, Link, Message
 from messaging.probing.run import NoSuchEndpoint, TestUnderWay, last_report, run
 from messaging.relay.register import LEGACY_PROTOCOL
+from messaging.relay.units import about_unit
 from tenants import asking, directory
 from tenants.admin import EndpointAdmin
 from tenants.audit import viewing
@@ -132,7 +133,7 @@ class MessageAdmin(CarriedAdmin):
         tenant_id = directory.find_tenant(directory.Known.BM_UNIT, name.encode())
         if tenant_id is None:
             return queryset.none(), False
-        found = queryset.filter(tenant_id=tenant_id, bm_unit=name)
+        found = queryset.filter(about_unit(name), tenant_id=tenant_id)
         return found.order_by("-received_at", "-id"), False
 
     @admin.display(description="answers")

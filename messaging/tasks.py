@@ -17,6 +17,8 @@ from messaging.relay.smp import due as smp_due
 from messaging.relay.smp.work import work_on
 from messaging.relay.wake import DELIVER_LARGE, wake_registrations, wake_worker
 from messaging.transports.directories import all_directories
+from tenants import old_answers
+from tenants.api.idempotency import KEPT_FOR
 from tenants.clock import now
 from tenants.keys import housekeeping
 from tenants.scope import reconnecting
@@ -129,3 +131,9 @@ def sweep_smp() -> None:
     """Hands out the registrations that are due, also those that a dead process had in hand."""
     for tenant_id, item_id in reconnecting(lambda: smp_due.pick(SWEEP_LIMIT)):
         wake_registrations(tenant_id, item_id)
+
+
+@shared_task(name="messaging.tasks.clear_away_old_answers", queue="housekeeping")
+def clear_away_old_answers() -> None:
+    """First answers under idempotency keys, a day later."""
+    old_answers.clear_away(now(), KEPT_FOR)

@@ -16,6 +16,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from messaging.api.reasons import LONGEST, ReasonSerializer
 from messaging.domain.notices import SERVICES, read_notice
 from messaging.models import Connection, OutageNotice, StandingHold
 from messaging.relay import holds, telephone
@@ -35,7 +36,6 @@ from tenants.permissions import Permission
 
 T = TypeVar("T")
 
-_LONGEST_REASON = 200
 _LONGEST_TEXT = 20_000
 
 
@@ -106,16 +106,12 @@ class NewHoldSerializer(Wanted):
 
     endpoint_id = serializers.UUIDField(required=False)
     bm_unit = serializers.CharField(required=False, max_length=9)
-    reason = serializers.CharField(max_length=_LONGEST_REASON)
+    reason = serializers.CharField(max_length=LONGEST)
 
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         if len(data.keys() & {"endpoint_id", "bm_unit"}) > 1:
             raise serializers.ValidationError({"bm_unit": ["Either this or an endpoint."]})
         return data
-
-
-class ReasonSerializer(Wanted):
-    reason = serializers.CharField(max_length=_LONGEST_REASON)
 
 
 class HoldQuestion(Question):

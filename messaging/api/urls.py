@@ -4,13 +4,30 @@ from __future__ import annotations
 
 from django.urls import path
 
-from messaging.api import connection_test, links, outages, sequences, units, views
+from messaging.api import (
+    answers,
+    connection_test,
+    links,
+    outages,
+    outbox,
+    sequences,
+    submitting,
+    units,
+    views,
+)
 from messaging.api.smp import jobs, registered, uploads
 
 urlpatterns = [
     path("messages", views.MessageList.as_view()),
+    path("messages/bulk", submitting.MessageBulk.as_view()),
     path("messages/<uuid:message_id>", views.MessageDetail.as_view()),
     path("deliveries", views.DeliveryList.as_view()),
+    path("deliveries/<uuid:delivery_id>", outbox.DeliveryDetail.as_view()),
+    path("deliveries/<uuid:delivery_id>/replay", outbox.DeliveryReplay.as_view()),
+    path("deliveries/<uuid:delivery_id>/abandon", outbox.DeliveryAbandonment.as_view()),
+    path("deliveries/<uuid:delivery_id>/close", outbox.DeliveryClosing.as_view()),
+    path("dead-letters", outbox.DeadLetterList.as_view()),
+    path("dead-letters/replay", outbox.BulkReplay.as_view()),
     path(
         "endpoints/<uuid:endpoint_id>/connection-test",
         connection_test.ConnectionTestView.as_view(),
@@ -43,4 +60,7 @@ urlpatterns = [
     path("outage-notices", outages.NoticeList.as_view()),
     path("outage-notices/<uuid:notice_id>", outages.NoticeDetail.as_view()),
     path("outage-notices/<uuid:notice_id>/cancel", outages.NoticeCancel.as_view()),
+    path("instructions/<uuid:instruction_id>", answers.InstructionDetail.as_view()),
+    path("instructions/<uuid:instruction_id>/accept", answers.InstructionAcceptance.as_view()),
+    path("instructions/<uuid:instruction_id>/reject", answers.InstructionRejection.as_view()),
 ]

@@ -29,7 +29,7 @@ from messaging.protocols.neso.wa.exchange import Exchange, exchange_of
 from messaging.protocols.settings import BadSettings
 from messaging.relay import carry_file, deadlines, due, signing, verdicts
 from messaging.relay.carry_file import ClaimedFile
-from messaging.relay.codecs import operator_codec, read_content, wider_access_codec
+from messaging.relay.codecs import operator_codec, read_loaded, wider_access_codec
 from messaging.relay.gates import OUT, Gate, gate_before
 from messaging.relay.load import LoadedDelivery, LoadedEndpoint
 from messaging.relay.moves import AS_BEFORE, move
@@ -246,10 +246,7 @@ def _completed(row: LoadedDelivery) -> BmMessage:
     """The message to be sent. EDL's answers say neither what kind of instruction they answer nor
     when: the relay knows both.
     """
-    source = row.message.endpoint
-    reference, content = row.message.reference, row.message.content
-    envelope = read_content(source.protocol, row.message.profile, content, reference)
-    message = part_for(row, envelope.messages)
+    message = part_for(row, read_loaded(row.message))
     if not isinstance(message, InstructionAnswer):
         return message
     answered = row.message.answers_id

@@ -17,7 +17,7 @@ from uuid import UUID
 from django.db import connection
 
 from messaging.relay.load import LoadedDelivery
-from messaging.relay.parts import answers_instruction, is_queue_of
+from messaging.relay.parts import answers_instruction, queues_of_unit
 from messaging.relay.register import REMEMBERED
 from messaging.states import Lane
 from tenants.remembered import Remembered
@@ -128,7 +128,7 @@ class Gate:
             return self.endpoint_id == one.endpoint_id
         return (
             self.endpoint_id in (None, one.endpoint_id, one.source)
-            and (not self.bm_unit or is_queue_of(one.queue, self.bm_unit))
+            and (not self.bm_unit or one.queue in queues_of_unit(self.bm_unit))
             and self.environment in ("", one.environment)
             and (self.kind != "telephone" or one.service in self.services)
         )

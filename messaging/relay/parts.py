@@ -33,9 +33,9 @@ def answers_instruction(queue: str) -> bool:
     return queue.endswith(_ANSWERS)
 
 
-def is_queue_of(queue: str, bm_unit: str) -> bool:
-    """Whether a queue holds what is said of a BM unit: its redeclarations, or its answers."""
-    return queue in (bm_unit, f"{bm_unit}{_ANSWERS}")
+def queues_of_unit(bm_unit: str) -> tuple[str, ...]:
+    """All that a BM unit has: its redeclarations, and its answers."""
+    return bm_unit, f"{bm_unit}{_ANSWERS}"
 
 
 def part_for(row: LoadedDelivery, messages: Iterable[BmMessage]) -> BmMessage:

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from messaging.models import Message, OutageNotice, StandingHold
+from messaging.models import Delivery, Instruction, Message, OutageNotice, StandingHold
 from messaging.smp_models import RegisteredAsset, RegisteredUnit, SmpBatch, SmpJob
 from tenants.api.door import TenantList, TenantView
 from tenants.models import (
@@ -52,6 +52,8 @@ ROWS: Mapping[str, Callable[[], UUID]] = {
     "unit_id": lambda: RegisteredUnit.objects.latest("id").id,
     "hold_id": lambda: StandingHold.objects.order_by("id")[0].id,
     "notice_id": lambda: OutageNotice.objects.order_by("id")[0].id,
+    "delivery_id": lambda: Delivery.objects.order_by("id")[0].id,
+    "instruction_id": lambda: Instruction.objects.order_by("id")[0].id,
     "api_certificate_id": lambda: ApiCertificate.objects.latest("id").id,
 }
 # A body that the method would take, where it takes one at all.
@@ -79,6 +81,9 @@ BODIES: Mapping[tuple[str, str], dict[str, Any]] = {
     ("members", "POST"): {"name": "New", "email": "new@tenant.example", "role": "OBSERVER"},
     ("members/<uuid:member_id>", "PATCH"): {"name": "Changed"},
     ("api-keys", "POST"): {"label": "new"},
+    ("deliveries/<uuid:delivery_id>/abandon", "POST"): {"reason": "r"},
+    ("deliveries/<uuid:delivery_id>/close", "POST"): {"reason": "r"},
+    ("instructions/<uuid:instruction_id>/reject", "POST"): {"reason_code": "R1"},
     ("api-keys/<uuid:api_key_id>", "PATCH"): {"label": "spare"},
 }
 

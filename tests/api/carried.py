@@ -24,7 +24,7 @@ from messaging.relay.rows import (
     insert_delivery,
     insert_message,
 )
-from messaging.states import AttemptOutcome, DeliveryState, Lane
+from messaging.states import DEAD, AttemptOutcome, DeliveryState, Lane
 from tenants.audit import ledger
 from tenants.audit.events import Event, Fact
 from tenants.ids import digest_of, new_id
@@ -40,8 +40,8 @@ now only.
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """Ids in the order of receipt: a redeclaration, an acceptance, a text that nobody forwards, and
-    broken bytes.
+    """Ids in the order of receipt: a redeclaration, an acceptance, a text that was refused, and
+    broken bytes that nobody forwards.
     """
 
     redeclaration: UUID
@@ -74,6 +74,7 @@ def carry(person: Person) -> Carried:
         _stand_still(operator, unit)
         text = _store(link, Message.Origin.CONTROL_POINT, FreeText(point, "hello"), 2)
         broken = _insert(link, b"\x00 not EDL", 3, kind="", unit="", refusal="R001")
+        _deliver(text, operator, Lane.OPERATOR, unit, DeliveryState.REFUSED)
     return Carried(up, down, text, broken, instruction, operator.id)
 
 
@@ -139,8 +140,9 @@ def _deliver(
         due_at=START + timedelta(days=1000),
         deadline=START + timedelta(minutes=2),
     )
-    Delivery.objects.filter(id=new.id).update(state=state, attempts=1)
     moment = datetime.now(UTC)
+    settled_at = moment if state in DEAD else None
+    Delivery.objects.filter(id=new.id).update(state=state, attempts=1, settled_at=settled_at)
     insert_attempt(
         NewAttempt(
             new.id, lane, AttemptOutcome.DELIVERED, moment, moment, moment, moment, status=200

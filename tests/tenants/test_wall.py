@@ -29,6 +29,7 @@ UNWALLED = {
     "tenants_peercertificate": "the vendor's trust anchors",
     "tenants_certificatedue": "ids and times, for one look over all tenants",
     "tenants_peercertificatenotice": "what was told of the vendor's trust anchors",
+    "tenants_idempotencydue": "ids and times, for one look over all tenants",
     "messaging_due": "ids and times, for one sweep over all tenants",
     "messaging_linkwatch": "ids and times, for one look over all links",
     "messaging_gatewayprocess": "numbers and times of our own processes",
@@ -82,7 +83,7 @@ def test_the_tables_of_no_tenant_hold_no_more_than_ids(database: str) -> None:
             *("tenants_certificatedue", "tenants_change", "tenants_directoryentry"),
             *("messaging_due", "messaging_linkwatch", "messaging_gatewayprocess"),
             *("messaging_gatewatch", "messaging_fetchdue", "messaging_smpdue"),
-            "messaging_connectiondue",
+            *("messaging_connectiondue", "tenants_idempotencydue"),
         ],
     )
     assert dict(columns) == {
@@ -90,6 +91,7 @@ def test_the_tables_of_no_tenant_hold_no_more_than_ids(database: str) -> None:
         "tenants_change": ["changed_at", "tenant_id", "version"],
         "tenants_directoryentry": ["digest", "tenant_id"],
         "messaging_connectiondue": ["broken_at", "due_at", "endpoint_id", "tenant_id"],
+        "tenants_idempotencydue": ["due_at", "tenant_id"],
         "messaging_due": ["delivery_id", "due_at", "lane", "owner", "tenant_id"],
         "messaging_linkwatch": ["due_at", "endpoint_id", "owner", "tenant_id"],
         "messaging_gatewayprocess": ["lapsed_at", "number", "seen_at", "suspected_at"],
