@@ -251,10 +251,21 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 # Who does what: urgent, files, smp and housekeeping have workers of their own. What is not said to
 # be otherwise is urgent.
+_QUEUES = {
+    "files": (
+        *("deliver_large", "collect_files", "sweep_files"),
+        *("fetch_files", "look_at_servers", "tidy_files"),
+    ),
+    "smp": ("registrations", "sweep_smp"),
+    "housekeeping": (
+        *("sweep", "keep_partitions_ahead", "look_after_certificates", "clear_away_old_answers"),
+        *("watch_links", "watch_gates", "look_at_connections", "normalize"),
+    ),
+}
 CELERY_TASK_ROUTES = {
-    "messaging.tasks.sweep": {"queue": "housekeeping"},
-    "messaging.tasks.keep_partitions_ahead": {"queue": "housekeeping"},
-    "messaging.tasks.look_after_certificates": {"queue": "housekeeping"},
+    f"messaging.tasks.{task}": {"queue": queue}
+    for queue, tasks in _QUEUES.items()
+    for task in tasks
 }
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "messaging.tasks.sweep", "schedule": 1.0, "options": {"expires": 1.0}},
@@ -281,22 +292,21 @@ CELERY_BEAT_SCHEDULE = {
     "sweep files": {
         "task": "messaging.tasks.sweep_files",
         "schedule": 3.0,
-        "options": {"expires": 3.0, "queue": "files"},
+        "options": {"expires": 3.0},
     },
     "look at tenants' servers": {
         "task": "messaging.tasks.look_at_servers",
         "schedule": 2.0,
-        "options": {"expires": 2.0, "queue": "files"},
+        "options": {"expires": 2.0},
     },
     "tidy files": {
         "task": "messaging.tasks.tidy_files",
         "schedule": 3_600.0,
-        "options": {"queue": "files"},
     },
     "sweep registrations": {
         "task": "messaging.tasks.sweep_smp",
         "schedule": 1.0,
-        "options": {"queue": "smp", "expires": 1.0},
+        "options": {"expires": 1.0},
     },
     "clear away old answers": {
         "task": "messaging.tasks.clear_away_old_answers",

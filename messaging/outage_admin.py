@@ -27,7 +27,7 @@ from tenants.models import BmUnit
 from tenants.scope import tenant_scope
 from tenants.staff import TENANT_FILTER, ReadOnlyAdmin, StaffAdmin, WalledAdmin, moment
 
-_LONGEST_REASON = 200
+_LONGEST_REASON = 500
 
 
 class ReasonForm(ActionForm):  # type: ignore[misc]

@@ -9,7 +9,7 @@ from django.db import connection
 from structlog.contextvars import bound_contextvars
 
 from messaging.files import collecting, fetching, keeping
-from messaging.files.wake import QUEUE, wake_collector, wake_fetcher
+from messaging.files.wake import wake_collector, wake_fetcher
 from messaging.relay import deliver as delivering
 from messaging.relay import due, gate_watch, lamps, normalization, supervision, telephone
 from messaging.relay.parts import is_large
@@ -49,20 +49,20 @@ def sweep() -> None:
         wake_worker(overdue.tenant_id, overdue.delivery_id, large=large)
 
 
-@shared_task(name="messaging.tasks.watch_links", queue="housekeeping")
+@shared_task(name="messaging.tasks.watch_links")
 def watch_links() -> None:
     """Lapses gateways that are silent, and alarms links that were lost."""
     supervision.attend()
 
 
-@shared_task(name="messaging.tasks.look_at_connections", queue=lamps.QUEUE)
+@shared_task(name="messaging.tasks.look_at_connections")
 def look_at_connections() -> None:
     """Health of the system operator, telephone mode, and what waits for either."""
     telephone.spread(now())
     lamps.look()
 
 
-@shared_task(name=lamps.NORMALIZE, queue=lamps.QUEUE)
+@shared_task(name=lamps.NORMALIZE)
 def normalize(tenant_id: str, endpoint_id: str) -> None:
     normalization.normalize(UUID(tenant_id), UUID(endpoint_id))
 
@@ -73,7 +73,7 @@ def keep_partitions_ahead() -> None:
         cursor.execute("SELECT ensure_partitions((current_date + interval '12 months')::date)")
 
 
-@shared_task(name="messaging.tasks.watch_gates", queue="housekeeping")
+@shared_task(name="messaging.tasks.watch_gates")
 def watch_gates() -> None:
     """Data that is missing before a gate closes."""
     reconnecting(lambda: gate_watch.attend(now()))
@@ -85,7 +85,7 @@ def look_after_certificates() -> None:
     reconnecting(lambda: housekeeping.attend(now()))
 
 
-@shared_task(name="messaging.tasks.collect_files", queue=QUEUE)
+@shared_task(name="messaging.tasks.collect_files")
 def collect_files(tenant_id: str, endpoint_id: str) -> None:
     """What came while it was at it is found by looking again."""
     place = UUID(tenant_id), UUID(endpoint_id)
@@ -93,7 +93,7 @@ def collect_files(tenant_id: str, endpoint_id: str) -> None:
         wake_collector(*place)
 
 
-@shared_task(name="messaging.tasks.sweep_files", queue=QUEUE)
+@shared_task(name="messaging.tasks.sweep_files")
 def sweep_files() -> None:
     """Files whose wake-up was lost, and those that a dead process was taking."""
     for tenant_id, endpoint_id, directories in all_directories():
@@ -101,39 +101,39 @@ def sweep_files() -> None:
             wake_collector(tenant_id, endpoint_id)
 
 
-@shared_task(name="messaging.tasks.fetch_files", queue=QUEUE)
+@shared_task(name="messaging.tasks.fetch_files")
 def fetch_files(tenant_id: str, endpoint_id: str) -> None:
     fetching.fetch(UUID(tenant_id), UUID(endpoint_id))
 
 
-@shared_task(name="messaging.tasks.look_at_servers", queue=QUEUE)
+@shared_task(name="messaging.tasks.look_at_servers")
 def look_at_servers() -> None:
     """Tenants' own servers that are due to be looked at."""
     for tenant_id, endpoint_id in reconnecting(lambda: fetching.pick(SWEEP_LIMIT)):
         wake_fetcher(tenant_id, endpoint_id)
 
 
-@shared_task(name="messaging.tasks.tidy_files", queue=QUEUE)
+@shared_task(name="messaging.tasks.tidy_files")
 def tidy_files() -> None:
     for _, _, directories in all_directories():
         keeping.tidy(directories, now())
 
 
-@shared_task(name="messaging.tasks.registrations", queue="smp")
+@shared_task(name="messaging.tasks.registrations")
 def registrations(tenant_id: str, item_id: str) -> None:
     """What a job or a batch of the Single Markets Platform needs now."""
     if work_on(UUID(tenant_id), UUID(item_id)):
         wake_registrations(UUID(tenant_id), UUID(item_id))
 
 
-@shared_task(name="messaging.tasks.sweep_smp", queue="smp")
+@shared_task(name="messaging.tasks.sweep_smp")
 def sweep_smp() -> None:
     """Hands out the registrations that are due, also those that a dead process had in hand."""
     for tenant_id, item_id in reconnecting(lambda: smp_due.pick(SWEEP_LIMIT)):
         wake_registrations(tenant_id, item_id)
 
 
-@shared_task(name="messaging.tasks.clear_away_old_answers", queue="housekeeping")
+@shared_task(name="messaging.tasks.clear_away_old_answers")
 def clear_away_old_answers() -> None:
     """First answers under idempotency keys, a day later."""
     old_answers.clear_away(now(), KEPT_FOR)

@@ -13,7 +13,6 @@ from messaging.relay.publishing import publish
 
 COLLECT = "messaging.tasks.collect_files"
 FETCH = "messaging.tasks.fetch_files"
-QUEUE = "files"
 
 _log = structlog.get_logger(__name__)
 
@@ -30,6 +29,6 @@ def wake_fetcher(tenant_id: UUID, endpoint_id: UUID) -> None:
 
 def _wake(task: str, tenant_id: UUID, endpoint_id: UUID) -> None:
     try:
-        publish(task, (str(tenant_id), str(endpoint_id)), QUEUE)
+        publish(task, (str(tenant_id), str(endpoint_id)))
     except redis.RedisError as error:
         _log.warning("no broker to wake a worker for files", error=str(error))

@@ -38,7 +38,6 @@ from tenants.models import Endpoint
 from tenants.scope import in_tenant, reconnecting, require_tenant
 
 NORMALIZE: Final = "messaging.tasks.normalize"
-QUEUE: Final = "housekeeping"
 
 AT_A_TIME = 8
 LOOKS_AT_ONCE = 2
@@ -296,7 +295,7 @@ def wants_normalization(row: Connection, at: datetime) -> bool:
 def normalize_soon(place: Place) -> None:
     """Hands it to a worker; should that be lost, the next look does so again."""
     try:
-        publish(NORMALIZE, (str(place.tenant_id), str(place.endpoint_id)), QUEUE)
+        publish(NORMALIZE, (str(place.tenant_id), str(place.endpoint_id)))
     except redis.RedisError as error:
         _log.warning("no broker to wake a worker", error=str(error))
 

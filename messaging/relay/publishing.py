@@ -21,9 +21,18 @@ from django.conf import settings
 _EMBED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 
 
-def publish(task: str, arguments: Sequence[str], queue: str) -> None:
-    """Raises redis.RedisError where the broker is out of reach."""
+def publish(task: str, arguments: Sequence[str]) -> None:
+    """To the queue of the settings' table. Raises redis.RedisError where the broker is out of
+    reach.
+    """
+    queue = queue_of(task)
     broker().lpush(queue, message(task, arguments, queue))
+
+
+def queue_of(task: str) -> str:
+    """Whose workers do it."""
+    route = settings.CELERY_TASK_ROUTES.get(task, {})
+    return str(route.get("queue", settings.CELERY_TASK_DEFAULT_QUEUE))
 
 
 def message(task: str, arguments: Sequence[str], queue: str) -> bytes:

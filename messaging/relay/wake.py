@@ -12,7 +12,6 @@ from uuid import UUID
 
 import redis
 import structlog
-from django.conf import settings
 
 from messaging.relay import words
 from messaging.relay.parts import is_large
@@ -23,10 +22,8 @@ from messaging.states import Lane
 
 DELIVER = "messaging.tasks.deliver"
 DELIVER_LARGE = "messaging.tasks.deliver_large"
-LARGE_QUEUE = "files"
-"""Of the workers that carry what is too large to be carried beside instructions."""
+"""By the workers that carry what is too large to be carried beside instructions."""
 REGISTRATIONS = "messaging.tasks.registrations"
-REGISTRATIONS_QUEUE = "smp"
 
 _log = structlog.get_logger(__name__)
 
@@ -43,19 +40,16 @@ def wake(deliveries: Iterable[NewDelivery]) -> None:
 
 def wake_worker(tenant_id: UUID, delivery_id: UUID, *, large: bool = False) -> None:
     """One that is large without being known to be is passed on by the worker that gets it."""
-    arguments = (str(tenant_id), str(delivery_id))
-    task, queue = DELIVER, settings.CELERY_TASK_DEFAULT_QUEUE
-    if large:
-        task, queue = DELIVER_LARGE, LARGE_QUEUE
+    task = DELIVER_LARGE if large else DELIVER
     try:
-        publish(task, arguments, queue)
+        publish(task, (str(tenant_id), str(delivery_id)))
     except redis.RedisError as error:
         _log.warning("no broker to wake a worker", error=str(error))
 
 
 def wake_registrations(tenant_id: UUID, item_id: UUID) -> None:
     try:
-        publish(REGISTRATIONS, (str(tenant_id), str(item_id)), REGISTRATIONS_QUEUE)
+        publish(REGISTRATIONS, (str(tenant_id), str(item_id)))
     except redis.RedisError as error:
         _log.warning("no broker to wake a worker", error=str(error))
 

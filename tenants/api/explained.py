@@ -103,6 +103,40 @@ PROBLEMS: Final[tuple[Explained, ...]] = (
     Explained("not-rotatable", 409, "The key is revoked, expired or rotated: mint a new one."),
     Explained("wrong-state", 409, "The certificate is in a state in which this can't be done."),
     Explained("in-use", 409, "Something was carried by the endpoint: hold it instead."),
+    Explained("not-held", 409, "The hold was released before: nothing is held by it."),
+    Explained(
+        "the-hosts",
+        409,
+        "The host's operator posted this notice for everybody, and alone can change it. Post one of"
+        " your own beside it.",
+    ),
+    Explained("over", 409, "The outage that the notice tells of is over, or was cancelled."),
+    Explained("job-finished", 409, "The job of registrations is finished, or was cancelled."),
+    Explained(
+        "batch-known",
+        409,
+        "It is known what became of the batch: only one that had no answer is for a person to"
+        " decide.",
+    ),
+    Explained(
+        "transaction-taken", 409, "That transaction of the platform's belongs to another batch."
+    ),
+    Explained(
+        "too-many-jobs",
+        409,
+        "Too many jobs of registrations are not finished. Wait for one, or cancel it.",
+    ),
+    Explained("not-registered", 409, "The asset or unit is not registered any more."),
+    Explained(
+        "no-file-server",
+        409,
+        "Trading points log in at EDT endpoints in server mode only; this one is none.",
+    ),
+    Explained(
+        "no-file-client",
+        409,
+        "The host logs in nowhere for this endpoint: its `mode` is not `client`.",
+    ),
     Explained("too-large", 413, "The body is too large; `detail` tells the limit."),
     Explained("unsupported-media-type", 415, "The address does not take a body of this type."),
     Explained(

@@ -56,7 +56,7 @@ def test_a_hold_is_placed_listed_and_released_once(
     [
         ({}, 400),
         ({"reason": ""}, 400),
-        ({"reason": "r" * 201}, 400),
+        ({"reason": "r" * 501}, 400),
         ({"reason": "r", "bm_unit": "ALICP1-1", "endpoint_id": str(new_id())}, 400),
         ({"reason": "r", "bm_units": "ALICP1-1"}, 400),
         ({"reason": "r", "bm_unit": "NOBODYS"}, 404),
