@@ -7,6 +7,7 @@ import hmac
 import json
 import time
 import uuid
+from collections import OrderedDict
 
 from jwcrypto.common import JWException  # type: ignore[import-untyped]
 from jwcrypto.jwk import JWK  # type: ignore[import-untyped]
@@ -15,6 +16,7 @@ from jwcrypto.jws import JWS  # type: ignore[import-untyped]
 from messaging.simulator.config import Tenant
 
 _ALGORITHM = "HS256"
+_MOST_EXPIRED = 10_000
 
 
 class Tokens:
@@ -22,6 +24,7 @@ class Tokens:
 
     def __init__(self) -> None:
         self._key = JWK.generate(kty="oct", size=256)
+        self._expired: OrderedDict[str, None] = OrderedDict()
 
     def make(self, tenant: Tenant, seconds: int) -> str:
         begins = int(time.time())
@@ -45,7 +48,14 @@ class Tokens:
             claims = json.loads(token.payload)
         except (JWException, ValueError, TypeError):
             return False
-        return bool(claims["sub"] == tenant.participant_id and claims["exp"] > time.time())
+        is_theirs = claims["sub"] == tenant.participant_id and claims["exp"] > time.time()
+        return bool(is_theirs and text not in self._expired)
+
+    def expire(self, text: str) -> None:
+        """A token that holds no more, though its time has not come."""
+        self._expired[text] = None
+        while len(self._expired) > _MOST_EXPIRED:
+            self._expired.popitem(last=False)
 
 
 def is_login(tenant: Tenant, username: object, password: object) -> bool:
