@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -53,12 +54,22 @@ def _require_own_host(host: str) -> None:
 
 async def read_object(request: web.Request) -> dict[str, object]:
     try:
-        body = json.loads(await read_body(request, _LARGEST))
+        body = json.loads(
+            await read_body(request, _LARGEST), parse_float=_finite, parse_constant=_finite
+        )
     except (ValueError, RecursionError):
         raise Problem(400, "the body is not JSON") from None
     if not isinstance(body, dict):
         raise Problem(400, "the body is not a JSON object")
     return body
+
+
+def _finite(text: str) -> float:
+    """Python would read numbers that JSON has not, or that nothing can hold."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
 
 
 def read_seconds(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from collections.abc import Callable, Iterator
@@ -217,7 +218,7 @@ def _is_json(value: object) -> bool:
         return all(_is_json(one) for one in value.values())
     if isinstance(value, list):
         return all(_is_json(one) for one in value)
-    return isinstance(value, str | int | float | bool)
+    return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _read_outage(step: Step) -> Timed:

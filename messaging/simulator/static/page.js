@@ -227,7 +227,7 @@ function showDay() {
   $("day-progress").value = one.sent;
   const answers = Object.entries(one.answers).map(([status, count]) => `${count} answered ${status}`).join(", ");
   if (days.length === 0) $("day-state").textContent = "No day file: start the simulator with --day FOLDER.";
-  else if (one.total) $("day-state").textContent = `${one.sent} of ${one.total} sent${answers && ", " + answers}; market time ${(one.marketTime || "").slice(0, 16)}${one.running ? "" : ", ended " + clock(one.endedAt)}`;
+  else if (one.total) $("day-state").textContent = `${one.sent} of ${one.total} sent${answers && ", " + answers}; market time ${(one.marketTime || "").slice(0, 16).replace("T", " ")}${one.running ? "" : ", ended " + clock(one.endedAt)}`;
 }
 
 function showCounts() {
@@ -293,7 +293,7 @@ function showMessage(one) {
   if (!row) return;
   const said = one.payload?.status || one.payload?.type || "";
   row.cells[5].textContent = `${one.status ?? "none"} ${said}`;
-  row.cells[5].className = one.status === 200 ? "good" : "bad";
+  row.cells[5].className = one.status === 200 && one.verified !== false ? "good" : "bad";
   row.cells[6].textContent = [one.fault, one.detail].filter(Boolean).join("; ") || row.cells[6].textContent;
   if (one.payload) row.cells[4].firstChild.append(make("pre", JSON.stringify(one.payload, null, 2)));
 }
