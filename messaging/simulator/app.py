@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import ssl
 import sys
@@ -51,6 +52,7 @@ from messaging.simulator.tls import make_server_context, renew_server_context
 from messaging.simulator.wa import WiderAccess
 
 _SHUTDOWN_SECONDS = 0.5
+DAY_VARIABLE = "HOSTSVC_SIMULATOR_DAY"
 
 
 class Simulator:
@@ -96,13 +98,10 @@ class Simulator:
         smp.router.add_post(
             f"/{AUTHENTICATE}", self._reception.receive_plain(AUTHENTICATE, self._smp.authenticate)
         )
-        control = web.Application(middlewares=[problems, own_callers_only])
-        for part in (self._control, self._desk, load_page()):
-            part.add_to(control)
         self.wa_port = await self._serve(wa, ports.host, ports.wa, self._tls)
         self.smp_port = await self._serve(smp, ports.host, ports.smp, self._tls)
         self.control_port = await self._serve(
-            control, check_loopback(ports.host), ports.control, None
+            self.control_app(), check_loopback(ports.host), ports.control, None
         )
         self._tasks = [
             asyncio.create_task(self._live.watch()),
@@ -120,6 +119,12 @@ class Simulator:
             part.stop()
         await asyncio.gather(*(runner.cleanup() for runner in self._runners))
         await self._client.close()
+
+    def control_app(self) -> web.Application:
+        app = web.Application(middlewares=[problems, own_callers_only])
+        for part in (self._control, self._desk, load_page()):
+            part.add_to(app)
+        return app
 
     def _make_app(self, routes: Iterable[Route]) -> web.Application:
         app = web.Application(middlewares=[problems])
@@ -186,7 +191,12 @@ def _ready_line(simulator: Simulator) -> str:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, help="the configuration file (JSON)")
     parser.add_argument("--scenario", type=Path, help="a scenario to play from the start (TOML)")
-    parser.add_argument("--day", type=Path, help="a day of acceptances: boalf.csv or its folder")
+    parser.add_argument(
+        "--day",
+        type=Path,
+        default=os.environ.get(DAY_VARIABLE) or None,
+        help=f"a day of acceptances: boalf.csv or its folder (default: ${DAY_VARIABLE})",
+    )
     parser.add_argument(
         "--check", type=Path, nargs="+", default=[], help="only read these scenarios"
     )
