@@ -1,22 +1,15 @@
-"""Wires the simulator together, starts and stops it, and is its command line."""
+"""Wires the simulator together, starts and stops it."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import logging
-import os
-import signal
 import ssl
-import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Iterable
 from email.utils import format_datetime
 from pathlib import Path
-from typing import TextIO
 
 from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
 
 from messaging.simulator.asking import own_callers_only
 from messaging.simulator.book import Book
@@ -25,19 +18,16 @@ from messaging.simulator.control import Control, check_loopback
 from messaging.simulator.dispatch import Dispatch
 from messaging.simulator.drills.actions import Scenario
 from messaging.simulator.drills.day import DayPlayer
-from messaging.simulator.drills.day_file import BadDay, DayFile, load_day
+from messaging.simulator.drills.day_file import DayFile
 from messaging.simulator.drills.desk import Desk
-from messaging.simulator.drills.lines import BadScenario
 from messaging.simulator.drills.player import ScenarioPlayer, Stage
 from messaging.simulator.drills.rotation import Rotation
-from messaging.simulator.drills.scenario_file import parse_scenario
 from messaging.simulator.driver import Driver
 from messaging.simulator.faults import FaultBoard
 from messaging.simulator.http import problems
 from messaging.simulator.later import LaterReceipts
 from messaging.simulator.ledger import Ledger
 from messaging.simulator.live import LiveConfig
-from messaging.simulator.options import ConfigError
 from messaging.simulator.outage import Outage
 from messaging.simulator.page import load_page
 from messaging.simulator.posting import HostClient
@@ -52,7 +42,6 @@ from messaging.simulator.tls import make_server_context, renew_server_context
 from messaging.simulator.wa import WiderAccess
 
 _SHUTDOWN_SECONDS = 0.5
-DAY_VARIABLE = "HOSTSVC_SIMULATOR_DAY"
 
 
 class Simulator:
@@ -65,6 +54,8 @@ class Simulator:
         config = self._live.current
         self._stopping = asyncio.Event()
         self._tls = make_server_context(config)
+        self._shown = config.tls.certificate.read_bytes()
+        self._outdated: set[RequestHandler] = set()
         faults, book, self._ledger, outage = FaultBoard(), Book(), Ledger(), Outage()
         self._clock = clock = Clock()
         sealer = Sealer(faults, clock)
@@ -128,14 +119,19 @@ class Simulator:
 
     def _make_app(self, routes: Iterable[Route]) -> web.Application:
         app = web.Application(middlewares=[problems])
-        app.on_response_prepare.append(self._date)
+        app.on_response_prepare.append(self._finish)
         for route in routes:
             app.router.add_post(f"/{route.service}", self._reception.receive(route))
         return app
 
-    async def _date(self, request: web.Request, response: web.StreamResponse) -> None:
-        """By the operator's clock, as everything it writes."""
+    async def _finish(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Dates it by the operator's clock, as everything it writes. A connection that was made
+        under another TLS certificate ends with it, so that the next one meets the new one."""
         response.headers["Date"] = format_datetime(self._clock.now(), usegmt=True)
+        if request.protocol in self._outdated:
+            self._outdated.discard(request.protocol)
+            response.headers["Connection"] = "close"
+            response.force_close()
 
     async def _serve(
         self, app: web.Application, host: str, port: int, tls: ssl.SSLContext | None
@@ -155,104 +151,11 @@ class Simulator:
     def _renew(self, config: Config) -> None:
         renew_server_context(self._tls, config)
         self._client.connect(config)
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """What the command line asks for. `day` is a CSV or a folder with one; with `check`, scenario
-    files are read and nothing is started."""
-
-    config: Path | None
-    scenario: Path | None = None
-    day: Path | None = None
-    check: tuple[Path, ...] = ()
-
-
-async def run(simulator: Simulator) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    try:
-        await simulator.start()
-        print(_ready_line(simulator), flush=True)
-        await stop.wait()
-    finally:
-        await simulator.stop()
-
-
-def _ready_line(simulator: Simulator) -> str:
-    return (
-        f"NGESO simulator ready: wa port {simulator.wa_port}, smp port {simulator.smp_port}, "
-        f"control port {simulator.control_port}"
-    )
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", type=Path, help="the configuration file (JSON)")
-    parser.add_argument("--scenario", type=Path, help="a scenario to play from the start (TOML)")
-    parser.add_argument(
-        "--day",
-        type=Path,
-        default=os.environ.get(DAY_VARIABLE) or None,
-        help=f"a day of acceptances: boalf.csv or its folder (default: ${DAY_VARIABLE})",
-    )
-    parser.add_argument(
-        "--check", type=Path, nargs="+", default=[], help="only read these scenarios"
-    )
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="simulator", description=__doc__)
-    add_arguments(parser)
-    wanted = parser.parse_args(arguments)
-    return serve(Start(wanted.config, wanted.scenario, wanted.day, tuple(wanted.check)))
-
-
-def serve(wanted: Start) -> int:
-    """Runs until SIGTERM or SIGINT; 2 where the configuration, a file or a port can't be used; 1
-    where a checked scenario has faults."""
-    logging.basicConfig(
-        level=logging.WARNING, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr
-    )
-    if wanted.check:
-        return max(_check(path) for path in wanted.check)
-    try:
-        simulator = _make(wanted)
-        asyncio.run(run(simulator))
-    except (ConfigError, BadDay, OSError, UnicodeDecodeError) as error:
-        print(f"simulator: {error}", file=sys.stderr)
-        return 2
-    except BadScenario as error:
-        _tell(wanted.scenario, error, sys.stderr)
-        return 2
-    return 0
-
-
-def _make(wanted: Start) -> Simulator:
-    if wanted.config is None:
-        raise ConfigError("--config is missing")
-    scenario = None
-    if wanted.scenario is not None:
-        scenario = parse_scenario(wanted.scenario.read_text("utf-8"))
-    day = None if wanted.day is None else load_day(wanted.day)
-    return Simulator(wanted.config, day=day, scenario=scenario)
-
-
-def _check(path: Path) -> int:
-    try:
-        scenario = parse_scenario(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        print(f"simulator: {error}", file=sys.stderr)
-        return 2
-    except BadScenario as error:
-        _tell(path, error, sys.stdout)
-        return 1
-    lasts = timedelta(seconds=round(scenario.ends / scenario.speed))
-    print(f"{path}: {scenario.name}, {len(scenario.happenings)} happenings, lasts {lasts}")
-    return 0
-
-
-def _tell(path: Path | None, error: BadScenario, out: TextIO) -> None:
-    for fault in error.faults:
-        print(f"{path}:{fault.line}: {fault.text}", file=out)
+        shown = config.tls.certificate.read_bytes()
+        if shown != self._shown:
+            self._shown = shown
+            self._outdated = {
+                connection
+                for runner in self._runners
+                for connection in (() if runner.server is None else runner.server.connections)
+            }

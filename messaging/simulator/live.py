@@ -38,7 +38,7 @@ class LiveConfig:
 
     def change(self, change: Callable[[Config], Config]) -> None:
         """From now on `current` is what `change` makes of the configuration. Raises what a listener
-        raises, and leaves everything as it was."""
+        raises, and `current` is then as it was."""
         changed = change(self._configured)
         for listener in self._listeners:
             listener(changed)

@@ -34,7 +34,7 @@ class SingleMarketsPlatform:
         self._live = live
         self._faults = faults
         self._clock = clock
-        self._tokens = Tokens()
+        self._tokens = Tokens(clock)
         self._transactions = Transactions(live, client, clock)
 
     def routes(self) -> tuple[Route, ...]:

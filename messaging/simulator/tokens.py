@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hmac
 import json
-import time
 import uuid
 from collections import OrderedDict
 
@@ -14,6 +13,7 @@ from jwcrypto.jwk import JWK  # type: ignore[import-untyped]
 from jwcrypto.jws import JWS  # type: ignore[import-untyped]
 
 from messaging.simulator.config import Tenant
+from messaging.simulator.stamps import Clock
 
 _ALGORITHM = "HS256"
 _MOST_EXPIRED = 10_000
@@ -22,12 +22,13 @@ _MOST_EXPIRED = 10_000
 class Tokens:
     """A token is good for the tenant it was given to and no other."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._key = JWK.generate(kty="oct", size=256)
         self._expired: OrderedDict[str, None] = OrderedDict()
 
     def make(self, tenant: Tenant, seconds: int) -> str:
-        begins = int(time.time())
+        begins = int(self._clock.now().timestamp())
         claims = {
             "sub": tenant.participant_id,
             "iat": begins,
@@ -48,7 +49,9 @@ class Tokens:
             claims = json.loads(token.payload)
         except (JWException, ValueError, TypeError):
             return False
-        is_theirs = claims["sub"] == tenant.participant_id and claims["exp"] > time.time()
+        is_theirs = (
+            claims["sub"] == tenant.participant_id and claims["exp"] > self._clock.now().timestamp()
+        )
         return bool(is_theirs and text not in self._expired)
 
     def expire(self, text: str) -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulator.peer import boa, mel, open_seal, receipt, stamp
+from tests.simulator.peer import boa, mel, message, open_seal, receipt, stamp
 from tests.simulator.rig import rig
 from tests.simulator.test_dispatch import response
+from tests.simulator.test_smp import asset, enter
 
 PATH = "NESO_Redeclaration"
 
@@ -95,5 +96,19 @@ def test_a_bad_clock_is_a_problem(body: dict[str, object], tmp_path: Path) -> No
     async def scenario() -> None:
         async with rig(tmp_path) as on:
             await on.control("POST", "/clock", body, 400)
+
+    asyncio.run(scenario())
+
+
+def test_a_token_runs_out_by_it(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as on:
+            client = await enter(on)
+            await client.say("Asset/Create", message(None, assets=[asset()]))
+            await on.control("POST", "/clock", {"seconds": 61})
+            answer = await client.send("Asset/Create", message(None, assets=[asset()]))
+            assert answer.status == 401
+            later = await enter(on)
+            await later.say("Asset/Create", message(None, assets=[asset()]))
 
     asyncio.run(scenario())

@@ -7,9 +7,13 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from messaging.simulator.drills.day_file import load_day
 from messaging.simulator.page import load_page
+from tests.simulator.browser import Page, browse
+from tests.simulator.cast import alice, make_cast
 from tests.simulator.peer import boa
-from tests.simulator.rig import rig
+from tests.simulator.rig import Rig, rig
+from tests.simulator.test_day import ROWS, write
 
 
 def test_the_page_brings_everything_and_its_policy_lets_nothing_else_in(tmp_path: Path) -> None:
@@ -36,45 +40,78 @@ def test_nothing_that_was_received_is_written_into_the_page_as_markup() -> None:
         assert way not in html
 
 
-def test_a_browser_shows_what_is_set_and_what_was_said(
+def shows(words: str) -> str:
+    return f"document.body.innerText.includes({words!r})"
+
+
+def fill(form: str, **values: object) -> str:
+    """Fills some fields of a form in, and sends it as its own button does."""
+    steps = [f"const form = document.getElementById({form!r})"]
+    for name, value in values.items():
+        steps.append(f"form.elements[{name!r}].value = {value!r}")
+        steps.append(f"form.elements[{name!r}].dispatchEvent(new Event('change'))")
+    return "{" + "; ".join((*steps, "form.requestSubmit()")) + "}"
+
+
+def click(button: str) -> str:
+    return f"document.getElementById({button!r}).click()"
+
+
+async def shown_lamps(page: Page) -> list[str]:
+    script = "[...document.querySelectorAll('#lamps li')].map((one) => one.textContent)"
+    lamps: list[str] = await page.run(script)
+    return lamps
+
+
+def test_a_browser_shows_what_is_set_and_said_and_drives_it_all(
     os_tool: Callable[[str], str], tmp_path: Path
 ) -> None:
-    """Drawn by the page's own script under its own policy."""
+    """In a real one, under the page's own policy; whatever it complains of fails the test."""
 
     async def scenario() -> None:
-        async with rig(tmp_path) as on:
+        file = load_day(write(tmp_path, *ROWS))
+        async with rig(tmp_path, day=file, tenants=[alice(make_cast(), tmp_path)]) as on:
             await on.control("POST", "/dispatch?wait=0", boa(soFlag="<b>bold</b>"))
-            await on.fault("reordered", count=7)
-            shown = await _draw(os_tool("chromium"), on.simulator.control_port, tmp_path)
-            for words in ("in service", "1 fault set", "count 7", "instruction BOA BMU-1"):
-                assert words in shown
-            assert "A 14-hour outage" in shown
-            assert "CPALFA (ALICE)" in shown
-            assert "200 RECEIVED" in shown
-            assert "&lt;b&gt;bold&lt;/b&gt;" in shown
-            assert "does not answer" not in shown
+            url = f"http://127.0.0.1:{on.simulator.control_port}/"
+            async with browse(os_tool("chromium"), url, tmp_path) as page:
+                await look(page)
+                await drive(page, on)
+                assert page.complaints == []
 
     asyncio.run(scenario())
 
 
-async def _draw(chromium: str, port: int, folder: Path) -> str:
-    """The page as it stands after some seconds of its own time, without the script's text."""
-    options = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
-    browser = await asyncio.create_subprocess_exec(
-        chromium,
-        *options,
-        f"--user-data-dir={folder / 'profile'}",
-        "--virtual-time-budget=3000",
-        "--dump-dom",
-        f"http://127.0.0.1:{port}/",
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        async with asyncio.timeout(60):
-            out, _ = await browser.communicate()
-    finally:
-        if browser.returncode is None:
-            browser.kill()
-            await browser.wait()
-    return re.sub(r"<script>.*</script>", "", out.decode(), flags=re.DOTALL)
+async def look(page: Page) -> None:
+    for words in ("in service", "instruction BOA BMU-1", "200 RECEIVED", "CPALFA (ALICE)"):
+        await page.until(shows(words))
+    assert await page.run("document.querySelector('main b') === null")
+    assert await page.run("document.querySelector('#messages pre').textContent.includes('<b>')")
+
+
+async def drive(page: Page, on: Rig) -> None:
+    await page.run(fill("dispatch", level=40))
+    sent = (await on.host.wait_for(2))[1].payload
+    assert [one["levelTo"] for one in sent["levels"]] == [40, 40, 0]
+    await page.run("document.querySelector('[value=EMERGENCY]').click()")
+    await page.run(click("send-burst"))
+    assert {one.payload["kind"] for one in (await on.host.wait_for(52))[2:]} == {"EMERGENCY"}
+    await page.run(fill("fault", fault="reordered", times=3))
+    await page.until(shows("1 fault set"))
+    [fault] = (await on.control("GET", "/faults"))["faults"]
+    assert (fault["fault"], fault["count"], fault["times"]) == ("reordered", 2, 3)
+    await page.run("document.querySelector('#faults button').click()")
+    await page.until(f"!({shows('1 fault set')})")
+    await page.run(fill("outage", hours=14, speed=1, announce=0))
+    await page.run(fill("clock", seconds=90))
+    await page.run(fill("rotate", what="signing"))
+    for words in ("clock +90 s", "certificates rotated", "the notice's text"):
+        await page.until(shows(words))
+    assert (await shown_lamps(page))[0] == "out"
+    for button in ("back", "revert"):
+        await page.run(click(button))
+    await page.run(fill("clock", seconds=0))
+    await page.until(shows("in service"))
+    await page.run(fill("scenario", name="rotation", speed=1000))
+    await page.until(shows("Certificate rotation: 9 of 9 done"))
+    await page.run(fill("day", date="2026-03-01", speed=""))
+    await page.until(shows("3 of 3 sent, 3 answered 200"))

@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from tests.simulator.cast import make_cast, make_pair
+from tests.simulator.cast import client_context, make_cast, make_pair
 from tests.simulator.peer import JOSE, boa, mel, open_seal
 from tests.simulator.rig import Rig, rig
 
@@ -115,6 +115,30 @@ def test_a_new_tls_certificate_of_the_operators_own_authority_is_still_trusted(
             open_seal(body, on.operator_signing, "NGESO", "ALICE")
             await on.control("DELETE", "/certificates")
             assert await _connect(on, trusted, tmp_path) == before
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("what", "is_closed"), [("tls", True), ("signing", False)])
+def test_a_connection_made_under_another_tls_certificate_ends_with_its_next_answer(
+    what: str, is_closed: bool, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as on:
+            context = client_context(on.cast, on.cast.alice_tls, tmp_path)
+            port = on.simulator.wa_port
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+            heads = []
+            for step in range(2):
+                writer.write(b"GET /NESO_Health HTTP/1.1\r\nHost: x\r\n\r\n")
+                heads.append(await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 15))
+                if step == 0:
+                    await reader.readuntil(b"}")
+                    await on.control("POST", "/certificates", {"do": "rotate", "what": what})
+            assert [b"Connection: close" in head for head in heads] == [False, is_closed]
+            if is_closed:
+                assert (await asyncio.wait_for(reader.read(), 15)).endswith(b"}")
+            writer.close()
 
     asyncio.run(scenario())
 

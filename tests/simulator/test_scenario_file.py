@@ -19,7 +19,8 @@ from messaging.simulator.drills.actions import (
 )
 from messaging.simulator.drills.bundled import bundled
 from messaging.simulator.drills.lines import BadScenario, LineFault
-from messaging.simulator.drills.scenario_file import parse_scenario, read_duration
+from messaging.simulator.drills.scenario_file import parse_scenario
+from messaging.simulator.drills.steps import read_duration
 
 WHOLE = """
 name = "Everything"

@@ -271,7 +271,7 @@ def test_that_check_would_see_it(line: str, tmp_path: Path) -> None:
 
 def test_running_it_loads_nothing_of_the_host_and_another_library_for_seals() -> None:
     """Whatever is imported by whatever it imports: the names that are loaded in the end."""
-    code = "import sys, messaging.simulator.app; print(*sys.modules)"
+    code = "import sys, messaging.simulator.command; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from messaging.simulator.app import Start, add_arguments, serve
+from messaging.simulator.command import Start, add_arguments, serve
 
 
 class Command(BaseCommand):

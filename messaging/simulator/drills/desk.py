@@ -18,7 +18,8 @@ from messaging.simulator.drills.lines import BadScenario
 from messaging.simulator.drills.notice import write_notice
 from messaging.simulator.drills.player import Busy, ScenarioPlayer, Stage
 from messaging.simulator.drills.rotation import WHAT, NothingAnnounced
-from messaging.simulator.drills.scenario_file import MOST_SPEED, parse_scenario
+from messaging.simulator.drills.scenario_file import parse_scenario
+from messaging.simulator.drills.steps import MOST_SPEED
 from messaging.simulator.http import Problem
 from messaging.simulator.ledger import Ledger
 from messaging.simulator.stamps import write_stamp

@@ -107,12 +107,12 @@ const told = (one) => {
 
 onSubmit("dispatch", async () => {
   $("dispatched").textContent = "sent, waiting for the host and the verdict …";
-  const one = await ask("POST", "/dispatch?wait=5", instruction()).finally(() => { $("dispatched").textContent = "\u00a0"; });
+  const one = await ask("POST", "/dispatch?wait=5&persist=20", instruction()).finally(() => { $("dispatched").textContent = "\u00a0"; });
   $("dispatched").textContent = told(one);
 });
-onClick("burst", async () => {
+onClick("send-burst", async () => {
   const count = number(form.burst) || 1;
-  const sent = await ask("POST", "/burst", { wait: 0, instructions: Array.from({ length: count }, instruction) });
+  const sent = await ask("POST", "/burst?persist=20", { wait: 0, instructions: Array.from({ length: count }, instruction) });
   const taken = sent.filter((one) => one.answer?.status === 200).length;
   $("dispatched").textContent = `burst of ${sent.length}: ${taken} taken by the host`;
 });
