@@ -36,7 +36,7 @@ def test_the_scenarios_and_bodies_it_shows_can_be_used(tmp_path: Path) -> None:
     async def try_them() -> None:
         async with rig(tmp_path) as on:
             for body, path in bodies:
-                await on.control("POST", path, json.loads(body))
+                await on.control("POST", f"{path}?wait=0", json.loads(body))
 
     asyncio.run(try_them())
 
