@@ -20,10 +20,11 @@ _MOST_EXPIRED = 10_000
 
 
 class Tokens:
-    """A token is good for the tenant it was given to and no other."""
+    """A token is good for the tenant it was given to and no other, until its time has come by the
+    given clock, or a right one."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or Clock()
         self._key = JWK.generate(kty="oct", size=256)
         self._expired: OrderedDict[str, None] = OrderedDict()
 
