@@ -68,9 +68,13 @@ class Authority:
         if certificate.exists() and key.exists():
             authority._restore(certificate.read_bytes(), key.read_bytes())
         else:
-            write_private(key, key_pem(authority._key))
-            write_private(certificate, authority.pem)
+            authority.write(certificate, key)
         return authority
+
+    def write(self, certificate: Path, key: Path) -> None:
+        """Writes both for their owner alone."""
+        write_private(key, key_pem(self._key))
+        write_private(certificate, self.pem)
 
     def _restore(self, certificate: bytes, key: bytes) -> None:
         loaded = serialization.load_pem_private_key(key, password=None)

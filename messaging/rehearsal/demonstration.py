@@ -113,10 +113,14 @@ def prepare(demo: Demonstration, tls: Path, addresses: Addresses) -> None:
 
 
 def _make(demo: Demonstration, tls: Path, addresses: Addresses) -> None:
-    """Everything anew under a new authority, whose own key is kept nowhere."""
+    """Everything anew under a new authority, whose own key is kept nowhere, and one of the
+    operator's, which rehearses a change of its certificates with it.
+    """
     authority = Authority("hostsvc demonstration")
     authority.issue("hostsvc").write(tls / "host.pem", tls / "host.key")
-    (tls / "ca.pem").write_text(authority.pem)
+    operators = Authority("hostsvc demonstration operator")
+    operators.write(demo.certificate("simulator-ca"), demo.key("simulator-ca"))
+    (tls / "ca.pem").write_text(authority.pem + operators.pem)
     demo.folder.mkdir(parents=True, exist_ok=True)
     demo.ca.write_text(authority.pem)
     for name in ("simulator-tls", "simulator-signing"):
@@ -124,7 +128,7 @@ def _make(demo: Demonstration, tls: Path, addresses: Addresses) -> None:
     peer = peers.register(
         SIMULATOR,
         ENVIRONMENT,
-        authority.pem,
+        authority.pem + operators.pem,
         {
             PeerCertificate.Purpose.SIGNING: [_text(demo.certificate("simulator-signing"))],
             PeerCertificate.Purpose.TLS_CLIENT: [_text(demo.certificate("simulator-tls"))],
@@ -253,6 +257,7 @@ def _for_simulator(demo: Demonstration, addresses: Addresses, known: dict[str, A
         "participantId": OPERATOR,
         "tls": {**_pair(demo, "simulator-tls"), "ca": demo.told(demo.ca)},
         "signing": _pair(demo, "simulator-signing"),
+        "authority": _authority(demo),
         "hostCa": demo.told(demo.ca),
         "hostWaUrl": f"{addresses.inbound}/wa/{ENVIRONMENT.value}",
         "hostSmpUrl": f"{addresses.inbound}/smp/{ENVIRONMENT.value}",
@@ -272,6 +277,11 @@ def _for_simulator(demo: Demonstration, addresses: Addresses, known: dict[str, A
             for cast in CAST
         ],
     }
+
+
+def _authority(demo: Demonstration) -> dict[str, str] | None:
+    """None in a folder that was made before the operator had one."""
+    return _pair(demo, "simulator-ca") if demo.key("simulator-ca").exists() else None
 
 
 def _for_peers(demo: Demonstration, addresses: Addresses, known: dict[str, Any]) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from messaging.simulator.app import main
+from messaging.simulator.command import main
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -46,6 +46,8 @@ class Parameter:
 
     def show(self) -> dict[str, object]:
         shown: dict[str, object] = {"kind": self.kind, "default": self.default}
+        if self.kind in ("integer", "number"):
+            shown |= {"low": self.low, "high": self.high}
         if self.choices:
             shown["choices"] = self.choices
         return shown
@@ -86,6 +88,7 @@ _FINAL = {
 _COPIES = {"copies": Parameter(2, low=2, high=100), "newIds": Parameter(False)}
 _DEFERRED = (services.REDECLARATION, services.SUBMISSION)
 _BATCHES = (services.ASSET, services.UNIT)
+_WITH_TOKEN = (services.ASSET, services.UNIT, services.STATUS)
 
 _KINDS = (
     FaultKind("latency", "answers late", {"ms": Parameter(500, high=600_000)}),
@@ -102,7 +105,7 @@ _KINDS = (
     FaultKind("wrong_in_reply_to", "names another message in inReplyTo", _SIDE, _SEALED),
     FaultKind(
         "clock_skew",
-        "shifts iat and sentAt",
+        "shifts iat and sentAt of single messages (its whole clock: `POST /clock`)",
         {"seconds": Parameter(600, low=-_YEAR, high=_YEAR), **_SIDE},
         _SEALED,
     ),
@@ -111,6 +114,23 @@ _KINDS = (
         "answers 422 REJECTED, where given only for that bmUnit or parameter",
         {**_ERROR, "bmUnit": Parameter(""), "parameter": Parameter("")},
         _SEALED,
+    ),
+    FaultKind(
+        "partial_errors",
+        "finds each `every`-th record or asset wrong: refuses the submission, fails the batch",
+        {
+            "every": Parameter(3, low=1, high=1_000_000),
+            "field": Parameter(""),
+            "code": Parameter("R003"),
+            "text": Parameter("refused on request"),
+        },
+        (services.SUBMISSION, *_BATCHES),
+    ),
+    FaultKind(
+        "token_expired",
+        "treats the bearer token it is shown as expired from then on",
+        {},
+        _WITH_TOKEN,
     ),
     FaultKind("receipt_later", "RECEIVED now and the final receipt later", _FINAL, _DEFERRED),
     FaultKind(

@@ -106,7 +106,7 @@ def make_signer(key_pem: bytes, certificate: x509.Certificate, algorithm: str | 
 def make_stranger(like: Signer) -> Signer:
     """A signer nobody trusts, for the faults that need one: the same kind of key, a certificate of
     its own."""
-    key = _generate_key(like.algorithm)
+    key = generate_key(like.certificate.public_key())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "stranger")])
     begins = datetime.now(UTC) - timedelta(minutes=5)
     certificate = (
@@ -118,9 +118,10 @@ def make_stranger(like: Signer) -> Signer:
     return Signer(thumbprint(certificate), certificate, like.algorithm, JWK.from_pyca(key))
 
 
-def _generate_key(algorithm: str) -> PrivateKey:
-    if algorithm == "ES256":
-        return generate_private_key(SECP256R1())
-    if algorithm in ("RS256", "PS256"):
+def generate_key(like: object) -> PrivateKey:
+    """A new private key of the kind of a public one."""
+    if isinstance(like, RSAPublicKey):
         return rsa.generate_private_key(65537, _RSA_BITS)
-    return Ed25519PrivateKey.generate()
+    if isinstance(like, Ed25519PublicKey):
+        return Ed25519PrivateKey.generate()
+    return generate_private_key(SECP256R1())

@@ -52,6 +52,14 @@ class TlsFiles:
 
 
 @dataclass(frozen=True, slots=True)
+class AuthorityFiles:
+    """The operator's own authority, which issues what a rehearsed rotation needs."""
+
+    certificate: Path
+    key: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Ports:
     host: str
     wa: int
@@ -80,6 +88,7 @@ class Config:
     smp_times: SmpTimes
     tenants: Mapping[str, Tenant]
     signer: Signer = field(repr=False)
+    authority: AuthorityFiles | None = None
 
     def find_by_fingerprint(self, value: str) -> Tenant | None:
         found = (tenant for tenant in self.tenants.values() if value in tenant.tls_fingerprints)
@@ -119,7 +128,15 @@ def _read_config(options: Options) -> Config:
         smp_times=_read_smp_times(options.section("smpTimes", required=False)),
         tenants={tenant.participant_id: tenant for tenant in tenants},
         signer=signer,
+        authority=_read_authority(options),
     )
+
+
+def _read_authority(options: Options) -> AuthorityFiles | None:
+    if options.values.get("authority") is None:
+        return None
+    files = options.section("authority")
+    return AuthorityFiles(files.path("certificate"), files.path("key"))
 
 
 def _read_ports(options: Options) -> Ports:

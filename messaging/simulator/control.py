@@ -5,16 +5,15 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable
 
 from aiohttp import web
 
+from messaging.simulator.asking import read_object, read_seconds
 from messaging.simulator.catalogue import CATALOGUE, FaultUnknown
 from messaging.simulator.dispatch import Dispatch, Flight, NobodyThere
 from messaging.simulator.faults import FaultBoard
-from messaging.simulator.http import MIB, Problem, read_body
+from messaging.simulator.http import Problem
 from messaging.simulator.ledger import Ledger
 from messaging.simulator.live import LiveConfig
 from messaging.simulator.outage import Outage
@@ -23,7 +22,6 @@ from messaging.simulator.probe import Probe
 
 _LONGEST_WAIT = 180.0
 _DEFAULT_WAIT = 5.0
-_LARGEST = 16 * MIB
 
 
 def check_loopback(host: str) -> str:
@@ -58,15 +56,16 @@ class Control:
         app.router.add_post("/faults", self.set_faults)
         app.router.add_get("/faults", self.show_faults)
         app.router.add_delete("/faults", self.clear_faults)
-        app.router.add_post("/outage", self.switch_outage)
+        app.router.add_post("/faults/add", self.add_faults)
+        app.router.add_delete("/faults/{id}", self.remove_fault)
         app.router.add_post("/health", self.ask_host)
         app.router.add_get("/messages", self.show_messages)
         app.router.add_get("/health", self.show_health)
 
     async def dispatch(self, request: web.Request) -> web.Response:
-        asked = await _read_object(request)
+        asked = await read_object(request)
         flight = self._start(asked, request)
-        wait = _seconds(request.query, "wait", _DEFAULT_WAIT, _LONGEST_WAIT)
+        wait = read_seconds(request.query, "wait", _DEFAULT_WAIT, _LONGEST_WAIT)
         return web.json_response(await self._dispatch.follow(flight, wait))
 
     async def look_up(self, request: web.Request) -> web.Response:
@@ -74,7 +73,7 @@ class Control:
         flight = self._dispatch.find(request.match_info["message_id"])
         if flight is None:
             raise Problem(404, "no such instruction was dispatched")
-        wait = _seconds(request.query, "wait", 0.0, _LONGEST_WAIT)
+        wait = read_seconds(request.query, "wait", 0.0, _LONGEST_WAIT)
         try:
             shown = await asyncio.wait_for(self._dispatch.follow(flight, wait), wait)
         except TimeoutError:
@@ -83,11 +82,11 @@ class Control:
 
     async def burst(self, request: web.Request) -> web.Response:
         """All are made and sealed before the first leaves."""
-        body = await _read_object(request)
+        body = await read_object(request)
         items = body.get("instructions")
         if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
             raise Problem(400, "instructions is not a list of objects")
-        wait = _seconds(body, "wait", _DEFAULT_WAIT, _LONGEST_WAIT)
+        wait = read_seconds(body, "wait", _DEFAULT_WAIT, _LONGEST_WAIT)
         flights = [self._start(item, request) for item in items]
         follow = self._dispatch.follow
         return web.json_response(
@@ -95,20 +94,36 @@ class Control:
         )
 
     def _start(self, asked: dict[str, object], request: web.Request) -> Flight:
-        persist = _seconds(request.query, "persist", FRESH_SECONDS, FRESH_SECONDS)
+        persist = read_seconds(request.query, "persist", FRESH_SECONDS, FRESH_SECONDS)
         try:
             return self._dispatch.start(asked, request.query.get("participantId"), persist)
         except NobodyThere as error:
             raise Problem(400, str(error)) from None
 
     async def set_faults(self, request: web.Request) -> web.Response:
-        items = (await _read_object(request)).get("faults")
+        """These and no others from now on."""
+        return await self._change_faults(request, self._faults.set)
+
+    async def add_faults(self, request: web.Request) -> web.Response:
+        return await self._change_faults(request, self._faults.add)
+
+    async def _change_faults(
+        self, request: web.Request, change: Callable[[list[object]], object]
+    ) -> web.Response:
+        items = (await read_object(request)).get("faults")
         if not isinstance(items, list):
             raise Problem(400, "faults is not a list", catalogue=_catalogue())
         try:
-            self._faults.set(items)
+            change(items)
         except FaultUnknown as error:
             raise Problem(400, str(error), catalogue=_catalogue()) from None
+        return await self.show_faults(request)
+
+    async def remove_fault(self, request: web.Request) -> web.Response:
+        number = request.match_info["id"]
+        known = number.isascii() and number.isdecimal() and len(number) < 16
+        if not known or not self._faults.remove(int(number)):
+            raise Problem(404, "no fault of that id is set")
         return await self.show_faults(request)
 
     async def show_faults(self, request: web.Request) -> web.Response:
@@ -118,18 +133,9 @@ class Control:
         self._faults.clear()
         return await self.show_faults(request)
 
-    async def switch_outage(self, request: web.Request) -> web.Response:
-        body = await _read_object(request)
-        on = body.get("on")
-        if not isinstance(on, bool):
-            raise Problem(400, "on is neither true nor false")
-        seconds = _seconds(body, "seconds", 0.0, 7 * 86400.0) or None
-        self._outage.switch(on, seconds if on else None)
-        return web.json_response({"on": self._outage.is_on()})
-
     async def ask_host(self, request: web.Request) -> web.Response:
         """Sends Health to the host in the name of one tenant's connection."""
-        whose = (await _read_object(request)).get("participantId")
+        whose = (await read_object(request)).get("participantId")
         tenant = self._live.refresh().tenants.get(whose) if isinstance(whose, str) else None
         if tenant is None:
             raise Problem(400, "participantId is not a configured tenant's")
@@ -157,23 +163,3 @@ class Control:
 
 def _catalogue() -> dict[str, object]:
     return {name: kind.show() for name, kind in CATALOGUE.items()}
-
-
-async def _read_object(request: web.Request) -> dict[str, object]:
-    try:
-        body = json.loads(await read_body(request, _LARGEST))
-    except (ValueError, RecursionError):
-        raise Problem(400, "the body is not JSON") from None
-    if not isinstance(body, dict):
-        raise Problem(400, "the body is not a JSON object")
-    return body
-
-
-def _seconds(source: Mapping[str, Any], name: str, default: float, highest: float) -> float:
-    try:
-        value = float(source.get(name, default))
-    except (TypeError, ValueError):
-        raise Problem(400, f"{name} is not a number of seconds") from None
-    if not 0 <= value <= highest:
-        raise Problem(400, f"{name} is not within 0..{highest:g}")
-    return value

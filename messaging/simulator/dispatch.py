@@ -17,7 +17,7 @@ from messaging.simulator.live import LiveConfig
 from messaging.simulator.posting import FRESH_SECONDS, HostClient, Letter, Outcome
 from messaging.simulator.sealing import Sealed
 from messaging.simulator.services import INSTRUCTION
-from messaging.simulator.stamps import now, write_stamp
+from messaging.simulator.stamps import Clock, write_stamp
 from messaging.simulator.strict_json import write
 
 _REFUSED = frozenset({401, 409, 413, 415, 422})
@@ -55,12 +55,13 @@ class Flight:
 
 class Dispatch:
     def __init__(
-        self, live: LiveConfig, book: Book, faults: FaultBoard, client: HostClient
+        self, live: LiveConfig, book: Book, faults: FaultBoard, client: HostClient, clock: Clock
     ) -> None:
         self._live = live
         self._book = book
         self._faults = faults
         self._client = client
+        self._clock = clock
         self._flights: dict[str, Flight] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._held: list[Flight] = []
@@ -75,7 +76,7 @@ class Dispatch:
         """Made and sealed at once, under way as soon as the loop turns. Raises NobodyThere."""
         config = self._live.refresh()
         tenant = _find_tenant(config, asked, participant_id)
-        payload = fill_instruction(asked, tenant.participant_id, self._book)
+        payload = fill_instruction(asked, tenant.participant_id, self._book, self._clock.now())
         flight = self._make(config, tenant, payload, persist)
         self._launch(flight)
         for copy in self._copy(config, flight, persist):
@@ -105,7 +106,7 @@ class Dispatch:
         message_id = str(payload["messageId"])
         url = f"{config.host_wa_url}/{INSTRUCTION}"
         letter = Letter(tenant, INSTRUCTION, url, write(payload), message_id, persist=persist)
-        sent = self._book.add(tenant.participant_id, message_id, payload, now())
+        sent = self._book.add(tenant.participant_id, message_id, payload, self._clock.now())
         flight = Flight(sent, letter, self._client.seal(letter))
         self._flights[message_id] = flight
         while len(self._flights) > 20_000:
@@ -141,7 +142,8 @@ class Dispatch:
     async def _fly(self, flight: Flight) -> None:
         try:
             flight.outcome = await self._client.post(flight.letter, flight.sealed)
-            flight.sent.answered_at = flight.outcome.answered_at
+            answered_at = flight.outcome.answered_at
+            flight.sent.answered_at = answered_at and self._clock.told(answered_at)
             flight.sent.refused = flight.outcome.answer.status in _REFUSED
         finally:
             flight.landed.set()
@@ -156,7 +158,8 @@ class Dispatch:
         if not fault.settings["newIds"]:
             return [Flight(flight.sent, flight.letter, flight.sealed) for _ in range(copies)]
         fresh = (
-            {"messageId": str(uuid.uuid4()), "sentAt": write_stamp(now())} for _ in range(copies)
+            {"messageId": str(uuid.uuid4()), "sentAt": write_stamp(self._clock.now())}
+            for _ in range(copies)
         )
         return [
             self._make(config, tenant, {**flight.sent.payload, **ids}, persist) for ids in fresh

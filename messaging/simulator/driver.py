@@ -13,16 +13,18 @@ from messaging.simulator.dispatch import Dispatch
 from messaging.simulator.instructions import make_plausible_boa
 from messaging.simulator.live import LiveConfig
 from messaging.simulator.outage import Outage
+from messaging.simulator.stamps import Clock
 
 log = logging.getLogger("simulator.driver")
 _IDLE_SECONDS = 1.0
 
 
 class Driver:
-    def __init__(self, live: LiveConfig, dispatch: Dispatch, outage: Outage) -> None:
+    def __init__(self, live: LiveConfig, dispatch: Dispatch, outage: Outage, clock: Clock) -> None:
         self._live = live
         self._dispatch = dispatch
         self._outage = outage
+        self._clock = clock
         self._chance = random.Random()  # noqa: S311 - levels and times, no secret
 
     async def run(self) -> None:
@@ -40,7 +42,8 @@ class Driver:
         driven = self._find_driven()
         if driven:
             whose, point = self._chance.choice(driven)
-            flight = self._dispatch.start(make_plausible_boa(point, self._chance), whose)
+            asked = make_plausible_boa(point, self._chance, self._clock.now())
+            flight = self._dispatch.start(asked, whose)
             log.info("dispatched %s to %s", flight.sent.number, point.name)
 
     def _find_driven(self) -> list[tuple[str, ControlPoint]]:

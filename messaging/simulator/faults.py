@@ -3,25 +3,31 @@ dispatch's."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from messaging.simulator.catalogue import CATALOGUE, FaultUnknown, Setting
+from messaging.simulator.catalogue import CATALOGUE, FaultKind, FaultUnknown, Setting
 from messaging.simulator.services import find_service
 
-_OWN = frozenset({"fault", "path", "participantId", "times"})
+_OWN = frozenset({"id", "fault", "path", "participantId", "times", "forSeconds"})
 _ANY = "*"
+_MOST_SECONDS = 7 * 86400
+_MOST_FAULTS = 1000
 
 
 @dataclass(slots=True)
 class Fault:
-    """`remaining` is None where the fault stays until it is taken away."""
+    """`remaining` is None where no number of times ends it, `until` (monotonic) where no time
+    does."""
 
     name: str
     service: str
     participant_id: str | None
     remaining: int | None
     settings: Mapping[str, Setting]
+    until: float | None = None
+    id: int = 0
 
     def whole(self, name: str) -> int:
         return int(self.settings[name])
@@ -40,12 +46,18 @@ class Fault:
         whose = self.participant_id in (None, participant_id)
         return within and whose and self.settings.get("direction", direction) == direction
 
+    def is_over(self) -> bool:
+        return self.until is not None and time.monotonic() >= self.until
+
     def show(self) -> dict[str, object]:
+        left = None if self.until is None else round(max(0.0, self.until - time.monotonic()), 3)
         return {
+            "id": self.id,
             "fault": self.name,
             "path": self.service,
             "participantId": self.participant_id,
             "times": self.remaining,
+            "forSeconds": left,
             **self.settings,
         }
 
@@ -55,16 +67,43 @@ class FaultBoard:
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
+        self._last = 0
 
     def set(self, items: list[object]) -> None:
         """Replaces what is set, all or nothing. Raises FaultUnknown."""
-        self._faults = [_read_fault(item) for item in items]
+        self._faults = self._number([read_fault(item) for item in items])
+
+    def add(self, items: list[object]) -> list[Fault]:
+        """Beside what is set, all or nothing. Raises FaultUnknown."""
+        added = [read_fault(item) for item in items]
+        if len(self._standing()) + len(added) > _MOST_FAULTS:
+            raise FaultUnknown(f"more than {_MOST_FAULTS} faults")
+        self._faults += self._number(added)
+        return added
+
+    def remove(self, number: int) -> bool:
+        """False where no fault of that id is set (any more)."""
+        kept = [fault for fault in self._standing() if fault.id != number]
+        is_gone = len(kept) < len(self._faults)
+        self._faults = kept
+        return is_gone
 
     def clear(self) -> None:
         self._faults = []
 
     def show(self) -> list[dict[str, object]]:
-        return [fault.show() for fault in self._faults]
+        return [fault.show() for fault in self._standing()]
+
+    def _number(self, faults: list[Fault]) -> list[Fault]:
+        for fault in faults:
+            self._last += 1
+            fault.id = self._last
+        return faults
+
+    def _standing(self) -> list[Fault]:
+        if any(fault.is_over() for fault in self._faults):
+            self._faults = [fault for fault in self._faults if not fault.is_over()]
+        return self._faults
 
     def take(
         self,
@@ -76,7 +115,7 @@ class FaultBoard:
         payload: Mapping[str, object] | None = None,
     ) -> Fault | None:
         """The fault to apply now, counted down by one."""
-        for fault in self._faults:
+        for fault in self._standing():
             suits = fault.name == name and fault.suits(service, participant_id, direction)
             if suits and (payload is None or _matches(fault, payload)):
                 return self._count(fault)
@@ -88,6 +127,11 @@ class FaultBoard:
             if fault.remaining <= 0:
                 self._faults.remove(fault)
         return fault
+
+
+def each(every: int, count: int) -> range:
+    """The indexes of each `every`-th of so many; of fewer than that, the last one's."""
+    return range(min(every, count) - 1, count, every) if count else range(0)
 
 
 def _matches(fault: Fault, payload: Mapping[str, object]) -> bool:
@@ -108,13 +152,12 @@ def _has(candidate: object, wanted: Mapping[str, Setting]) -> bool:
     return all(not value or value in named[name] for name, value in wanted.items())
 
 
-def _read_fault(item: object) -> Fault:
+def read_fault(item: object) -> Fault:
+    """As it is written on the control port and in a scenario; its time begins now. Raises
+    FaultUnknown."""
     if not isinstance(item, dict):
         raise FaultUnknown("a fault is an object")
-    name = item.get("fault")
-    kind = CATALOGUE.get(name) if isinstance(name, str) else None
-    if kind is None:
-        raise FaultUnknown(f"unknown fault {str(name)[:40]!a}")
+    kind = _read_kind(item)
     for key in item.keys() - _OWN - kind.parameters.keys():
         raise FaultUnknown(f"{kind.name}: unknown parameter {str(key)[:40]!a}")
     settings = {
@@ -125,7 +168,26 @@ def _read_fault(item: object) -> Fault:
     if participant is not None and not isinstance(participant, str):
         raise FaultUnknown(f"{kind.name}: participantId is not a string")
     service = _read_service(item.get("path", _ANY), kind.name, kind.services)
-    return Fault(kind.name, service, participant, _read_times(item.get("times")), settings)
+    times, until = _read_times(item.get("times")), _read_end(item.get("forSeconds"))
+    return Fault(kind.name, service, participant, times, settings, until)
+
+
+def _read_kind(item: Mapping[str, object]) -> FaultKind:
+    name = item.get("fault")
+    kind = CATALOGUE.get(name) if isinstance(name, str) else None
+    if kind is None:
+        raise FaultUnknown(f"unknown fault {str(name)[:40]!a}")
+    return kind
+
+
+def _read_end(seconds: object) -> float | None:
+    if seconds is None:
+        return None
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool):
+        raise FaultUnknown("forSeconds is neither null nor a number")
+    if not 0 < seconds <= _MOST_SECONDS:
+        raise FaultUnknown(f"forSeconds is not within 0..{_MOST_SECONDS}")
+    return time.monotonic() + seconds
 
 
 def _read_service(value: object, name: str, allowed: tuple[str, ...]) -> str:

@@ -13,16 +13,16 @@ from messaging.simulator.book import Book
 from messaging.simulator.checks.envelope import PROFILE
 from messaging.simulator.checks.response import NUMBER_OF_KIND
 from messaging.simulator.config import ControlPoint
-from messaging.simulator.stamps import now, write_market_time, write_stamp
+from messaging.simulator.stamps import write_market_time, write_stamp
 
 _RESPOND_SECONDS = 120
 
 
 def fill_instruction(
-    asked: Mapping[str, object], participant_id: str, book: Book
+    asked: Mapping[str, object], participant_id: str, book: Book, at: datetime
 ) -> dict[str, object]:
-    """What was given stands, wrong values too: a host has to be rehearsed with those as well."""
-    at = now()
+    """What was given stands, wrong values too: a host has to be rehearsed with those as well. `at`
+    is when it is made, by the operator's clock."""
     payload: dict[str, object] = {
         "type": "instruction",
         "messageId": str(uuid.uuid4()),
@@ -40,10 +40,12 @@ def fill_instruction(
     return payload
 
 
-def make_plausible_boa(point: ControlPoint, chance: random.Random) -> dict[str, object]:
+def make_plausible_boa(
+    point: ControlPoint, chance: random.Random, at: datetime
+) -> dict[str, object]:
     """Up to a level, along it and back to nothing, from the minute after next."""
     level = chance.randrange(5, 50, 5)
-    begin = now() + timedelta(minutes=2)
+    begin = at + timedelta(minutes=2)
     ramp, hold = timedelta(minutes=5), timedelta(minutes=chance.randrange(10, 31, 5))
     corners = [(begin, 0), (begin + ramp, level), (begin + ramp + hold, level)]
     corners.append((begin + 2 * ramp + hold, 0))

@@ -14,7 +14,7 @@ from messaging.simulator.live import LiveConfig
 from messaging.simulator.payloads import make_receipt
 from messaging.simulator.posting import HostClient, Letter
 from messaging.simulator.routes import Received
-from messaging.simulator.stamps import now, write_stamp
+from messaging.simulator.stamps import Clock, write_stamp
 from messaging.simulator.strict_json import write
 
 PERSIST_SECONDS = 600
@@ -31,8 +31,9 @@ class Promise:
 
 
 class LaterReceipts:
-    def __init__(self, live: LiveConfig, client: HostClient) -> None:
+    def __init__(self, live: LiveConfig, client: HostClient, clock: Clock) -> None:
         self._live = live
+        self._clock = clock
         self._client = client
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -51,7 +52,7 @@ class LaterReceipts:
         receipt = self._make(promise)
         if receipt["status"] == "REJECTED":
             promise.rejected(promise.received)
-        for payload in _copies(receipt, fault):
+        for payload in self._copies(receipt, fault):
             await self._client.post(self._address(promise.received, payload))
 
     def _make(self, promise: Promise) -> dict[str, object]:
@@ -60,7 +61,7 @@ class LaterReceipts:
         if status == "REJECTED":
             path, code, text = (fault.text(name) for name in ("errorPath", "code", "text"))
             violations.append(Violation(path, code, text))
-        return make_receipt(promise.received.message_id, status, violations)
+        return make_receipt(promise.received.message_id, status, self._clock.now(), violations)
 
     def _address(self, received: Received, payload: dict[str, object]) -> Letter:
         url = f"{self._live.current.host_wa_url}/{received.service}"
@@ -74,14 +75,13 @@ class LaterReceipts:
             persist=PERSIST_SECONDS,
         )
 
-
-def _copies(receipt: dict[str, object], fault: Fault) -> list[dict[str, object]]:
-    """The first, and where a fault asks for it the same again: the same payload, or one with ids of
-    its own."""
-    if "copies" not in fault.settings:
-        return [receipt]
-    copies = [receipt]
-    for _ in range(fault.whole("copies") - 1):
-        fresh = {"messageId": str(uuid.uuid4()), "sentAt": write_stamp(now())}
-        copies.append({**receipt, **fresh} if fault.settings["newIds"] else receipt)
-    return copies
+    def _copies(self, receipt: dict[str, object], fault: Fault) -> list[dict[str, object]]:
+        """The first, and where a fault asks for it the same again: the same payload, or one with
+        ids of its own."""
+        if "copies" not in fault.settings:
+            return [receipt]
+        copies = [receipt]
+        for _ in range(fault.whole("copies") - 1):
+            fresh = {"messageId": str(uuid.uuid4()), "sentAt": write_stamp(self._clock.now())}
+            copies.append({**receipt, **fresh} if fault.settings["newIds"] else receipt)
+        return copies

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -79,6 +79,7 @@ class Ledger:
         self._most_entries = most_entries
         self._most_bytes = most_bytes
         self._bytes = 0
+        self._counts: Counter[tuple[str, str, str, str]] = Counter()
         self.last = 0
 
     def record(
@@ -115,6 +116,7 @@ class Ledger:
             detail=detail,
         )
         self._entries.append(entry)
+        self._count(entry)
         self._bytes += len(entry.payload)
         self._trim()
         return entry
@@ -122,6 +124,22 @@ class Ledger:
     def since(self, number: int) -> list[Entry]:
         """Entries after the given number, oldest first."""
         return [entry for entry in self._entries if entry.number > number]
+
+    def counts(self) -> list[dict[str, object]]:
+        """How many of each since the start, those included that are no longer kept."""
+        names = ("service", "direction", "role", "result")
+        return [
+            {**dict(zip(names, key, strict=True)), "count": count}
+            for key, count in sorted(self._counts.items())
+        ]
+
+    def _count(self, entry: Entry) -> None:
+        """The result is an answer's status, or a request's seal."""
+        if entry.role is Role.ANSWER:
+            result = "none" if entry.status is None else str(entry.status)
+        else:
+            result = "unverified" if entry.verified is False else "request"
+        self._counts[entry.service, entry.direction, entry.role, result] += 1
 
     def _trim(self) -> None:
         while len(self._entries) > self._most_entries or self._bytes > self._most_bytes:

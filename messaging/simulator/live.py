@@ -22,12 +22,27 @@ class LiveConfig:
         self._path = path
         self._seen = self._mark()
         self._complaint = ""
-        self.current: Config = load(path)
+        self._configured = load(path)
+        self._change: Callable[[Config], Config] = _unchanged
         self._listeners: list[Callable[[Config], None]] = []
+        self.current: Config = self._configured
 
     def listen(self, listener: Callable[[Config], None]) -> None:
         """A listener that raises OSError or ValueError refuses the new configuration."""
         self._listeners.append(listener)
+
+    @property
+    def configured(self) -> Config:
+        """As the file says, whatever a rehearsal changes of it."""
+        return self._configured
+
+    def change(self, change: Callable[[Config], Config]) -> None:
+        """From now on `current` is what `change` makes of the configuration. Raises what a listener
+        raises, and `current` is then as it was."""
+        changed = change(self._configured)
+        for listener in self._listeners:
+            listener(changed)
+        self._change, self.current = change, changed
 
     def refresh(self) -> Config:
         mark = self._mark()
@@ -49,7 +64,8 @@ class LiveConfig:
 
     def _reload(self, mark: tuple[int, int, int] | None) -> None:
         try:
-            config = load(self._path)
+            configured = load(self._path)
+            config = self._change(configured)
             for listener in self._listeners:
                 listener(config)
         except (ConfigError, OSError, ValueError) as error:
@@ -57,9 +73,14 @@ class LiveConfig:
             return
         if config.ports != self.current.ports:
             log.warning("changed ports take effect at the next start")
-        self._seen, self._complaint, self.current = mark, "", config
+        self._seen, self._complaint = mark, ""
+        self._configured, self.current = configured, config
 
     def _complain(self, text: str) -> None:
         if text != self._complaint:
             log.warning("configuration kept as it was: %s", text)
             self._complaint = text
+
+
+def _unchanged(config: Config) -> Config:
+    return config

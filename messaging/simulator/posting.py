@@ -19,7 +19,7 @@ from messaging.simulator.live import LiveConfig
 from messaging.simulator.sealing import Sealed, Sealer
 from messaging.simulator.seals import SEALS
 from messaging.simulator.seals.base import Exchange, SealBroken, Wire, judge
-from messaging.simulator.stamps import now
+from messaging.simulator.stamps import Clock, now
 from messaging.simulator.strict_json import NotStrictJson, parse_object, show
 from messaging.simulator.tls import make_client_context
 
@@ -82,14 +82,16 @@ class Outcome:
         }
 
 
-def read_answer(config: Config, letter: Letter, status: int, wire: Wire) -> HostAnswer:
+def read_answer(
+    config: Config, letter: Letter, status: int, wire: Wire, at: datetime
+) -> HostAnswer:
     """Only a sealed answer to this very message is verified; its form is noted, not held against
     it."""
     seal = SEALS[letter.tenant.seal]
     if wire.content_type != seal.content_type:
         return HostAnswer(status, wire.body, unsealed=True)
     try:
-        payload, members = _open_answer(config, letter, wire)
+        payload, members = _open_answer(config, letter, wire, at)
     except (SealBroken, NotStrictJson) as error:
         return HostAnswer(status, wire.body, detail=str(error))
     if members.get("inReplyTo") != letter.message_id:
@@ -99,12 +101,14 @@ def read_answer(config: Config, letter: Letter, status: int, wire: Wire) -> Host
     return HostAnswer(status, payload, verified=True, detail=detail)
 
 
-def _open_answer(config: Config, letter: Letter, wire: Wire) -> tuple[bytes, dict[str, object]]:
+def _open_answer(
+    config: Config, letter: Letter, wire: Wire, at: datetime
+) -> tuple[bytes, dict[str, object]]:
     # The tenant as configured now: a certificate may have been rotated since the letter was made.
     tenant = config.tenants.get(letter.tenant.participant_id, letter.tenant)
     exchange = Exchange("ANSWER", letter.url)
     opened = SEALS[tenant.seal].open(wire, tenant.verifiers, tenant.algorithms, exchange)
-    judge(opened, tenant.participant_id, config.participant_id, now())
+    judge(opened, tenant.participant_id, config.participant_id, at)
     members = parse_object(opened.payload)
     if opened.claims.message_id not in (None, members.get("messageId")):
         raise SealBroken("jti is not the payload's messageId")
@@ -112,10 +116,11 @@ def _open_answer(config: Config, letter: Letter, wire: Wire) -> tuple[bytes, dic
 
 
 class HostClient:
-    def __init__(self, live: LiveConfig, ledger: Ledger, sealer: Sealer) -> None:
+    def __init__(self, live: LiveConfig, ledger: Ledger, sealer: Sealer, clock: Clock) -> None:
         self._live = live
         self._ledger = ledger
         self._sealer = sealer
+        self._clock = clock
         self._session: aiohttp.ClientSession | None = None
         self._retired: list[aiohttp.ClientSession] = []
         self._material: tuple[bytes, ...] = ()
@@ -211,7 +216,8 @@ class HostClient:
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             return HostAnswer(detail=f"{type(error).__name__}: {error}"[:300])
         answered = Wire(body, response.content_type, join_headers(response.headers))
-        answer = read_answer(self._live.current, letter, response.status, answered)
+        config, at = self._live.current, self._clock.now()
+        answer = read_answer(config, letter, response.status, answered, at)
         retry = response.headers.get("Retry-After", "")
         return replace(
             answer, retry_after=min(int(retry), 3600) if _SECONDS.fullmatch(retry) else 0

@@ -32,7 +32,7 @@ from messaging.simulator.routes import Opening, Received, Route, check, open_wir
 from messaging.simulator.sealing import Sealer
 from messaging.simulator.seals import SEALS
 from messaging.simulator.seals.base import Exchange, SealBroken, Wire
-from messaging.simulator.stamps import now
+from messaging.simulator.stamps import Clock, now
 from messaging.simulator.visits import Visit
 
 P = ParamSpec("P")
@@ -49,6 +49,7 @@ class Reception:
         faults: FaultBoard,
         sealer: Sealer,
         outage: Outage,
+        clock: Clock,
         stopping: asyncio.Event,
     ) -> None:
         self._live = live
@@ -56,6 +57,7 @@ class Reception:
         self._faults = faults
         self._sealer = sealer
         self._outage = outage
+        self._clock = clock
         self._stopping = stopping
         self._memory = ReplayMemory()
 
@@ -124,11 +126,9 @@ class Reception:
             retry = {"Retry-After": str(fault.whole("retryAfter"))}
             raise Problem(503, "a fault that was asked for", retry)
 
-    def _guard(
-        self, visit: Visit, guard: Callable[[web.Request, Tenant], None], tenant: Tenant
-    ) -> None:
+    def _guard(self, visit: Visit, guard: Callable[[Visit, Tenant], None], tenant: Tenant) -> None:
         try:
-            guard(visit.request, tenant)
+            guard(visit, tenant)
         except Problem:
             visit.record_request(b"", verified=False)
             raise
@@ -143,8 +143,8 @@ class Reception:
             raise
         wire = Wire(body, visit.request.content_type, join_headers(visit.request.headers))
         try:
-            url = str(visit.request.url)
-            return await _away(len(body), open_wire, visit.config, tenant, wire, url)
+            url, at = str(visit.request.url), self._clock.now()
+            return await _away(len(body), open_wire, visit.config, tenant, wire, url, at)
         except SealBroken as error:
             visit.record_request(body, verified=False)
             raise Problem(401, str(error)) from None
@@ -153,12 +153,12 @@ class Reception:
         visit.record_request(opening.body, verified=True)
         if self._outage.is_on() and not route.in_outage:
             visit.faults.append("outage")
-            return out(opening.message_id, _OUTAGE_RETRY)
+            return out(opening.message_id, _OUTAGE_RETRY, self._clock.now())
         if fault := visit.take(self._faults, "r999", tenant):
-            return out(opening.message_id, fault.whole("retryAfter"))
+            return out(opening.message_id, fault.whole("retryAfter"), self._clock.now())
         if not is_uuid(opening.message_id):
             violation = Violation("/messageId", Code.MALFORMED, "not a UUID")
-            return refusal(opening.message_id[:200], (violation,))
+            return refusal(opening.message_id[:200], (violation,), self._clock.now())
         return await self._answer_once(visit, tenant, route, opening)
 
     async def _answer_once(
@@ -180,14 +180,15 @@ class Reception:
         return answer
 
     async def _judge(self, visit: Visit, tenant: Tenant, route: Route, opening: Opening) -> Answer:
+        at = self._clock.now()
         if opening.payload is None:
-            return refusal(opening.message_id, (Violation("", Code.MALFORMED, opening.fault),))
+            return refusal(opening.message_id, (Violation("", Code.MALFORMED, opening.fault),), at)
         refused = self._refuse(visit, tenant, opening.payload)
         if refused is not None:
-            return refusal(opening.message_id, (refused,))
+            return refusal(opening.message_id, (refused,), at)
         findings = await _away(len(opening.body), check, route, tenant, opening.payload)
         if findings:
-            return refusal(opening.message_id, findings.violations)
+            return refusal(opening.message_id, findings.violations, at)
         service = visit.service
         return route.answer(
             Received(tenant, service, opening.message_id, opening.payload, now(), visit.faults)

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from aiohttp import web
-
 from messaging.simulator.checks.envelope import check_envelope
 from messaging.simulator.checks.fields import Fields
 from messaging.simulator.checks.findings import Findings
@@ -17,8 +15,8 @@ from messaging.simulator.http import MIB
 from messaging.simulator.memory import Answer
 from messaging.simulator.seals import SEALS
 from messaging.simulator.seals.base import Exchange, SealBroken, Wire, judge
-from messaging.simulator.stamps import now
 from messaging.simulator.strict_json import NotStrictJson, parse_object
+from messaging.simulator.visits import Visit
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,7 @@ class Route:
     answer: Callable[[Received], Answer]
     largest: int = MIB
     in_outage: bool = False
-    guard: Callable[[web.Request, Tenant], None] | None = None
+    guard: Callable[[Visit, Tenant], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +58,12 @@ class Opening:
     fault: str
 
 
-def open_wire(config: Config, tenant: Tenant, wire: Wire, url: str) -> Opening:
-    """Raises SealBroken. A payload that is no JSON is still the sender's, and refused as
-    content."""
+def open_wire(config: Config, tenant: Tenant, wire: Wire, url: str, at: datetime) -> Opening:
+    """`at` is now by the operator's clock. Raises SealBroken. A payload that is no JSON is still
+    the sender's, and refused as content."""
     exchange = Exchange("POST", url)
     opened = SEALS[tenant.seal].open(wire, tenant.verifiers, tenant.algorithms, exchange)
-    judge(opened, tenant.participant_id, config.participant_id, now())
+    judge(opened, tenant.participant_id, config.participant_id, at)
     named = opened.claims.message_id
     try:
         payload = parse_object(opened.payload)

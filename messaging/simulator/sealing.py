@@ -12,7 +12,7 @@ from messaging.simulator.config import Config, Tenant
 from messaging.simulator.faults import FaultBoard
 from messaging.simulator.seals import SEALS
 from messaging.simulator.seals.base import Claims, Exchange, Wire
-from messaging.simulator.stamps import now, write_stamp
+from messaging.simulator.stamps import Clock, now, write_stamp
 from messaging.simulator.strict_json import write
 
 
@@ -35,8 +35,9 @@ class _Draft:
 
 
 class Sealer:
-    def __init__(self, faults: FaultBoard) -> None:
+    def __init__(self, faults: FaultBoard, clock: Clock) -> None:
         self._faults = faults
+        self._clock = clock
         self._strangers: dict[str, Signer] = {}
 
     def close(
@@ -51,7 +52,7 @@ class Sealer:
         direction = "answers" if exchange.verb == "ANSWER" else "requests"
         draft = self._spoil(_Draft(payload, config.signer, 0, ()), tenant, service, direction)
         signed_at = now()
-        told = signed_at.timestamp() + draft.skew
+        told = self._clock.told(signed_at).timestamp() + draft.skew
         claims = Claims(config.participant_id, tenant.participant_id, told, message_id)
         wire = SEALS[tenant.seal].close(draft.payload, claims, draft.signer, exchange)
         return Sealed(wire, draft.payload, signed_at, draft.faults)

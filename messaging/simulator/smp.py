@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from aiohttp import web
-
 from messaging.simulator.checks.findings import Code, Violation
 from messaging.simulator.checks.registration import (
     check_assets,
@@ -12,7 +10,7 @@ from messaging.simulator.checks.registration import (
     find_row_errors,
 )
 from messaging.simulator.config import Tenant
-from messaging.simulator.faults import FaultBoard
+from messaging.simulator.faults import FaultBoard, each
 from messaging.simulator.http import Problem
 from messaging.simulator.live import LiveConfig
 from messaging.simulator.memory import Answer
@@ -20,19 +18,24 @@ from messaging.simulator.payloads import answer, make_payload, refusal
 from messaging.simulator.posting import HostClient
 from messaging.simulator.routes import Received, Route
 from messaging.simulator.services import ASSET, STATUS, UNIT
+from messaging.simulator.stamps import Clock
 from messaging.simulator.strict_json import NotStrictJson, parse_object, write
 from messaging.simulator.tokens import Tokens, is_login
 from messaging.simulator.transactions import Transactions
+from messaging.simulator.visits import Visit
 
 _NOBODY = {"WWW-Authenticate": "Bearer"}
 
 
 class SingleMarketsPlatform:
-    def __init__(self, live: LiveConfig, faults: FaultBoard, client: HostClient) -> None:
+    def __init__(
+        self, live: LiveConfig, faults: FaultBoard, client: HostClient, clock: Clock
+    ) -> None:
         self._live = live
         self._faults = faults
-        self._tokens = Tokens()
-        self._transactions = Transactions(live, client)
+        self._clock = clock
+        self._tokens = Tokens(clock)
+        self._transactions = Transactions(live, client, clock)
 
     def routes(self) -> tuple[Route, ...]:
         return (
@@ -57,17 +60,34 @@ class SingleMarketsPlatform:
         token = self._tokens.make(tenant, seconds)
         return write({"access_token": token, "token_type": "Bearer", "expires_in": seconds})
 
-    def guard(self, request: web.Request, tenant: Tenant) -> None:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not self._tokens.holds(token.strip(), tenant):
-            raise Problem(401, "the bearer token does not hold", _NOBODY)
+    def guard(self, visit: Visit, tenant: Tenant) -> None:
+        scheme, _, token = visit.request.headers.get("Authorization", "").partition(" ")
+        token = token.strip()
+        if scheme.lower() == "bearer" and self._tokens.holds(token, tenant):
+            if not visit.take(self._faults, "token_expired", tenant):
+                return
+            self._tokens.expire(token)
+        raise Problem(401, "the bearer token does not hold", _NOBODY)
 
     def _answer_batch(self, received: Received) -> Answer:
-        errors = find_row_errors(received.payload)
+        errors = find_row_errors(received.payload) + self._partial_errors(received)
         copies = self._count_returns(received)
         transaction = self._transactions.begin(received.tenant, errors, copies)
         members = {"transactionId": transaction.transaction_id}
-        return answer(make_payload(None, received.message_id, members))
+        return answer(make_payload(None, received.message_id, members, self._clock.now()))
+
+    def _partial_errors(self, received: Received) -> list[dict[str, object]]:
+        whose, assets = received.tenant.participant_id, received.payload.get("assets")
+        fault = self._faults.take("partial_errors", received.service, whose)
+        if fault is None or not isinstance(assets, list):
+            return []
+        received.faults.append("partial_errors")
+        code, text = fault.text("code"), fault.text("text")
+        field = fault.text("field") or "assetName"
+        return [
+            {"index": index, "field": field, "code": code, "text": text}
+            for index in each(fault.whole("every"), len(assets))
+        ]
 
     def _count_returns(self, received: Received) -> int:
         """How often the batch return is sent: once, unless a fault says otherwise."""
@@ -82,9 +102,10 @@ class SingleMarketsPlatform:
         return fault.whole("copies")
 
     def _answer_status(self, received: Received) -> Answer:
+        at = self._clock.now()
         wanted = str(received.payload["transactionId"])
         transaction = self._transactions.find(received.tenant, wanted)
         if transaction is None:
             violation = Violation("/transactionId", Code.UNKNOWN_INSTRUCTION, "unknown transaction")
-            return refusal(received.message_id, (violation,), 404)
-        return answer(make_payload(None, received.message_id, transaction.show()))
+            return refusal(received.message_id, (violation,), at, 404)
+        return answer(make_payload(None, received.message_id, transaction.show(), at))

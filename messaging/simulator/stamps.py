@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
@@ -10,7 +11,22 @@ _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z", re.ASCII)
 
 
 def now() -> datetime:
+    """The true time."""
     return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class Clock:
+    """The operator's own clock, which a rehearsal may put wrong: what it writes and judges by."""
+
+    offset: timedelta = timedelta(0)
+
+    def now(self) -> datetime:
+        return self.told(now())
+
+    def told(self, true: datetime) -> datetime:
+        """What this clock shows at a true time."""
+        return true + self.offset
 
 
 @lru_cache(maxsize=8192)

@@ -5,26 +5,31 @@ from __future__ import annotations
 
 import hmac
 import json
-import time
 import uuid
+from collections import OrderedDict
 
 from jwcrypto.common import JWException  # type: ignore[import-untyped]
 from jwcrypto.jwk import JWK  # type: ignore[import-untyped]
 from jwcrypto.jws import JWS  # type: ignore[import-untyped]
 
 from messaging.simulator.config import Tenant
+from messaging.simulator.stamps import Clock
 
 _ALGORITHM = "HS256"
+_MOST_EXPIRED = 10_000
 
 
 class Tokens:
-    """A token is good for the tenant it was given to and no other."""
+    """A token is good for the tenant it was given to and no other, until its time has come by the
+    given clock, or a right one."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or Clock()
         self._key = JWK.generate(kty="oct", size=256)
+        self._expired: OrderedDict[str, None] = OrderedDict()
 
     def make(self, tenant: Tenant, seconds: int) -> str:
-        begins = int(time.time())
+        begins = int(self._clock.now().timestamp())
         claims = {
             "sub": tenant.participant_id,
             "iat": begins,
@@ -45,7 +50,16 @@ class Tokens:
             claims = json.loads(token.payload)
         except (JWException, ValueError, TypeError):
             return False
-        return bool(claims["sub"] == tenant.participant_id and claims["exp"] > time.time())
+        is_theirs = (
+            claims["sub"] == tenant.participant_id and claims["exp"] > self._clock.now().timestamp()
+        )
+        return bool(is_theirs and text not in self._expired)
+
+    def expire(self, text: str) -> None:
+        """A token that holds no more, though its time has not come."""
+        self._expired[text] = None
+        while len(self._expired) > _MOST_EXPIRED:
+            self._expired.popitem(last=False)
 
 
 def is_login(tenant: Tenant, username: object, password: object) -> bool:

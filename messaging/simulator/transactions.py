@@ -16,6 +16,7 @@ from messaging.simulator.live import LiveConfig
 from messaging.simulator.payloads import make_payload
 from messaging.simulator.posting import HostClient, Letter
 from messaging.simulator.services import RESULT
+from messaging.simulator.stamps import Clock
 from messaging.simulator.strict_json import write
 
 _MOST = 10_000
@@ -53,8 +54,9 @@ class Transaction:
 
 
 class Transactions:
-    def __init__(self, live: LiveConfig, client: HostClient) -> None:
+    def __init__(self, live: LiveConfig, client: HostClient, clock: Clock) -> None:
         self._live = live
+        self._clock = clock
         self._client = client
         self._known: OrderedDict[str, Transaction] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -89,7 +91,7 @@ class Transactions:
     async def _return(self, tenant: Tenant, transaction: Transaction, copies: int) -> None:
         await asyncio.sleep(transaction.times.pending + transaction.times.processing)
         url = f"{self._live.current.host_smp_url}/{RESULT}"
-        payload = make_payload(None, None, transaction.show())
+        payload = make_payload(None, None, transaction.show(), self._clock.now())
         message_id = str(payload["messageId"])
         letter = Letter(
             tenant,

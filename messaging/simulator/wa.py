@@ -3,7 +3,7 @@ that was received."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from messaging.simulator.book import Book
@@ -13,7 +13,7 @@ from messaging.simulator.checks.redeclaration import check_redeclaration, read_c
 from messaging.simulator.checks.response import read_response
 from messaging.simulator.checks.submission import check_submission
 from messaging.simulator.config import Tenant
-from messaging.simulator.faults import FaultBoard
+from messaging.simulator.faults import FaultBoard, each
 from messaging.simulator.http import MIB
 from messaging.simulator.later import LaterReceipts, Promise
 from messaging.simulator.memory import Answer
@@ -27,18 +27,26 @@ from messaging.simulator.services import (
     REDECLARATION,
     SUBMISSION,
 )
+from messaging.simulator.stamps import Clock
 
 _LARGE = 64 * MIB
+_MOST_ERRORS = 1000
 
 
 class WiderAccess:
     def __init__(
-        self, book: Book, faults: FaultBoard, outage: Outage, later: LaterReceipts
+        self,
+        book: Book,
+        faults: FaultBoard,
+        outage: Outage,
+        later: LaterReceipts,
+        clock: Clock,
     ) -> None:
         self._book = book
         self._faults = faults
         self._outage = outage
         self._later = later
+        self._clock = clock
 
     def routes(self) -> tuple[Route, ...]:
         return (
@@ -59,7 +67,7 @@ class WiderAccess:
 
     def _answer_health(self, received: Received) -> Answer:
         status = "OUTAGE" if self._outage.is_on() else "OK"
-        return answer(make_payload("health", received.message_id, {"status": status}))
+        return self._say("health", received, {"status": status})
 
     def _answer_normalization(self, received: Received) -> Answer:
         tenant, whose = received.tenant, received.tenant.participant_id
@@ -69,25 +77,42 @@ class WiderAccess:
             "instructions": self._book.first_sent_since(whose, point.name, since),
             "redeclarations": self._book.last_taken(whose, point.bm_units),
         }
-        return answer(make_payload("normalization", received.message_id, members))
+        return self._say("normalization", received, members)
 
     def _answer_response(self, received: Received) -> Answer:
         response = read_response(Fields(received.payload, (), Findings()), received.tenant)
         if response is None:
             raise RuntimeError("a response that was checked can't be read")
-        judged = self._book.judge(received.tenant.participant_id, response, received.at)
+        at = self._clock.told(received.at)
+        judged = self._book.judge(received.tenant.participant_id, response, at)
         if isinstance(judged, tuple):
             name, code, text = judged
-            return refusal(received.message_id, (Violation(pointer((name,)), code, text),))
+            return refusal(received.message_id, (Violation(pointer((name,)), code, text),), at)
         self._book.settle(judged, received.payload, received.at)
-        return answer(make_receipt(received.message_id, "ACCEPTED"))
+        return self._receipt(received, "ACCEPTED")
 
     def _answer_redeclaration(self, received: Received) -> Answer:
         self._book.take(received.tenant.participant_id, received.payload, received.message_id)
         return self._accept(received, self._withdraw)
 
     def _answer_submission(self, received: Received) -> Answer:
+        wrong = self._partial_errors(received)
+        if wrong:
+            at = self._clock.told(received.at)
+            return refusal(received.message_id, wrong[:_MOST_ERRORS], at)
         return self._accept(received, _keep)
+
+    def _partial_errors(self, received: Received) -> list[Violation]:
+        whose, records = received.tenant.participant_id, received.payload.get("records")
+        fault = self._faults.take("partial_errors", received.service, whose)
+        if fault is None or not isinstance(records, list):
+            return []
+        received.faults.append("partial_errors")
+        code, text, field = (fault.text(name) for name in ("code", "text", "field"))
+        return [
+            Violation(pointer(("records", index, *([field] if field else []))), code, text)
+            for index in each(fault.whole("every"), len(records))
+        ]
 
     def _withdraw(self, received: Received) -> None:
         self._book.withdraw(received.tenant.participant_id, received.payload, received.message_id)
@@ -101,8 +126,15 @@ class WiderAccess:
                 received.faults.append(name)
                 if name != "receipt_missing":
                     self._later.promise(Promise(received, fault, rejected))
-                return answer(make_receipt(received.message_id, "RECEIVED"))
-        return answer(make_receipt(received.message_id, "ACCEPTED"))
+                return self._receipt(received, "RECEIVED")
+        return self._receipt(received, "ACCEPTED")
+
+    def _receipt(self, received: Received, status: str) -> Answer:
+        return answer(make_receipt(received.message_id, status, self._clock.told(received.at)))
+
+    def _say(self, type_: str, received: Received, members: Mapping[str, object]) -> Answer:
+        at = self._clock.told(received.at)
+        return answer(make_payload(type_, received.message_id, members, at))
 
 
 def _keep(received: Received) -> None:

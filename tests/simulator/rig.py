@@ -13,6 +13,8 @@ import aiohttp
 from aiohttp import web
 
 from messaging.simulator.app import Simulator
+from messaging.simulator.drills.actions import Scenario
+from messaging.simulator.drills.day_file import DayFile
 from tests.simulator.cast import Cast, Pair, client_context, host_context, make_cast, write_config
 from tests.simulator.peer import JOSE, Host, Seal, open_seal
 
@@ -101,14 +103,20 @@ class Rig:
 
 
 @asynccontextmanager
-async def rig(folder: Path, **config: Any) -> AsyncIterator[Rig]:
+async def rig(
+    folder: Path,
+    *,
+    day: DayFile | None = None,
+    scenario: Scenario | None = None,
+    **config: Any,
+) -> AsyncIterator[Rig]:
     cast = make_cast()
     host = Host(cast)
     runner = web.AppRunner(host.app(), shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=host_context(cast, folder)).start()
     path = write_config(cast, folder, runner.addresses[0][1], **config)
-    simulator = Simulator(path)
+    simulator = Simulator(path, day=day, scenario=scenario)
     await simulator.start()
     connector = aiohttp.TCPConnector(limit=0)
     try:

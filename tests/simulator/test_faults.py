@@ -14,7 +14,7 @@ from aiohttp import web
 from cryptography.exceptions import InvalidSignature
 
 from messaging.simulator.catalogue import CATALOGUE
-from tests.simulator.peer import boa, mel, message, open_seal, thumbprint, unb64
+from tests.simulator.peer import boa, market, mel, message, open_seal, thumbprint, unb64
 from tests.simulator.rig import Rig, rig
 from tests.simulator.test_content import PN, submission
 
@@ -360,6 +360,8 @@ WRONG: list[Any] = [
     {"fault": "receipt_later", "status": "MAYBE"},
     {"fault": "latency", "times": 0},
     {"fault": "latency", "times": 1.5},
+    {"fault": "latency", "forSeconds": 0},
+    {"fault": "latency", "forSeconds": "1"},
     {"fault": "latency", "participantId": 7},
 ]
 
@@ -375,9 +377,67 @@ def test_an_unknown_fault_or_parameter_is_a_400_that_lists_what_there_is(
             assert refused["catalogue"].keys() == CATALOGUE.keys()
             assert refused["catalogue"]["latency"]["parameters"]["ms"]["kind"] == "integer"
             kept = (await on.control("GET", "/faults"))["faults"]
-            assert kept == [
-                {"fault": "latency", "path": "*", "participantId": None, "times": None, "ms": 1}
-            ]
+            none = dict.fromkeys(("participantId", "times", "forSeconds"))
+            assert kept == [{"id": 1, "fault": "latency", "path": "*", **none, "ms": 1}]
             assert (await on.control("DELETE", "/faults"))["faults"] == []
+
+    asyncio.run(scenario())
+
+
+def test_faults_can_be_set_beside_others_and_taken_away_one_by_one(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as on:
+            await on.fault("latency", ms=1)
+            more = {"faults": [{"fault": "http_500", "path": PATH}]}
+            shown = (await on.control("POST", "/faults/add", more))["faults"]
+            assert [item["fault"] for item in shown] == ["latency", "http_500"]
+            assert (await on.send(PATH, on.seal().close(mel()))).status == 500
+            await on.control("DELETE", f"/faults/{shown[1]['id']}")
+            await on.say(PATH, mel())
+            await on.control("DELETE", f"/faults/{shown[1]['id']}", None, 404)
+            await on.control("DELETE", "/faults/all", None, 404)
+            await on.control("POST", "/faults/add", {"faults": [{"fault": "gremlins"}]}, 400)
+            kept = (await on.control("GET", "/faults"))["faults"]
+            assert [item["fault"] for item in kept] == ["latency"]
+
+    asyncio.run(scenario())
+
+
+def test_a_fault_can_be_for_a_time(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as on:
+            await on.fault("r999", PATH, forSeconds=0.2)
+            payload = mel()
+            assert (await on.send(PATH, on.seal().close(payload))).status == 503
+            await asyncio.sleep(0.2)
+            assert (await settled(on, payload))["status"] == "ACCEPTED"
+            assert (await on.control("GET", "/faults"))["faults"] == []
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("every", "field", "paths"),
+    [
+        (2, "", ["/records/1", "/records/3"]),
+        (5, "levelFrom", ["/records/4/levelFrom"]),
+        (9, "", ["/records/4"]),
+    ],
+)
+def test_partial_errors_refuse_a_submission_by_some_of_its_records(
+    every: int, field: str, paths: list[str], tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as on:
+            given = {"every": every, "field": field, "code": "R004", "text": "no"}
+            await on.fault("partial_errors", "Submission", times=1, **given)
+            half_hours = (
+                {**PN, "timeFrom": market(30 * at), "timeTo": market(30 * at + 30)}
+                for at in range(5)
+            )
+            payload = submission(*half_hours)
+            for _ in range(2):
+                errors = (await on.say("NESO_Submission", payload, 422))["errors"]
+                assert errors == [{"path": path, "code": "R004", "text": "no"} for path in paths]
 
     asyncio.run(scenario())

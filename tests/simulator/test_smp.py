@@ -334,3 +334,45 @@ def test_seals_are_as_strict_as_on_the_other_interface(tmp_path: Path) -> None:
                 assert "WWW-Authenticate" not in answer.headers
 
     asyncio.run(scenario())
+
+
+def test_partial_errors_fail_a_batch_by_some_of_its_assets(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as on:
+            client = await enter(on)
+            await on.fault("partial_errors", "Asset/Create", times=1, every=2, code="R003")
+            batch = message(None, assets=[asset() for _ in range(5)])
+            told = await client.final((await client.say("Asset/Create", batch))["transactionId"])
+            assert told["status"] == "FAILED"
+            found = [(error["index"], error["field"], error["code"]) for error in told["errors"]]
+            assert found == [(1, "assetName", "R003"), (3, "assetName", "R003")]
+            again = message(None, assets=[asset()])
+            told = await client.final((await client.say("Asset/Create", again))["transactionId"])
+            assert told["status"] == "SUCCESS"
+
+    asyncio.run(scenario())
+
+
+def test_an_expired_token_stays_expired_and_a_new_one_is_taken(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as on:
+            client = await enter(on)
+            await on.fault("token_expired", times=1)
+            body = on.seal().close(message(None, assets=[asset()]))
+            for _ in range(2):
+                answer = await on.send(
+                    "Asset/Create", body, headers=client.headers, port=on.simulator.smp_port
+                )
+                assert answer.status == 401
+                assert answer.headers["WWW-Authenticate"] == "Bearer"
+            answer = await on.send(
+                "Asset/Create",
+                body,
+                headers=(await enter(on)).headers,
+                port=on.simulator.smp_port,
+            )
+            assert answer.status == 200
+            faults = [item["fault"] for item in await on.messages() if item["status"] == 401]
+            assert faults == ["token_expired", None]
+
+    asyncio.run(scenario())

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import base64
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +32,26 @@ from tests.simulator.cast import (
 )
 from tests.simulator.peer import JOSE, Seal, mel
 from tests.simulator.rig import rig
+from tests.simulator.test_day import ROWS
+from tests.simulator.test_day import write as write_day
 
 ROOT = Path(messaging.simulator.__file__).resolve().parents[2]
 MODULES = sorted((ROOT / "messaging" / "simulator").rglob("*.py"))
 
+# What Django wants to know before a command that uses none of it.
+SETTINGS = {
+    "HOSTSVC_ENV_FILE": "/nonexistent",
+    "HOSTSVC_SECRET_KEY": "unused",
+    "HOSTSVC_MASTER_KEY": base64.b64encode(bytes(32)).decode(),
+    "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
+    "REDIS_URL": "redis://127.0.0.1:1/0",
+}
 READY = r"NGESO simulator ready: .*wa port (\d+), .*control port (\d+)\n"
 
 
-def start(config: Path) -> subprocess.Popen[str]:
+def start(config: Path, *options: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "messaging.simulator", "--config", str(config)],
+        [sys.executable, "-m", "messaging.simulator", "--config", str(config), *options],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -95,6 +107,67 @@ async def _hang_then_stop(
         process.send_signal(signal.SIGTERM)
         with pytest.raises(aiohttp.ClientError):
             await sent
+
+
+def test_a_scenario_and_a_day_can_be_given_at_the_start(tmp_path: Path) -> None:
+    config = write_config(make_cast(), tmp_path, 1)
+    scenario = tmp_path / "long.toml"
+    scenario.write_text('name = "Long"\n[[step]]\nat = "1h"\nclear = true\n')
+    with start(
+        config, "--scenario", str(scenario), "--day", str(write_day(tmp_path, *ROWS))
+    ) as one:
+        try:
+            assert one.stdout is not None
+            ports = re.search(r"control port (\d+)", one.stdout.readline())
+            assert ports is not None
+            with urllib.request.urlopen(f"http://127.0.0.1:{ports[1]}/state") as answer:
+                state = json.loads(answer.read())
+            assert state["scenario"]["name"] == "Long"
+            assert state["scenario"]["running"]
+            assert state["day"]["days"] == {"2026-03-01": 3, "2026-03-02": 1}
+            one.send_signal(signal.SIGTERM)
+            assert one.wait(15) == 0
+        finally:
+            one.kill()
+
+
+def test_scenario_files_are_checked_without_starting_anything(tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.toml", tmp_path / "bad.toml"
+    good.write_text('name = "Good"\nspeed = 60\n[[step]]\nat = "1h"\nclear = true\n')
+    bad.write_text('name = "Bad"\n[[step]]\nfault = "gremlins"\n[[step]]\nclear = 1\n')
+    done = subprocess.run(
+        [sys.executable, "manage.py", "simulate_ngeso", "--check", str(good), str(bad)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **SETTINGS},
+    )
+    assert done.stdout.splitlines() == [
+        f"{good}: Good, 1 happenings, lasts 0:01:00",
+        f"{bad}:3: unknown fault 'gremlins'",
+        f"{bad}:5: clear is not true",
+    ]
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "told"),
+    [
+        ("--scenario", 'name = "Bad"\n', "bad.toml:1: there is no [[step]]"),
+        ("--day", "a,b\n", "simulator: bad.toml line 1: no column"),
+    ],
+)
+def test_a_file_that_cannot_be_used_at_the_start_is_told(
+    option: str, text: str, told: str, tmp_path: Path
+) -> None:
+    config, bad = write_config(make_cast(), tmp_path, 1), tmp_path / "bad.toml"
+    bad.write_text(text)
+    with start(config, option, str(bad)) as process:
+        out, err = process.communicate(timeout=15)
+    assert (process.returncode, out) == (2, "")
+    assert told in err
+    assert len(err.splitlines()) == 1
 
 
 def test_a_configuration_that_cannot_be_used_is_told_in_one_line(tmp_path: Path) -> None:
@@ -167,21 +240,64 @@ def test_the_file_is_read_again_when_a_tenant_is_added_and_kept_as_it_was_when_i
     asyncio.run(scenario())
 
 
+FOREIGN = frozenset({"hostsvc", "tenants", "django", "joserfc"})
+
+
 def test_no_module_imports_anything_of_the_host() -> None:
-    foreign = {"hostsvc", "tenants", "django", "joserfc"}
     imported = {name for module in MODULES for name in _imports(module)}
-    assert not {name for name in imported if name.split(".")[0] in foreign}
-    ours = {name for name in imported if name.split(".")[0] == "messaging"}
-    assert ours
-    assert all(f"{name}.".startswith("messaging.simulator.") for name in ours)
+    assert not {name for name in imported if _is_foreign(name)}
+    assert "jwcrypto.jws.JWS" in imported, "its own library opens and closes seals"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import joserfc.jws",
+        "from joserfc import jws",
+        "from messaging.protocols.neso.seals import jose",
+        "from messaging.relay import signing",
+        "from messaging import protocols",
+        "import tenants",
+        "from . import app",
+        "joserfc = importlib.import_module('joserfc')",
+        "jws = __import__('joserfc.jws')",
+    ],
+)
+def test_that_check_would_see_it(line: str, tmp_path: Path) -> None:
+    module = tmp_path / "module.py"
+    module.write_text(f"from __future__ import annotations\n\n{line}\n")
+    assert [name for name in _imports(module) if _is_foreign(name)]
+
+
+def test_running_it_loads_nothing_of_the_host_and_another_library_for_seals() -> None:
+    """Whatever is imported by whatever it imports: the names that are loaded in the end."""
+    code = "import sys, messaging.simulator.command; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    loaded = done.stdout.split()
+    assert "jwcrypto.jws" in loaded
+    assert "messaging.simulator.seals.jws_json" in loaded
+    assert not [name for name in loaded if name != "messaging" and _is_foreign(name)]
+
+
+def _is_foreign(name: str) -> bool:
+    top = name.split(".")[0]
+    own = f"{name}.".startswith("messaging.simulator.")
+    return top in FOREIGN or (top == "messaging" and not own) or name == ""
 
 
 def _imports(module: Path) -> list[str]:
+    """The modules a file names; "" for one that can't be told: relative, or imported by a name at
+    run time."""
     names = []
     for node in ast.walk(ast.parse(module.read_text())):
         if isinstance(node, ast.ImportFrom):
-            assert node.level == 0, module
-            names.append(node.module or "")
+            parent = "" if node.level else node.module or ""
+            names += [f"{parent}.{alias.name}" if parent else "" for alias in node.names]
         elif isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.Name | ast.Attribute):
+            called = node.id if isinstance(node, ast.Name) else node.attr
+            names += [""] if called in ("__import__", "import_module") else []
     return names

@@ -3,23 +3,25 @@ messaging.simulator."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from messaging.simulator.app import serve
+from messaging.simulator.command import Start, add_arguments, serve
 
 
 class Command(BaseCommand):
-    help = "Run an NGESO to rehearse against, until SIGTERM."
+    help = "Run an NGESO to rehearse against, until SIGTERM; --check only reads scenario files."
     # It needs no database and no settings of the host, whose peer it is.
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--config", required=True, type=Path, help="configuration file (JSON)")
+        add_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        code = serve(options["config"])
+        wanted = Start(
+            options["config"], options["scenario"], options["day"], tuple(options["check"])
+        )
+        code = serve(wanted)
         if code:
             raise SystemExit(code)

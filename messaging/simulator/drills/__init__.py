@@ -1,0 +1,1 @@
+"""What a rehearsal does with the operator: scenarios, market days, outages, certificates."""
