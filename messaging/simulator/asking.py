@@ -23,7 +23,8 @@ async def own_callers_only(
 ) -> web.StreamResponse:
     """The port has no password: a web page from elsewhere, open in a browser on this machine, must
     not reach it. Such a page sends its own Origin, a name that was made to lead here sends itself
-    as Host, and a form cannot send JSON."""
+    as Host, and a form cannot send JSON. A program, which says none of that, may name the type of
+    its JSON as it likes."""
     _require_own_host(request.headers.get("Host", ""))
     origin = request.headers.get("Origin")
     if origin is not None and origin != f"http://{request.headers.get('Host', '')}":
@@ -31,7 +32,8 @@ async def own_callers_only(
     is_own = request.headers.get("Sec-Fetch-Site", "none") in ("none", "same-origin")
     if not is_own and not _is_link_followed(request):
         raise Problem(403, "asked by a web page from elsewhere")
-    if request.can_read_body and request.content_type != _JSON:
+    is_browser = origin is not None or "Sec-Fetch-Site" in request.headers
+    if is_browser and request.can_read_body and request.content_type != _JSON:
         raise Problem(415, f"the body is not {_JSON}: say so in Content-Type")
     return await handler(request)
 

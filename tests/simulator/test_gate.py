@@ -9,6 +9,7 @@ import pytest
 
 from tests.simulator.rig import Rig, rig
 
+OWN = {"Origin": "http://{host}"}
 REFUSED: list[tuple[str, str, dict[str, str], int]] = [
     ("POST", "/outage", {"Origin": "http://example.com"}, 403),
     ("POST", "/outage", {"Origin": "null"}, 403),
@@ -20,9 +21,9 @@ REFUSED: list[tuple[str, str, dict[str, str], int]] = [
     ("POST", "/outage", {"Host": "127.0.0.1.example.com"}, 403),
     ("POST", "/outage", {"Host": "192.0.2.1"}, 403),
     ("POST", "/outage", {"Host": ""}, 403),
-    ("POST", "/outage", {"Content-Type": "text/plain"}, 415),
-    ("POST", "/outage", {"Content-Type": "application/x-www-form-urlencoded"}, 415),
-    ("POST", "/outage", {"Content-Type": "multipart/form-data; boundary=x"}, 415),
+    ("POST", "/outage", OWN | {"Content-Type": "text/plain"}, 415),
+    ("POST", "/outage", OWN | {"Content-Type": "application/x-www-form-urlencoded"}, 415),
+    ("POST", "/outage", OWN | {"Content-Type": "multipart/form-data; boundary=x"}, 415),
     ("GET", "/messages", {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}, 403),
     ("GET", "/messages", {"Host": "rebound.example"}, 403),
     ("DELETE", "/faults", {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, 403),
@@ -36,6 +37,7 @@ TAKEN: list[tuple[str, str, dict[str, str]]] = [
     ("POST", "/outage", {}),
     ("POST", "/outage", {"Origin": "http://{host}", "Sec-Fetch-Site": "same-origin"}),
     ("POST", "/outage", {"Content-Type": "application/json; charset=utf-8"}),
+    ("POST", "/outage", {"Content-Type": "application/x-www-form-urlencoded"}),
     ("GET", "/state", {"Host": "localhost"}),
     ("GET", "/state", {"Host": "[::1]:8000"}),
     ("GET", "/", LINK),
