@@ -19,7 +19,6 @@ from messaging.states import DeliveryState, Lane
 from tenants.clock import now
 from tenants.scope import require_tenant
 
-
 # Whoever holds a link locks it before its deliveries, and what expires is told on the link.
 _LOCK_LINK_OF_THE_LATE = """
 SELECT 1 FROM messaging_link k JOIN messaging_delivery d ON d.endpoint_id = k.endpoint_id
