@@ -40,6 +40,9 @@ BLOCKED_LOOK_AGAIN = timedelta(seconds=60)
 net.
 """
 
+KEPT_BACK = timedelta(seconds=60)
+"""A redeclaration that is older than this and still here did not flow."""
+
 GATE_LOOK_AGAIN = timedelta(minutes=10)
 """What waits for a gate is made due by whoever opens it; this is the safety net."""
 

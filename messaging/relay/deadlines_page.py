@@ -51,6 +51,15 @@ one that is out (503) and says nothing of it, for {held}. None of it moves a dea
 **Time-outs** are the endpoint's: `answer_seconds` for one exchange, longer for a body of megabytes;
 `receipt_seconds` until the lack of a final receipt is alarmed.
 
+**Superseding.** A redeclaration that was kept back (told `HELD`, or older than {kept_back}) and
+that the operator surely has not taken is not sent when a newer one of the same BM unit and
+parameter waits behind it that says all it would have said: any newer value or set of rates, and
+levels that name all of its times still to come. It ends as `SUPERSEDED`, with an entry that names
+the newer message, and its control point is told `REFUSE R031 superseded by MEL 00000012: not
+sent`: its time ran out, and `OK` would say that the operator had it. What may have left goes
+again as it was, and what flows is never dropped. The operator endpoint's setting `supersede` is
+`covered` (as above), `same` (any newer series of levels replaces the older whole) or `never`.
+
 **Silence.** A control point is told of every message of its own by a final `RESULT`, `REFUSE R031`
 where it expired. Of an instruction that could not be delivered to it, that it did not answer, or
 that came when its time had passed, it is told by `TEXT`, once, and so it is where an answer that
@@ -77,6 +86,7 @@ def _lines() -> Iterator[str]:
         jitter=deadlines.JITTER,
         asked=_span(deadlines.ASKED_AT_MOST),
         held=_span(deadlines.HELD_AGAIN),
+        kept_back=_span(deadlines.KEPT_BACK),
     )
 
 

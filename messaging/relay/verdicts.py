@@ -31,6 +31,8 @@ Made = tuple[NewDelivery, ...]
 
 ABANDONED = "ABANDONED"
 """The outcome of what a person stopped."""
+SUPERSEDED = "SUPERSEDED"
+"""The outcome of what a newer message replaced."""
 NOTHING_MORE: Mapping[str, object] = {}
 
 _BEHIND = """
@@ -136,6 +138,19 @@ def abandon(row: LoadedDelivery, at: datetime, reason: str, by: Mapping[str, obj
         ABANDONED,
         reason,
         {**by, "was": row.state},
+    )
+
+
+def supersede(row: LoadedDelivery, at: datetime, newer: LoadedDelivery) -> Made:
+    """It was kept back until a newer one said it otherwise, and is not sent. To the control point
+    that is a time that ran out: the operator never had it, so it is not OK.
+    """
+    name = newer.message.reference or newer.message_id
+    text = f"superseded by {newer.message.kind} {name}: not sent"
+    made = _result(row, at, ResultVerdict.REFUSE, RefusalCode.EXPIRED, text)
+    more = {"by": str(newer.message_id), "by_delivery": str(newer.id)}
+    return made + _settle(
+        row, DeliveryState.SUPERSEDED, Event.SUPERSEDED, at, SUPERSEDED, text, more
     )
 
 

@@ -165,7 +165,10 @@ def test_in_an_outage_messages_are_held_and_go_in_order_when_it_ends(stack: Rig)
         async with stack.control_point("alder") as point:
             await point.wait_ready()
             stack.control("POST", "/outage", {"on": True})
-            numbers = [await point.redeclare(mel(POINT, OTHER, level)) for level in levels]
+            numbers = [
+                await point.redeclare(mel(POINT, OTHER, level, start_in))
+                for start_in, level in enumerate(levels)
+            ]
             for number in numbers:
                 held = await point.result(number)
                 assert (held.verdict, held.code) == (ResultVerdict.HELD, "R999")
