@@ -18,6 +18,7 @@ class DeliveryState(models.TextChoices):
     REFUSED = "REFUSED", "the peer said no"
     EXPIRED = "EXPIRED", "the deadline passed"
     ABANDONED = "ABANDONED", "a person stopped it"
+    SUPERSEDED = "SUPERSEDED", "a newer one says it otherwise"
     UNROUTABLE = "UNROUTABLE", "no endpoint leads there"
 
 
@@ -34,7 +35,8 @@ DEAD = (
     DeliveryState.UNROUTABLE,
 )
 """Ends that left the message undelivered. The machine never leaves them; a person may replay such a
-delivery, which makes it PENDING again, or close it.
+delivery, which makes it PENDING again, or close it. What was SUPERSEDED is none: the newer message
+says what it would have said.
 """
 
 _ENDS = frozenset(
@@ -48,7 +50,9 @@ _ENDS = frozenset(
 
 # What was sent and got no answer waits as PENDING or HELD, and a verdict on it may still come: by a
 # receipt of the peer's own, or by a worker that another has overtaken.
-_FROM_UNDELIVERED = frozenset({*UNDELIVERED, DeliveryState.DELIVERED, *_ENDS})
+_FROM_UNDELIVERED = frozenset(
+    {*UNDELIVERED, DeliveryState.DELIVERED, DeliveryState.SUPERSEDED, *_ENDS}
+)
 
 MOVES: dict[DeliveryState, frozenset[DeliveryState]] = {
     DeliveryState.PENDING: _FROM_UNDELIVERED,
@@ -59,6 +63,7 @@ MOVES: dict[DeliveryState, frozenset[DeliveryState]] = {
     DeliveryState.REFUSED: frozenset(),
     DeliveryState.EXPIRED: frozenset(),
     DeliveryState.ABANDONED: frozenset(),
+    DeliveryState.SUPERSEDED: frozenset(),
     DeliveryState.UNROUTABLE: frozenset(),
 }
 """From each state, the states it may become. CLAIMED to CLAIMED is another worker taking over from

@@ -36,8 +36,14 @@ def scalar(
 def series_of(
     player: Player, units: Iterable[int], rounds: int = 3
 ) -> Iterable[ScalarRedeclaration]:
-    """Values that rise, so that any other order shows."""
-    return [scalar(player, unit, value=20 + turn) for turn in range(rounds) for unit in units]
+    """Values that rise, so that any other order shows; each of another parameter, so that none is
+    superseded by the next.
+    """
+    return [
+        scalar(player, unit, parameter, 20 + turn)
+        for turn, parameter in enumerate(tuple(ScalarParameter)[:rounds])
+        for unit in units
+    ]
 
 
 def acceptances_at(player: Player, wanted: Iterable[tuple[str, int]]) -> list[Arrival]:

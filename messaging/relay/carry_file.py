@@ -107,7 +107,8 @@ def _settle(claimed: ClaimedFile, report: _Report) -> Made:
     if report.outcome is AttemptOutcome.DELIVERED:
         return verdicts.left(row, at)
     schedule = deadlines.schedule_of(row.message.kind)
-    return verdicts.retry(row, at, deadlines.pause_after(schedule, claimed.attempts))
+    pause = deadlines.pause_after(schedule, claimed.attempts, str(claimed.delivery_id))
+    return verdicts.retry(row, at, pause)
 
 
 def _record(claimed: ClaimedFile, report: _Report, at: datetime) -> None:

@@ -27,7 +27,7 @@ from messaging.protocols.neso.seals.base import Sealed, Target, is_fresh
 from messaging.protocols.neso.wa.codec import WaCodec
 from messaging.protocols.neso.wa.exchange import Exchange, exchange_of
 from messaging.protocols.settings import BadSettings
-from messaging.relay import carry_file, deadlines, due, signing, verdicts
+from messaging.relay import carry_file, deadlines, due, signing, superseding, verdicts
 from messaging.relay.carry_file import ClaimedFile
 from messaging.relay.codecs import operator_codec, read_loaded, wider_access_codec
 from messaging.relay.gates import OUT, Gate, gate_before
@@ -111,6 +111,9 @@ def claim(row: LoadedDelivery, owner: int) -> Claimed | ClaimedFile | NotClaimed
     if gate is not None:
         return NotClaimed(_wait_at(gate, row, at))
     try:
+        newer = superseding.find_newer(row, at)
+        if newer is not None:
+            return NotClaimed(verdicts.supersede(row, at, newer))
         return _sealed(row, at) if row.lane == Lane.OPERATOR else carry_file.claim(row, at)
     except _UNSENDABLE as error:
         verdicts.alarm(row, at, f"cannot be sent: {error}")

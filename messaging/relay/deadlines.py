@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
 
 from messaging.domain.clock import gate_closure, half_hour_of
 from messaging.domain.submissions import BidOfferRecord, LevelRecord, Submission
@@ -39,11 +40,25 @@ BLOCKED_LOOK_AGAIN = timedelta(seconds=60)
 net.
 """
 
+KEPT_BACK = timedelta(seconds=60)
+"""A redeclaration that is older than this and still here did not flow."""
+
 GATE_LOOK_AGAIN = timedelta(minutes=10)
 """What waits for a gate is made due by whoever opens it; this is the safety net."""
 
-HELD_AGAIN = (timedelta(seconds=1), timedelta(seconds=60))
-"""Bounds on how long an operator that is out may ask us to wait."""
+HELD_AGAIN = timedelta(seconds=5)
+"""When an operator that is out, and did not say until when, is tried again."""
+
+ASKED_AT_MOST = timedelta(hours=1)
+"""As long as a peer may ask us to wait (Retry-After): more is taken for a mistake of its own."""
+
+JITTER = 0.25
+"""A pause is longer by up to this part of it, so that what failed together does not come together
+again; never shorter, for a peer may have asked for it.
+"""
+
+SHORTEST_WAIT = timedelta(seconds=1)
+"""However soon a peer that is out may ask to be tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +78,9 @@ NOTICE = Schedule(timedelta(hours=24), (1, 2, 5, 10, 30))
 
 SUBMISSION = Schedule(timedelta(hours=24), (1, 2, 5, 10, 20, 30))
 """`within` is that of records whose times tell no deadline any more."""
+
+REGISTRATION = Schedule(timedelta(hours=24), (2, 4, 8, 16, 32, 64, 128, 256, 300))
+"""A batch for the Single Markets Platform: `within` is until its first byte leaves."""
 
 REPLY_FILE = Schedule(timedelta(days=7), (1, 2, 5, 10, 30, 60, 300))
 """A trading point's directory or server may be out of reach over a long weekend."""
@@ -113,14 +131,41 @@ def submission_deadline(submission: Submission, at: datetime) -> datetime:
     return last if last > at else at + SUBMISSION.within
 
 
-def pause_after(schedule: Schedule, attempts: int) -> timedelta:
-    """The pause after so many tries, at least one."""
+def pause_after(schedule: Schedule, attempts: int, seed: str = "") -> timedelta:
+    """The pause after so many tries, at least one; spread by a `seed` of the delivery's own."""
     index = min(attempts, len(schedule.pauses)) - 1
-    return timedelta(seconds=schedule.pauses[max(index, 0)])
+    pause = timedelta(seconds=schedule.pauses[max(index, 0)])
+    return spread(pause, f"{seed} {attempts}") if seed else pause
 
 
-def held_until(now: datetime, retry_after: float | None) -> datetime:
+def spread(pause: timedelta, seed: str) -> timedelta:
+    """The pause and up to JITTER of it: the same seed always gives the same."""
+    drawn = int.from_bytes(sha256(seed.encode()).digest()[:4], "big") / 2**32
+    return pause * (1 + JITTER * drawn)
+
+
+def asked_for(retry_after: float | None) -> timedelta:
+    """How long a peer asked us to wait, as far as that is obeyed."""
+    if retry_after is None:
+        return timedelta(0)
+    return min(timedelta(seconds=max(retry_after, 0)), ASKED_AT_MOST)
+
+
+def pause_asked(pause: timedelta, retry_after: float | None) -> timedelta:
+    """The pause, or a longer one where the peer asked for it."""
+    return max(pause, asked_for(retry_after))
+
+
+def held_until(now: datetime, retry_after: float | None, seed: str = "") -> datetime:
     """When to try a peer again that said it is out, `retry_after` seconds by its own word."""
-    shortest, longest = HELD_AGAIN
-    asked = timedelta(seconds=retry_after) if retry_after is not None else shortest * 5
-    return now + min(max(asked, shortest), longest)
+    asked = HELD_AGAIN if retry_after is None else asked_for(retry_after)
+    pause = max(asked, SHORTEST_WAIT)
+    return now + (spread(pause, seed) if seed else pause)
+
+
+def time_for(within: timedelta, deadline: datetime, now: datetime) -> timedelta | None:
+    """How long a try that starts now may take: `within`, and no longer than is left. None where
+    nothing is left: then it must not start.
+    """
+    left = min(within, deadline - now)
+    return left if left > timedelta(0) else None

@@ -35,6 +35,8 @@ from tenants.scope import in_tenant, require_tenant
 
 _VERDICTS = (Outcome.VERDICT, Outcome.REFUSED)
 
+TOO_LATE = "its deadline passed before its first byte could leave"
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -99,7 +101,9 @@ def _send(claimed: Claimed) -> Report:
     sent_at = now()
     usual = operator_settings(claimed.endpoint.settings).answer_within
     within = deadlines.answer_within(usual, len(claimed.sealed.body))
-    time_left = min(within, claimed.deadline - sent_at)
+    time_left = deadlines.time_for(within, claimed.deadline, sent_at)
+    if time_left is None:
+        return Report(None, sent_at, None, None, TOO_LATE, left=False)
     try:
         answer = post(
             claimed.url,
@@ -107,7 +111,7 @@ def _send(claimed: Claimed) -> Report:
             {"Content-Type": claimed.sealed.content_type, **claimed.sealed.headers},
             context=claimed.connection.context,
             identity=claimed.connection.identity,
-            seconds=max(time_left.total_seconds(), 0.05),
+            seconds=time_left.total_seconds(),
             method=claimed.exchange.service.method,
         )
     except TransportError as error:
@@ -167,12 +171,17 @@ def _settle(claimed: Claimed, report: Report) -> Made:
         case Outcome.REFUSED:
             return verdicts.refuse(row, at, _reason(report), _receipt(report))
         case Outcome.HELD:
-            until = deadlines.held_until(at, report.retry_after)
+            until = deadlines.held_until(at, report.retry_after, _seed(claimed))
             lamps.went_out(row.endpoint_id, at, report.detail)
             return verdicts.hold(row, at, min(until, row.deadline), OUT)
         case _:
             schedule = deadlines.schedule_of(row.message.kind)
-            return verdicts.retry(row, at, deadlines.pause_after(schedule, claimed.attempts))
+            pause = deadlines.pause_after(schedule, claimed.attempts, str(claimed.delivery_id))
+            return verdicts.retry(row, at, deadlines.pause_asked(pause, report.retry_after))
+
+
+def _seed(claimed: Claimed) -> str:
+    return f"{claimed.delivery_id} {claimed.attempts}"
 
 
 def _receipt(report: Report) -> ReceiptOfMessage | None:

@@ -22,7 +22,7 @@ from messaging.domain.units import RefusalCode
 from messaging.models import Instruction as InstructionRow
 from messaging.models import Message
 from messaging.protocols.base import UnknownProfile
-from messaging.relay import auto_accept, deadlines, route
+from messaging.relay import auto_accept, deadlines, route, silence
 from messaging.relay.codecs import read_message
 from messaging.relay.inflow import Inflow, Outcome
 from messaging.relay.moves import lock_queue
@@ -187,7 +187,11 @@ def _store(
     )
     if reason:
         ledger.record(Fact(Event.ALARMED, inflow.at, message_id, detail={"alarm": reason}))
-        return Outcome(RECEIVED, message_id)
+        if respond_by > inflow.at:
+            return Outcome(RECEIVED, message_id)
+        why = silence.TOO_LATE
+        told = silence.tell_expired(control_point, message_id, inflow.at, why)
+        return Outcome(RECEIVED, message_id, told)
     ledger.record(Fact(Event.STORED, inflow.at, message_id))
     made = route.to_control_point(control_point, instruction, message_id, inflow.at, respond_by)
     return Outcome(RECEIVED, message_id, made)
@@ -202,7 +206,10 @@ def _considered(
     is_late: bool,
 ) -> Outcome:
     """One that is on its way to the control point may be accepted for it."""
+    respond_by = instruction.respond_by or inflow.at + deadlines.RESPOND_WITHIN
     if not isinstance(instruction, BidOfferAcceptance) or outcome.message_id is None:
+        return outcome
+    if respond_by <= inflow.at:
         return outcome
     taken = auto_accept.Taken(
         instruction,
@@ -210,7 +217,7 @@ def _considered(
         control_point,
         inflow.endpoint,
         inflow.at,
-        instruction.respond_by or inflow.at + deadlines.RESPOND_WITHIN,
+        respond_by,
         is_late,
     )
     return replace(outcome, deliveries=outcome.deliveries + auto_accept.consider(taken))

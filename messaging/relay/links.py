@@ -272,10 +272,11 @@ def _give_numbers(hold: Hold, number: int, limit: int) -> Given:
     at = now()
     outgoing: list[Outgoing] = []
     made: tuple[NewDelivery, ...] = ()
+    late: list[LoadedDelivery] = []
     rows = load_pending(hold.endpoint_id, limit)
     for row in rows:
         if at >= row.deadline:
-            made += verdicts.expire(row, at)
+            late.append(row)
             continue
         following = next_number(number, hold.profile.limits.number_modulus)
         try:
@@ -286,6 +287,9 @@ def _give_numbers(hold: Hold, number: int, limit: int) -> Given:
         number = following
     if outgoing:
         _set_last_given(hold, number)
+    # What is told of them may get the next number at once, so these must have theirs before.
+    for row in late:
+        made += verdicts.expire(row, at)
     return Given(tuple(outgoing), len(rows) == limit, made)
 
 

@@ -14,7 +14,7 @@ from messaging import measures
 from messaging.domain.acknowledgements import ReceiptOfMessage, Result, ResultVerdict
 from messaging.domain.units import RefusalCode
 from messaging.models import Message
-from messaging.relay import declared, due, reply_files, route
+from messaging.relay import declared, due, reply_files, route, silence
 from messaging.relay.correlate import is_answered
 from messaging.relay.load import LoadedDelivery, LoadedEndpoint
 from messaging.relay.moves import NO_MORE, move
@@ -31,6 +31,8 @@ Made = tuple[NewDelivery, ...]
 
 ABANDONED = "ABANDONED"
 """The outcome of what a person stopped."""
+SUPERSEDED = "SUPERSEDED"
+"""The outcome of what a newer message replaced."""
 NOTHING_MORE: Mapping[str, object] = {}
 
 _BEHIND = """
@@ -60,18 +62,36 @@ def refuse(
 
 
 def expire(row: LoadedDelivery, at: datetime) -> Made:
-    """Its deadline passed: it is not sent late."""
+    """Its deadline passed: it is not sent late. Of a delivery on a link, whoever locked it has
+    locked the link before.
+    """
     text = "expired before it could be delivered"
     code = RefusalCode.EXPIRED
     made: Made = ()
     if row.lane == Lane.OPERATOR:
         declared.doubt(row, "expired before the operator had it")
-        made = _result(row, at, ResultVerdict.REFUSE, code, text)
+        made = _result(row, at, ResultVerdict.REFUSE, code, text) + _answer_lost(row, at)
     elif is_answered(row.message):
         alarm(row, at, "answered for the control point, which does not know of it")
     made += _settle(row, DeliveryState.EXPIRED, Event.EXPIRED, at, code.value, text)
     alarm(row, at, text)
-    return made
+    return made + _tell_expired(row, at, silence.NOT_DELIVERED)
+
+
+def _tell_expired(row: LoadedDelivery, at: datetime, why: str) -> Made:
+    """Once it has ended: what is told must not wait behind it."""
+    if row.lane != Lane.LINK or row.message.kind not in silence.INSTRUCTIONS:
+        return ()
+    return silence.tell_expired(_control_point(row.endpoint), row.message_id, at, why)
+
+
+def _answer_lost(row: LoadedDelivery, at: datetime) -> Made:
+    """Where the control point answered itself, it is told by a RESULT."""
+    message = row.message
+    by_itself = message.origin == Message.Origin.CONTROL_POINT
+    if by_itself or message.kind not in silence.ANSWERS or message.answers_id is None:
+        return ()
+    return silence.tell_answer_lost(_control_point(message.endpoint), message.answers_id, at)
 
 
 def left(row: LoadedDelivery, at: datetime) -> Made:
@@ -99,7 +119,8 @@ def expire_unanswered(row: LoadedDelivery, at: datetime) -> Made:
     """The control point has the instruction, and its time to answer passed."""
     code = RefusalCode.EXPIRED.value
     text = "no verdict from the control point in time"
-    return _settle(row, DeliveryState.EXPIRED, Event.EXPIRED, at, code, text)
+    made = _settle(row, DeliveryState.EXPIRED, Event.EXPIRED, at, code, text)
+    return made + _tell_expired(row, at, silence.NOT_ANSWERED)
 
 
 def abandon(row: LoadedDelivery, at: datetime, reason: str, by: Mapping[str, object]) -> Made:
@@ -117,6 +138,19 @@ def abandon(row: LoadedDelivery, at: datetime, reason: str, by: Mapping[str, obj
         ABANDONED,
         reason,
         {**by, "was": row.state},
+    )
+
+
+def supersede(row: LoadedDelivery, at: datetime, newer: LoadedDelivery) -> Made:
+    """It was kept back until a newer one said it otherwise, and is not sent. To the control point
+    that is a time that ran out: the operator never had it, so it is not OK.
+    """
+    name = newer.message.reference or newer.message_id
+    text = f"superseded by {newer.message.kind} {name}: not sent"
+    made = _result(row, at, ResultVerdict.REFUSE, RefusalCode.EXPIRED, text)
+    more = {"by": str(newer.message_id), "by_delivery": str(newer.id)}
+    return made + _settle(
+        row, DeliveryState.SUPERSEDED, Event.SUPERSEDED, at, SUPERSEDED, text, more
     )
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db import connection
+
 from messaging.relay import deadlines, due, verdicts
 from messaging.relay.correlate import is_answered
 from messaging.relay.load import LoadedDelivery, load_locked
@@ -17,13 +19,21 @@ from messaging.states import DeliveryState, Lane
 from tenants.clock import now
 from tenants.scope import require_tenant
 
+# Whoever holds a link locks it before its deliveries, and what expires is told on the link.
+_LOCK_LINK_OF_THE_LATE = """
+SELECT 1 FROM messaging_link k JOIN messaging_delivery d ON d.endpoint_id = k.endpoint_id
+WHERE d.id = %s AND d.lane = 'link' AND d.deadline <= %s FOR UPDATE OF k
+"""
+
 
 def look_after(delivery_id: UUID) -> Made:
     """Within the tenant's scope: expires or alarms what is past its time, else wakes the hands
     again.
     """
-    row = load_locked(delivery_id)
     at = now()
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK_LINK_OF_THE_LATE, [delivery_id, at])
+    row = load_locked(delivery_id)
     if row is None or row.state not in (
         DeliveryState.PENDING,
         DeliveryState.CLAIMED,

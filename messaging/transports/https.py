@@ -10,6 +10,7 @@ import ssl
 import time
 from collections.abc import Hashable, Mapping
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import urllib3
 from urllib3.connection import HTTPSConnection
@@ -125,7 +126,9 @@ def _read(response: urllib3.BaseHTTPResponse, deadline: float) -> Answered:
         response.release_conn()
     headers = {name.lower(): value for name, value in response.headers.itermerged()}
     at = datetime.now(UTC)
-    return Answered(response.status, headers, body, at, _seconds(headers.get("retry-after", "")))
+    return Answered(
+        response.status, headers, body, at, _seconds(headers.get("retry-after", ""), at)
+    )
 
 
 def _whole_body(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
@@ -141,8 +144,15 @@ def _whole_body(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
     return b"".join(parts)
 
 
-def _seconds(value: str) -> float | None:
-    return float(value) if value.isascii() and value.isdigit() and len(value) < 9 else None
+def _seconds(value: str, at: datetime) -> float | None:
+    """Of a Retry-After: a number of them, or until a date (RFC 9110, 10.2.3)."""
+    if value.isascii() and value.isdigit() and len(value) < 9:
+        return float(value)
+    try:
+        until = parsedate_to_datetime(value)
+        return max((until - at).total_seconds(), 0.0) if until.tzinfo else None
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 def _brief(error: Exception) -> str:

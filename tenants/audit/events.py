@@ -35,6 +35,10 @@ class Event(StrEnum):
     HELD = "held"
     EXPIRED = "expired"
     ABANDONED = "abandoned"
+    SUPERSEDED = "superseded"
+    """A redeclaration that was kept back is not sent: `by` is the newer message that replaces
+    it.
+    """
     REPLAYED = "replayed"
     """A person had a delivery that had come to a bad end tried again."""
     CLOSED = "closed"

@@ -375,4 +375,6 @@ def test_anothers_dead_letter_is_none(alice: Person, bob: Person, asking: Ask) -
 def test_every_dead_state_is_an_end() -> None:
     assert all(not MOVES[state] for state in DEAD)
     assert set(DEAD).isdisjoint(OPEN)
-    assert {*DEAD, *OPEN, DeliveryState.ACKNOWLEDGED} == set(DeliveryState)
+    assert {*DEAD, *OPEN, DeliveryState.ACKNOWLEDGED, DeliveryState.SUPERSEDED} == set(
+        DeliveryState
+    )

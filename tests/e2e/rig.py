@@ -244,8 +244,9 @@ def boa(unit: str, point: str, *, minutes: int = 10, level: int = 50) -> dict[st
     }
 
 
-def mel(point: str, unit: str, level: int) -> LevelRedeclaration:
-    start = minute()
+def mel(point: str, unit: str, level: int, start_in: int = 0) -> LevelRedeclaration:
+    """From so many minutes from now on: one that starts later replaces none that starts before."""
+    start = minute() + timedelta(minutes=start_in)
     segment = Segment(start, level, start + timedelta(minutes=30), level)
     return LevelRedeclaration(point, unit, LevelParameter.MEL, (segment,))
 

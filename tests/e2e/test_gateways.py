@@ -104,7 +104,8 @@ def test_a_gateway_killed_with_instructions_in_flight_costs_none_and_repeats_non
             await point.wait_for(lambda a: isinstance(a.message, BidOfferAcceptance))
             gateway.process.send_signal(signal.SIGKILL)
             numbers += [
-                await point.redeclare(mel("BRCH1", "BRCH-001", level)) for level in (502, 503)
+                await point.redeclare(mel("BRCH1", "BRCH-001", 501 + later, later))
+                for later in (1, 2)
             ]
             told = [*await first, *await burst(stack)]
             for one in told:

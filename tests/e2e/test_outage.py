@@ -51,8 +51,14 @@ def taken(stack: Rig, levels: list[int]) -> list[int]:
     return [level for level in found if level in levels]
 
 
-async def declared(point: ControlPoint, unit: str, levels: list[int]) -> list[int]:
-    return [await point.redeclare(mel(POINT, unit, level)) for level in levels]
+async def declared(
+    point: ControlPoint, unit: str, levels: list[int], start_in: int = 0
+) -> list[int]:
+    """Each a minute later than the one before, so that none says what another would."""
+    return [
+        await point.redeclare(mel(POINT, unit, level, minutes))
+        for minutes, level in enumerate(levels, start_in)
+    ]
 
 
 async def held(point: ControlPoint, numbers: list[int]) -> None:
@@ -80,7 +86,7 @@ def test_a_long_outage_at_speed_loses_nothing_and_repeats_nothing(stack: Rig) ->
                 await held(point, numbers)
                 assert (await asyncio.to_thread(lamp, stack))["state"] == "OUT"
                 stack.kill("celery -A hostsvc worker")
-                numbers += await declared(point, UNIT, levels[12:])
+                numbers += await declared(point, UNIT, levels[12:], start_in=12)
                 await held(point, numbers[12:])
             finally:
                 stack.control("POST", "/outage", {"on": False})
@@ -91,6 +97,30 @@ def test_a_long_outage_at_speed_loses_nothing_and_repeats_nothing(stack: Rig) ->
     row = lamp(stack)
     assert (row["state"], row["holds"], row["missed_since"]) == ("UP", False, None)
     assert row["normalized_at"] is not None
+
+
+def test_of_what_says_the_same_times_only_the_last_goes_and_the_others_are_told(
+    stack: Rig,
+) -> None:
+    levels = [1301, 1302, 1303]
+    row = api(stack, "POST", "/holds", {"bm_unit": OTHER, "reason": "the meter is broken"})
+
+    async def work() -> None:
+        await asyncio.sleep(1.2)  # every process has noticed
+        async with stack.control_point("alder") as point:
+            await point.wait_ready()
+            numbers = [await point.redeclare(mel(POINT, OTHER, level)) for level in levels]
+            await held(point, numbers)
+            release = f"/holds/{row['id']}/release"
+            await asyncio.to_thread(api, stack, "POST", release, {"reason": "it is mended"})
+            await done(point, numbers[-1:])
+            for number in numbers[:-1]:
+                final = await point.result(number, final=True)
+                assert (final.verdict, final.code) == (ResultVerdict.REFUSE, "R031")
+                assert "superseded by MEL" in final.text
+
+    run(work)
+    assert taken(stack, levels) == levels[-1:]
 
 
 def test_an_announced_outage_holds_from_start_to_end(stack: Rig) -> None:

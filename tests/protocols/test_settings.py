@@ -39,10 +39,11 @@ def test_what_is_given_counts() -> None:
         "receipt_seconds": 86_400,
         "warn_only": [A_RULE],
         "health_seconds": 5,
+        "supersede": "never",
     }
     read = neso.PROTOCOL.settings(given)
     assert read == WaSettings(
-        "host-1", "jws-json", ("ES256", "PS256"), "PS256", 60, 86_400, (A_RULE,), 5
+        "host-1", "jws-json", ("ES256", "PS256"), "PS256", 60, 86_400, (A_RULE,), 5, "never"
     )
     assert edl.PROTOCOL.settings({"warn_only": [A_RULE]}) == EdlSettings("host-1", (A_RULE,))
     assert neso.PROTOCOL.settings({"algorithm": None}) == WaSettings()
@@ -77,6 +78,7 @@ def test_what_is_given_counts() -> None:
         ("receipt_seconds", None),
         ("health_seconds", 0),
         ("health_seconds", 3_601),
+        ("supersede", "perhaps"),
         ("warn_only", ["no-such-rule"]),
         ("warn_only", A_RULE),
         ("password", "x"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -431,3 +432,36 @@ def test_a_held_endpoint_sends_nothing(rig: Rig) -> None:
     assert rig.batches(job_id)[0].attempts == 0
     rig.within(lambda: Endpoint.objects.filter(id=rig.endpoint_id).update(state="ACTIVE"))
     assert rig.run(job_id).state == State.REGISTERED
+
+
+def aged(rig: Rig, job_id: UUID) -> None:
+    past = now() - timedelta(hours=24)
+    rig.within(lambda: SmpJob.objects.filter(id=job_id).update(created_at=past))
+
+
+def test_what_the_platform_does_not_take_within_a_day_expires_and_is_not_sent_late(
+    rig: Rig,
+) -> None:
+    rig.fault("http_503", CREATE, times=None)
+    job_id = small(rig)
+    until(lambda: rig.step() and rig.batches(job_id) and rig.batches(job_id)[0].attempts)
+    asked = created(rig)
+    aged(rig, job_id)
+    rig.no_faults()
+    rig.within(lambda: SmpBatch.objects.filter(job_id=job_id).update(wait_until=now()))
+    rig.work(job_id)
+    job, (batch,) = rig.job(job_id), rig.batches(job_id)
+    assert job.state == State.FAILED
+    assert (batch.state, created(rig)) == (Batch.NOT_SENT, asked)
+    assert "expired: not taken within a day" in batch.text
+    assert job.rows_failed == batch.rows
+    assert [source for _, _, source in rig.findings(job_id)] == ["HOST"]
+    assert [len(rig.entries(event)) > 0 for event in ("expired", "alarmed")] == [True, True]
+
+
+def test_what_a_person_put_back_a_day_later_has_one_more_try(rig: Rig) -> None:
+    job_id, batch = to_unknown(rig)
+    rig.no_faults()
+    aged(rig, job_id)
+    resolved(rig, batch)
+    rig.run(job_id, State.REGISTERED)

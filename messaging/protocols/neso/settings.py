@@ -13,6 +13,7 @@ from messaging.protocols.neso.seals import ALGORITHMS, SEALS
 from messaging.protocols.settings import LENIENT_RULES, Reading
 
 _ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA", "Ed25519")
+COVERED, SAME, NEVER = "covered", "same", "never"
 _LONGEST_ANSWER_S = 60
 _LONGEST_RECEIPT_S = 86_400
 _LONGEST_POLL_S = 3_600
@@ -27,6 +28,9 @@ class WaSettings:
     `answer_seconds` bounds one exchange; `receipt_seconds` the wait for a final receipt, after
     which there is an alarm; `health_seconds` lie between two questions for Health. `warn_only`
     names rules whose breach by the operator is told and not refused.
+
+    `supersede` says when a redeclaration that was kept back gives way to a newer one of the same BM
+    unit and parameter: where that says all that it would (`covered`), always (`same`), or `never`.
     """
 
     profile: str = "host-1"
@@ -37,6 +41,7 @@ class WaSettings:
     receipt_seconds: int = 600
     warn_only: tuple[str, ...] = ()
     health_seconds: int = 30
+    supersede: str = COVERED
 
     @property
     def answer_within(self) -> timedelta:
@@ -63,6 +68,7 @@ class WaSettings:
             reading.whole("receipt_seconds", default.receipt_seconds, 1, _LONGEST_RECEIPT_S),
             reading.some_of("warn_only", (), LENIENT_RULES),
             reading.whole("health_seconds", default.health_seconds, 1, _LONGEST_HEALTH_S),
+            reading.one_of("supersede", default.supersede, (COVERED, SAME, NEVER)),
         )
         reading.close()
         return settings

@@ -21,6 +21,7 @@ from messaging.protocols.neso.seals.base import Sealed, is_fresh
 from messaging.protocols.neso.settings import REPEAT
 from messaging.protocols.neso.smp.profile import ServiceName
 from messaging.protocols.settings import BadSettings
+from messaging.relay import deadlines
 from messaging.relay.claim import NOTICED_WITHIN
 from messaging.relay.smp import due, jobs, posting, settling
 from messaging.relay.smp.places import Platform, get_platform, lock
@@ -39,8 +40,6 @@ LOOK_AGAIN: Final = timedelta(seconds=30)
 """After something that a person, or another job, must bring about."""
 
 _LEASE: Final = timedelta(minutes=10)
-_FIRST_PAUSE_S: Final = 2.0
-_LONGEST_PAUSE_S: Final = 300.0
 _UNSENDABLE: Final = (CertificateMissing, BadSettings, UnknownProfile, LocalProtocolError)
 _REFUSED: Final = frozenset({400, 413, 415})
 """Refused for what it is, without a receipt."""
@@ -100,6 +99,10 @@ def _next(job: SmpJob, platform: Platform, at: datetime) -> SmpBatch | None:
     """The batch whose turn it is; else the job waits for what brings its turn about."""
     mine = SmpBatch.objects.filter(job_id=job.id)
     waiting = mine.filter(state=State.WAITING).order_by("position").first()
+    if waiting is not None and _is_late(job, waiting, at):
+        due.put(job.id, at)
+        settling.expire(waiting, at)
+        return None
     unknown = mine.filter(state=State.UNKNOWN).order_by("position").first()
     may_repeat = platform.read.unanswered == REPEAT and job.state == SmpJob.State.SENDING
     if unknown is not None and may_repeat and unknown.person_called_at is None:
@@ -122,6 +125,14 @@ def _next(job: SmpJob, platform: Platform, at: datetime) -> SmpBatch | None:
         due.put(job.id, at + LOOK_AGAIN)
         return None
     return waiting
+
+
+def _is_late(job: SmpJob, waiting: SmpBatch, at: datetime) -> bool:
+    """One that a person has put back (it waits for no time, though it was sent) has one more
+    try.
+    """
+    is_put_back_by_person = waiting.attempts > 0 and waiting.wait_until is None
+    return not is_put_back_by_person and at >= job.created_at + deadlines.REGISTRATION.within
 
 
 def _sealed(job: SmpJob, platform: Platform, batch: SmpBatch, at: datetime) -> _Claimed:
@@ -204,8 +215,8 @@ def _settle(job_id: UUID, claimed: _Claimed, reply: Reply) -> bool:
     elif reply.status in _REFUSED:
         settling.refuse(batch, (), reply.detail)
     elif reply.status in _NOT_TAKEN:
-        pause = timedelta(seconds=min(reply.retry_after or 0, 3600))
-        settling.put_back(batch, reply.detail, at, at + max(pause, pause_after(batch)))
+        pause = deadlines.pause_asked(pause_after(batch), reply.retry_after)
+        settling.put_back(batch, reply.detail, at, at + pause)
     elif reply.status == _ALREADY:
         settling.lose(batch, "the platform has it already, or something else of this id", at, None)
     else:
@@ -266,8 +277,7 @@ def wait_for_return(platform: Platform, batch: SmpBatch, text: str, at: datetime
 
 def pause_after(batch: SmpBatch) -> timedelta:
     """Longer after every attempt."""
-    seconds = _FIRST_PAUSE_S * 2.0 ** min(batch.attempts - 1, 16)
-    return timedelta(seconds=min(seconds, _LONGEST_PAUSE_S))
+    return deadlines.pause_after(deadlines.REGISTRATION, batch.attempts, str(batch.id))
 
 
 def _record_answer(batch: SmpBatch, reply: Reply) -> None:

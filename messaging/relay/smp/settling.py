@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -114,6 +115,21 @@ def refuse(batch: SmpBatch, errors: Sequence[PeerError], text: str) -> None:
     """The platform refused it at once: nothing was created."""
     batch.text = text
     _fail(batch, State.REFUSED, errors, By.ANSWER)
+
+
+def expire(batch: SmpBatch, at: datetime) -> None:
+    """It was not taken within its time, and is not sent any more: the tenant must hear of it."""
+    job = SmpJob.objects.select_for_update().get(id=batch.job_id)
+    batch.text = f"expired: not taken within a day; {batch.text}".rstrip("; ")
+    told = _whole(batch, RefusalCode.EXPIRED.value, batch.text)
+    findings.write(job, [replace(told, source=SmpFinding.Source.HOST.value)])
+    batch.state, batch.settled_at = State.NOT_SENT, at
+    batch.save(update_fields=["state", "settled_at", "text"])
+    job.rows_failed += batch.rows
+    job.save(update_fields=["rows_failed"])
+    record(batch, Event.EXPIRED, rows=batch.rows, text=batch.text)
+    record(batch, Event.ALARMED, rows=batch.rows, text=batch.text)
+    jobs.close_if_done(job)
 
 
 def believe(platform: Platform, batch: SmpBatch, by: str, reason: str) -> None:

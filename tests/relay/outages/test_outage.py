@@ -4,6 +4,7 @@ asked for first, and then all goes in order, none of it twice.
 
 from __future__ import annotations
 
+import itertools
 from uuid import UUID
 
 from messaging.models import Attempt, Delivery
@@ -26,8 +27,12 @@ from tests.relay.test_from_control_point import mel
 ONE, OTHER = "ALICP1-1", "ALICP1-2"
 
 
+_minutes = itertools.count(1)
+
+
 def say(link: OpenLink, unit: str = ONE) -> UUID:
-    (made,) = link.say(mel(unit)).deliveries
+    """Later than the one before, so that none says what another would."""
+    (made,) = link.say(mel(unit, start_in=next(_minutes))).deliveries
     return made.id
 
 
