@@ -38,11 +38,12 @@ class _Client(ftplib.FTP_TLS):
     session's time.
     """
 
-    _reins: list[socket.socket]
+    _watch: threading.Timer | None = None
+    _reins: tuple[socket.socket, ...] = ()
     """By which its connections can be ended, whatever became of the sockets that were made."""
 
     def begin(self, made: socket.socket, host: str) -> None:
-        self._reins = [made.dup()]
+        self._reins = (made.dup(),)
         self._watch = threading.Timer(remote_files.SESSION_SECONDS, self.cut)
         self._watch.daemon = True
         self._watch.start()
@@ -53,10 +54,10 @@ class _Client(ftplib.FTP_TLS):
 
     def ntransfercmd(self, cmd: str, rest: int | str | None = None) -> tuple[socket.socket, Any]:
         made, size = super(ftplib.FTP_TLS, self).ntransfercmd(cmd, rest)
-        self._reins.append(made.dup())
-        for over in self._reins[1:-1]:
-            over.close()
-        del self._reins[1:-1]
+        control_rein, *over = self._reins
+        self._reins = (control_rein, made.dup())
+        for one in over:
+            one.close()
         control = self.sock
         session = control.session if isinstance(control, ssl.SSLSocket) else None
         wrapped = self.context.wrap_socket(made, server_hostname=self.host, session=session)
@@ -66,13 +67,14 @@ class _Client(ftplib.FTP_TLS):
         """From any thread: whoever waits for the server finds its connections ended. The first of
         them first, so that a file whose bytes end so is never taken for whole.
         """
-        for one in list(self._reins):
+        for one in self._reins:
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
 
     def let_go(self) -> None:
         """After the last word."""
-        self._watch.cancel()
+        if self._watch is not None:
+            self._watch.cancel()
         for one in self._reins:
             one.close()
 

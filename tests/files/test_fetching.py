@@ -342,11 +342,11 @@ def ends(work: Callable[[], object]) -> None:
 
 def dribbles(monkeypatch: pytest.MonkeyPatch) -> None:
     """The SFTP server of the tenant's gives a byte at a time."""
-    read = asyncssh.SFTPServer.read
+    read: Any = asyncssh.SFTPServer.read
 
     async def slow(server: asyncssh.SFTPServer, file: object, offset: int, size: int) -> bytes:
         await asyncio.sleep(0.05)
-        return bytes(read(server, file, offset, 1))  # type: ignore[arg-type]
+        return bytes(read(server, file, offset, 1))
 
     monkeypatch.setattr(asyncssh.SFTPServer, "read", slow)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import asyncssh
 import pytest
@@ -31,8 +32,17 @@ def _text(text: bytes) -> bytes:
 
 async def _ask(files: Servers, point: Point, path: str) -> None:
     """Opens a file and asks for its first piece again and again; stays for a while."""
-    where = {"host": "127.0.0.1", "port": files.sftp, "known_hosts": None, "config": None}
-    who = {"username": point.username, "password": point.password, "client_keys": None}
+    where: dict[str, Any] = {
+        "host": "127.0.0.1",
+        "port": files.sftp,
+        "known_hosts": None,
+        "config": None,
+    }
+    who: dict[str, Any] = {
+        "username": point.username,
+        "password": point.password,
+        "client_keys": None,
+    }
     async with asyncssh.connect(**where, **who, agent_path=None) as connection:
         channel, _ = await connection.create_session(_Mute, subsystem="sftp", encoding=None)
         channel.write(_packet(1, (3).to_bytes(4)))
@@ -50,7 +60,8 @@ def test_what_is_asked_for_and_not_taken_is_not_read(
     """Else one client has the process hold whatever it names, for as long as it likes."""
     hers.directories.make()
     (hers.directories.archive / "large.sub").write_bytes(b"x" * PIECE)
-    read, answered = sftp.JailedServer.read, []
+    read = sftp.JailedServer.read
+    answered: list[int] = []
 
     def counted(server: sftp.JailedServer, file: object, offset: int, size: int) -> bytes:
         answered.append(size)
