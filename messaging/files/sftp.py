@@ -16,6 +16,7 @@ from typing import Any, TypeVar, cast
 from uuid import UUID
 
 import asyncssh
+import asyncssh.packet
 import asyncssh.sftp
 import structlog
 from asyncssh import SFTPAttrs, SFTPName
@@ -324,7 +325,17 @@ class _Handler(asyncssh.sftp.SFTPServerHandler):
     """Tells the server that the session is over before it has it close what was left open. The
     library calls `close` for both and has no word for the difference; a test holds that this one
     is heard.
+
+    Does nothing more for a client until it has taken most of what it was told: a few bytes ask for
+    megabytes, which would all be held in memory.
     """
+
+    async def _process_packet(
+        self, pkttype: int, pktid: int, packet: asyncssh.packet.SSHPacket
+    ) -> None:
+        await super()._process_packet(pkttype, pktid, packet)
+        if self._writer is not None:
+            await self._writer.drain()
 
     async def _cleanup(self, exc: Exception | None) -> None:
         if isinstance(self._server, JailedServer):

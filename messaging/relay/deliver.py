@@ -17,7 +17,7 @@ from messaging.relay import carry_file, deadlines, due, lamps, ownership, verdic
 from messaging.relay.carry_file import ClaimedFile
 from messaging.relay.claim import Claimed, NotClaimed, claim
 from messaging.relay.gates import OUT
-from messaging.relay.load import find_place, load, load_locked
+from messaging.relay.load import find_place, is_settled, load, load_locked
 from messaging.relay.moves import lock_queue
 from messaging.relay.parts import is_large
 from messaging.relay.questions import is_sealed, kept, open_answer
@@ -83,7 +83,9 @@ def take_in_hand(
     """
     place = find_place(delivery_id)
     if place is None or place.state not in OPEN:
-        due.remove(delivery_id)
+        # What was read of it may be old: a person may have replayed it while the queue was locked.
+        if is_settled(delivery_id):
+            due.remove(delivery_id)
         return NotClaimed()
     if place.lane == Lane.LINK or place.state == DeliveryState.DELIVERED:
         return NotClaimed(watch.look_after(delivery_id))

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from messaging.states import OPEN
 from tenants.audit.bodies import BodyGone
 
 _SELECT = """
@@ -38,6 +39,7 @@ SELECT lane, state, endpoint_id, queue, CASE WHEN lane <> 'link' THEN
     pg_advisory_xact_lock(hashtextextended(endpoint_id || ' ' || queue, 0)) END
 FROM messaging_delivery WHERE id = %s
 """
+_STATE = "SELECT state FROM messaging_delivery WHERE id = %s FOR UPDATE"
 _BY_ID = _SELECT + "WHERE d.id = %s"
 _PENDING = (
     _SELECT
@@ -139,6 +141,16 @@ def find_place(delivery_id: UUID) -> Place | None:
         cursor.execute(_PLACE, [delivery_id])
         row = cursor.fetchone()
     return Place(*row[:4]) if row else None
+
+
+def is_settled(delivery_id: UUID) -> bool:
+    """Whether it has come to its end, or is not there. If so it stays so until the transaction
+    ends: nobody replays it meanwhile.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_STATE, [delivery_id])
+        row = cursor.fetchone()
+    return row is None or row[0] not in OPEN
 
 
 def load(delivery_id: UUID) -> LoadedDelivery | None:

@@ -18,6 +18,11 @@ CONNECT_SECONDS = 15.0
 STEP_SECONDS = 60.0
 """For any one thing asked of the server, but for the bytes of a file."""
 
+SESSION_SECONDS = 900.0
+"""For all that is done in one session, bytes of files and all: a server that says a little now and
+then keeps within every limit of a step, and would hold a worker for days.
+"""
+
 PIECE = 64 * 1024
 MOST_NAMES = 10_000
 """Names of one directory that are looked at."""

@@ -8,9 +8,12 @@ import ftplib
 import io
 import socket
 import ssl
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, BinaryIO, TypeVar
 
+from messaging.transports import remote_files
 from messaging.transports.base import Refused, TransportError, Unanswered, Unreachable
 from messaging.transports.connecting import Guard, connect
 from messaging.transports.directories import UNFINISHED
@@ -31,10 +34,19 @@ _FAILURES: tuple[type[Exception], ...] = (ftplib.Error, OSError, EOFError, Value
 
 class _Client(ftplib.FTP_TLS):
     """Speaks on a connection that was made elsewhere; data connections resume its TLS session, as
-    many servers want, and go to the address it went to, whatever the server says.
+    many servers want, and go to the address it went to, whatever the server says. Both end with the
+    session's time.
     """
 
+    _watch: threading.Timer | None = None
+    _reins: tuple[socket.socket, ...] = ()
+    """By which its connections can be ended, whatever became of the sockets that were made."""
+
     def begin(self, made: socket.socket, host: str) -> None:
+        self._reins = (made.dup(),)
+        self._watch = threading.Timer(remote_files.SESSION_SECONDS, self.cut)
+        self._watch.daemon = True
+        self._watch.start()
         self.host, self.timeout, self.sock = host, STEP_SECONDS, made
         self.af = made.family
         self.file = made.makefile("r", encoding=self.encoding)
@@ -42,10 +54,29 @@ class _Client(ftplib.FTP_TLS):
 
     def ntransfercmd(self, cmd: str, rest: int | str | None = None) -> tuple[socket.socket, Any]:
         made, size = super(ftplib.FTP_TLS, self).ntransfercmd(cmd, rest)
+        control_rein, *over = self._reins
+        self._reins = (control_rein, made.dup())
+        for one in over:
+            one.close()
         control = self.sock
         session = control.session if isinstance(control, ssl.SSLSocket) else None
         wrapped = self.context.wrap_socket(made, server_hostname=self.host, session=session)
         return wrapped, size
+
+    def cut(self) -> None:
+        """From any thread: whoever waits for the server finds its connections ended. The first of
+        them first, so that a file whose bytes end so is never taken for whole.
+        """
+        for one in self._reins:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    def let_go(self) -> None:
+        """After the last word."""
+        if self._watch is not None:
+            self._watch.cancel()
+        for one in self._reins:
+            one.close()
 
 
 class FtpsFiles:
@@ -63,7 +94,7 @@ class FtpsFiles:
             self._log_in(made)
         except BaseException:
             made.close()
-            self._client.close()
+            self.close()
             raise
 
     def names(self, folder: str) -> list[RemoteName]:
@@ -100,6 +131,7 @@ class FtpsFiles:
             self._step(lambda: self._client.delete(path))
 
     def close(self) -> None:
+        self._client.let_go()
         self._client.close()
 
     def _log_in(self, made: socket.socket) -> None:

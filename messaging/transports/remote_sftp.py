@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import asyncio
 import stat
+import time
 from collections.abc import Coroutine
 from typing import Any, BinaryIO, TypeVar
 
 import asyncssh
 
+from messaging.transports import remote_files
 from messaging.transports.base import Refused, TransportError, Unanswered, Unreachable
 from messaging.transports.connecting import Guard, connect
 from messaging.transports.directories import UNFINISHED
@@ -33,6 +35,7 @@ class SftpFiles:
 
     def __init__(self, remote: Remote, guard: Guard) -> None:
         self._remote = remote
+        self._until = time.monotonic() + remote_files.SESSION_SECONDS
         self._runner = asyncio.Runner()
         try:
             self._connection, self._client = self._opened(guard)
@@ -108,9 +111,10 @@ class SftpFiles:
             raise Unreachable(_brief(error)) from error
 
     def _step(self, work: Coroutine[Any, Any, T] | Any) -> T:
-        """One thing asked of the server, within its time."""
+        """One thing asked of the server, within its time and the session's."""
+        seconds = min(STEP_SECONDS, self._until - time.monotonic())
         try:
-            done: T = self._runner.run(_within(work, STEP_SECONDS))
+            done: T = self._runner.run(_within(work, seconds))
         except TransportError:
             raise
         except (*_ENDED, asyncssh.DisconnectError, OSError, TimeoutError) as error:

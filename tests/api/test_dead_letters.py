@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import pytest
+from django.db import connection
 
 from messaging.models import Attempt, Delivery, Due, Instruction, Message
 from messaging.relay import links, verdicts
 from messaging.relay.claim import Claimed, NotClaimed
 from messaging.relay.deliver import deliver
 from messaging.relay.load import load_locked
+from messaging.relay.moves import lock_queue
 from messaging.states import DEAD, MOVES, OPEN, DeliveryState, Lane
 from tenants.audit.models import Entry
 from tenants.clock import now
@@ -33,6 +37,7 @@ from tests.servers import TestServers
 
 PLACE = "/api/v1/dead-letters"
 _texts = itertools.count(1)
+T = TypeVar("T")
 
 
 @pytest.fixture(autouse=True)
@@ -378,3 +383,49 @@ def test_every_dead_state_is_an_end() -> None:
     assert {*DEAD, *OPEN, DeliveryState.ACKNOWLEDGED, DeliveryState.SUPERSEDED} == set(
         DeliveryState
     )
+
+
+def test_a_late_hand_that_saw_it_dead_leaves_a_replayed_one_its_turn(
+    alice: Person, asking: Ask
+) -> None:
+    """It has read that the delivery is dead, and waits for the queue while it is replayed."""
+    delivery_id = submit(alice, asking)
+    die(alice, delivery_id)
+    with ThreadPoolExecutor(1) as late:
+        with tenant_scope(alice.tenant_id):
+            found = of(alice, delivery_id)
+            assert found.endpoint_id is not None
+            lock_queue(found.endpoint_id, found.queue)
+            hand = late.submit(lambda: closing(lambda: claim(alice, delivery_id)))
+            until_somebody_waits_for_a_lock()
+            replayed = on_its_own(lambda: act(asking(alice), delivery_id, "replay"))
+        assert replayed.status_code == 202
+        assert isinstance(hand.result(10), NotClaimed)
+    assert Due.objects.filter(delivery_id=delivery_id).exists()
+    assert isinstance(claim(alice, delivery_id), Claimed)
+
+
+def closing(work: Callable[[], T]) -> T:
+    """On a thread, which leaves no connection behind."""
+    try:
+        return work()
+    finally:
+        connection.close()
+
+
+def on_its_own(work: Callable[[], T]) -> T:
+    """On a thread of its own, and so in no scope of this one's."""
+    with ThreadPoolExecutor(1) as other:
+        return other.submit(lambda: closing(work)).result(10)
+
+
+def until_somebody_waits_for_a_lock() -> None:
+    asked = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        with connection.cursor() as cursor:
+            cursor.execute(asked)
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.02)
+    raise AssertionError("nobody waits")

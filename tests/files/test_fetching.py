@@ -4,9 +4,14 @@ replies brought there; and servers that are away, or are not who they should be.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import replace
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +23,15 @@ from django.db import connection
 from messaging.files import collecting, fetching
 from messaging.probing.report import Colour
 from messaging.probing.run import run
+from messaging.rehearsal.authority import Authority
 from messaging.relay.file_places import place_of
 from messaging.relay.from_trading_point import Arrived, Filed
 from messaging.relay.register import FILE_PROTOCOL
-from messaging.transports import files
-from messaging.transports.base import Refused, Unreachable
+from messaging.transports import files, remote_files
+from messaging.transports.base import Refused, TransportError, Unreachable
 from messaging.transports.connecting import Forbidden, Guard
 from messaging.transports.directories import Directories
+from messaging.transports.remote_files import Remote, connected
 from tenants import endpoints, remote_secrets
 from tenants.audit.models import Entry
 from tenants.credentials import THE_HOST
@@ -195,7 +202,7 @@ def test_a_server_that_is_away_is_looked_at_less_often(alice: Person, tmp_path: 
             " due_at = now() WHERE endpoint_id = %s",
             [row.id],
         )
-        assert (alice.tenant_id, row.id) in fetching.pick(10)
+        assert (alice.tenant_id, row.id) in fetching.pick(1_000)
         fetching.fetch(alice.tenant_id, row.id, Taken())
         cursor.execute(
             "SELECT extract(epoch FROM due_at - now()) FROM messaging_fetchdue"
@@ -291,3 +298,62 @@ def test_a_key_is_read_as_openssh_writes_it(alice: Person, tmp_path: Path) -> No
     key = asyncssh.generate_private_key("ssh-ed25519")
     text = key.export_private_key("openssh").decode()
     assert remote_secrets.checked_private_key(text) == text
+
+
+def test_a_server_that_says_a_byte_now_and_then_holds_nobody_for_long(
+    alice: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote_files, "SESSION_SECONDS", 0.5)
+    with own_sftp(tmp_path / "own") as own:
+        dribbles(monkeypatch)
+        row, taken = led_to(own, alice), Taken()
+        (own.root / "outgoing" / NAME).write_bytes(b"x" * 10_000)
+        ends(lambda: fetching.fetch(alice.tenant_id, row.id, taken))
+    assert taken.names == []
+    assert b"cannot be fetched from" in alarms(alice)[-1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=lambda: dribble(listener.accept()[0]), daemon=True).start()
+        address = f"ftps://127.0.0.1:{listener.getsockname()[1]}"
+        remote = Remote(address, "host", ca=Authority("of nobody").pem)
+        guard = Guard((ip_network("127.0.0.0/8"),))
+        told: list[Exception] = []
+        ends(lambda: told.append(failure_of(remote, guard)))
+    assert isinstance(told[0], Unreachable)
+
+
+def failure_of(remote: Remote, guard: Guard) -> Exception:
+    with pytest.raises(TransportError) as failed, connected(remote, guard):
+        pass
+    return failed.value
+
+
+def ends(work: Callable[[], object]) -> None:
+    def closing() -> None:
+        try:
+            work()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=closing, daemon=True)
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive()
+
+
+def dribbles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SFTP server of the tenant's gives a byte at a time."""
+    read: Any = asyncssh.SFTPServer.read
+
+    async def slow(server: asyncssh.SFTPServer, file: object, offset: int, size: int) -> bytes:
+        await asyncio.sleep(0.05)
+        return bytes(read(server, file, offset, 1))
+
+    monkeypatch.setattr(asyncssh.SFTPServer, "read", slow)
+
+
+def dribble(peer: socket.socket) -> None:
+    """A greeting that has no end, for longer than anybody waits here."""
+    with peer, suppress(OSError):
+        for _ in range(1_000):
+            peer.sendall(b"2")
+            time.sleep(0.05)

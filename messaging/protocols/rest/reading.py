@@ -72,7 +72,7 @@ class _Reading:
             text = f"must be {' or '.join(by_name)}"
             return self._wrong(_TYPE, (*path, "type"), name, text)
         for unknown in sorted(value.keys() - {"type", *_members(kind)}):
-            self._wrong(_SHAPE, (*path, unknown[:_SHOWN]), "", "is not known")
+            self._wrong(_SHAPE, (*path, _shown(unknown)), "", "is not known")
         before = len(self.found)
         read = {}
         for name, member in _members(kind).items():

@@ -203,3 +203,11 @@ def test_mangled_bytes_are_read_or_refused(noise: bytes, at: int, message: BmMes
     mangled = content[:at] + noise + content[at + len(noise) :]
     with suppress(RemoteProtocolError):
         codec.decode(mangled)
+
+
+def test_the_name_of_an_unknown_member_is_told_so_that_it_can_be_written() -> None:
+    """Half of a surrogate pair, which JSON may have, has no UTF-8."""
+    with pytest.raises(Unreadable) as refused:
+        read({"type": "ScalarRedeclaration", "\ud800": 1}, ScalarRedeclaration)
+    for found in refused.value.found:
+        "".join(map(str, found.path)).encode()
