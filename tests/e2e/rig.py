@@ -14,11 +14,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import psycopg
@@ -33,6 +34,7 @@ from tests.servers import ROOT
 T = TypeVar("T")
 START_SECONDS = 120
 WAIT_SECONDS = 30.0
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -149,11 +151,19 @@ class Rig:
         with psycopg.connect(self.environment["DATABASE_STAFF_URL"]) as session:
             return session.execute(statement.encode(), values).fetchall()
 
-    def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def as_staff(self, script: str) -> None:
+        """Runs some Python as the vendor's staff."""
+        role = {"HOSTSVC_DATABASE_ROLE": "staff"}
+        done = self.manage("shell", "-v", "0", "-c", script, environment=role)
+        assert done.returncode == 0, done.stderr
+
+    def manage(
+        self, *arguments: str, environment: Mapping[str, str] = NOTHING
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=ROOT,
-            env={**clean_environment(), **self.environment},
+            env={**clean_environment(), **self.environment, **environment},
             capture_output=True,
             text=True,
             check=False,

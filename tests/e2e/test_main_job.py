@@ -295,10 +295,12 @@ def test_a_burst_to_one_link_arrives_whole_and_is_answered(stack: Rig) -> None:
     assert [answer["response"]["verdict"] for answer in answers] == ["ACCEPTED"] * len(units)
 
 
-def test_the_chains_of_both_tenants_and_of_the_house_hold(stack: Rig) -> None:
+def test_the_chains_of_all_tenants_and_of_the_house_hold(stack: Rig) -> None:
+    """Other tests of the stack may have enrolled tenants of their own."""
+    ((tenants,),) = stack.query("SELECT count(*) FROM tenants_tenant")
     done = stack.manage("verify_audit")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("entries hold") == 3
+    assert done.stdout.count("entries hold") == tenants + 1
 
 
 def test_each_hop_of_a_redeclaration_is_an_entry_with_the_four_times(stack: Rig) -> None:
