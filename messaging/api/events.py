@@ -9,7 +9,7 @@ from typing import Any, Final
 from django.db import connection
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema_field
 from rest_framework import serializers
-from rest_framework.exceptions import Throttled, ValidationError
+from rest_framework.exceptions import ValidationError
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -20,6 +20,7 @@ from messaging.events.types import EventType, Way
 from tenants.api.authentication import caller_of, still_may_read
 from tenants.api.described import described
 from tenants.api.door import TenantView
+from tenants.api.limiting import TooManyRequests
 from tenants.api.questions import Question
 
 _LARGEST_SEQ = 2**63 - 1
@@ -163,7 +164,7 @@ def _grant(request: Request, granted: stream.Grant) -> None:
     try:
         stream.grant(getattr(request._request, "scope", None), granted)
     except stream.TooManyStreams:
-        raise Throttled(wait=_AGAIN_S, detail="The tenant has too many streams open.") from None
+        raise TooManyRequests(_AGAIN_S) from None
 
 
 def _from_now_on() -> Page:
