@@ -7,6 +7,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -89,7 +90,7 @@ def test_reading_goes_on_where_it_stopped_and_misses_and_repeats_nothing(alice: 
     whole = [one.id for one in since(alice, start)]
     pieces, after, more = [], start, True
     while more:
-        page = in_tenant(alice.tenant_id, lambda after=after: reading.read(after, limit=2))
+        page = in_tenant(alice.tenant_id, partial(reading.read, after, limit=2))
         pieces += [one.id for one in page.happenings]
         after, more = page.last, page.more
     assert (pieces, len(whole), after) == (whole, 5, head(alice))
