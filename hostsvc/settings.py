@@ -277,6 +277,11 @@ CELERY_TASK_ROUTES = {
     "messaging.tasks.sweep": {"queue": "housekeeping"},
     "messaging.tasks.keep_partitions_ahead": {"queue": "housekeeping"},
     "messaging.tasks.look_after_certificates": {"queue": "housekeeping"},
+    "messaging.tasks.escalate": {"queue": "housekeeping"},
+    "messaging.tasks.tell_tenants": {"queue": "housekeeping"},
+    "messaging.tasks.tidy_events": {"queue": "housekeeping"},
+    "messaging.tasks.post_webhook": {"queue": "webhooks"},
+    "messaging.tasks.send_mail": {"queue": "webhooks"},
 }
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "messaging.tasks.sweep", "schedule": 1.0, "options": {"expires": 1.0}},

@@ -276,7 +276,8 @@ class WebhookDeliveryList(TenantList[WebhookDelivery]):
 
 
 def _row(webhook_id: UUID, *, locked: bool = False) -> Webhook:
-    rows = Webhook.objects.select_for_update() if locked else Webhook.objects.all()
+    """Whoever adds to its events refers to it, and is not kept waiting by this lock."""
+    rows = Webhook.objects.select_for_update(no_key=True) if locked else Webhook.objects.all()
     return get_object_or_404(rows, id=webhook_id)
 
 

@@ -261,7 +261,9 @@ def _plan(row: Webhook, at: datetime) -> bool:
 
 
 def _locked(webhook_id: UUID) -> Webhook | None:
-    found: Webhook | None = Webhook.objects.select_for_update().filter(id=webhook_id).first()
+    found: Webhook | None = (
+        Webhook.objects.select_for_update(no_key=True).filter(id=webhook_id).first()
+    )
     return found
 
 

@@ -9,7 +9,7 @@ import redis
 import structlog
 from django.db import transaction
 
-from messaging.relay.publishing import publish
+from messaging.relay.publishing import broker, message
 
 QUEUE = "webhooks"
 """Of workers of its own: no instruction waits behind a tenant's slow receiver."""
@@ -34,6 +34,6 @@ def send_mail(tenant_id: UUID) -> None:
 
 def _publish(task: str, *arguments: str) -> None:
     try:
-        publish(task, arguments, QUEUE)
+        broker().lpush(QUEUE, message(task, arguments, QUEUE))
     except redis.RedisError as error:
         _log.warning("no broker to wake a worker", error=str(error))

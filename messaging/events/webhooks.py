@@ -100,7 +100,7 @@ def change(row: Webhook, changes: Mapping[str, object], by: Mapping[str, object]
         checked_url(str(changed["url"]))
     for name, value in changed.items():
         setattr(row, name, value)
-    row.save(update_fields=[*changed]) if changed else None
+    row.save(update_fields=[*changed])
     if changed.get("state") == Webhook.State.ACTIVE:
         alerts.look_on(alerts.get_locked())
         Webhook.objects.filter(id=row.id).update(
