@@ -18,7 +18,12 @@ os.environ.setdefault("HOSTSVC_DATABASE_POOL", "10")
 # Static files are handed over by a synchronous iterator, which is no matter: each is small.
 warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous")
 
-application = get_asgi_application()
+_django = get_asgi_application()
+
+# Imported once Django is set up, for it reaches the tables.
+from messaging.events.stream import EventStreams  # noqa: E402
+
+application = EventStreams(_django)
 
 # On a thread, since a server may import this within its event loop, where nothing may block.
 with ThreadPoolExecutor(1, thread_name_prefix="start") as _thread:

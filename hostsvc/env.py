@@ -12,6 +12,7 @@ import base64
 import binascii
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -19,6 +20,18 @@ from urllib.parse import unquote, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """Where e-mail is handed over; without a host, nowhere."""
+
+    host: str = ""
+    port: int = 25
+    user: str = ""
+    password: str = ""
+    starttls: bool = False
+    tls: bool = False
 
 
 class Environment:
@@ -81,6 +94,38 @@ class Environment:
                     raise ImproperlyConfigured(f"{name}: {network} and {theirs} overlap")
             found.append((owner.strip(), network))
         return tuple(found)
+
+    def seconds(self, name: str, default: str) -> tuple[int, ...]:
+        """Whole seconds in rising order, with commas; there may be none."""
+        words = self.names(name, default)
+        if not all(word.isascii() and word.isdigit() and 0 < int(word) < 3600 for word in words):
+            raise ImproperlyConfigured(f"{name} must be seconds, 1 to 3599, with commas")
+        found = tuple(int(word) for word in words)
+        if list(found) != sorted(set(found)):
+            raise ImproperlyConfigured(f"{name} must be in rising order")
+        return found
+
+    def mail(self, name: str) -> MailServer:
+        """`smtp://`, `smtp+starttls://` or `smtps://`, with user and password where there are."""
+        url = self.text(name, "")
+        parts = urlsplit(url)
+        usual = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
+        if not url:
+            return MailServer()
+        try:
+            port = parts.port or usual[parts.scheme]
+        except (KeyError, ValueError):
+            raise ImproperlyConfigured(f"{name} must be an smtp:// or smtps:// URL") from None
+        if not parts.hostname:
+            raise ImproperlyConfigured(f"{name} names no host")
+        return MailServer(
+            parts.hostname,
+            port,
+            unquote(parts.username or ""),
+            unquote(parts.password or ""),
+            starttls=parts.scheme == "smtp+starttls",
+            tls=parts.scheme == "smtps",
+        )
 
     def path(self, name: str, default: Path) -> Path:
         return BASE_DIR / self.text(name, str(default))

@@ -128,6 +128,24 @@ SMP_OPEN_JOBS = _env.number("HOSTSVC_SMP_OPEN_JOBS", 20, 1, 10_000)
 SITE_LIMIT_MW = _env.number("HOSTSVC_SITE_LIMIT_MW", 100, 1, 1_000_000)
 PORTFOLIO_LIMIT_MW = _env.number("HOSTSVC_PORTFOLIO_LIMIT_MW", 300, 1, 1_000_000)
 
+# Event streams that a tenant may have open at once in one process; seconds without an answer after
+# which an instruction is escalated where the tenant has no ladder of its own; authorities of
+# webhooks beside the system's; and days of failure after which a webhook is disabled.
+EVENT_STREAMS = _env.number("HOSTSVC_EVENT_STREAMS", 10, 1, 10_000)
+ESCALATION_SECONDS = _env.seconds("HOSTSVC_ESCALATION_SECONDS", "30,60,90,110")
+WEBHOOK_CA = _env.text("HOSTSVC_WEBHOOK_CA", "")
+WEBHOOK_FAILING_DAYS = _env.number("HOSTSVC_WEBHOOK_FAILING_DAYS", 5, 1, 365)
+
+# The mail server, where there is one: smtp://, smtp+starttls:// or smtps://, user and password.
+_mail = _env.mail("HOSTSVC_MAIL_URL")
+EMAIL_HOST, EMAIL_PORT = _mail.host, _mail.port
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail.user, _mail.password
+EMAIL_USE_TLS, EMAIL_USE_SSL = _mail.starttls, _mail.tls
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = _env.text("HOSTSVC_MAIL_FROM", "hostsvc@localhost")
+# Seconds between e-mails to one tenant: what happens in between is told in one.
+MAIL_EVERY_SECONDS = _env.number("HOSTSVC_MAIL_EVERY_SECONDS", 30, 1, 86_400)
+
 INSTALLED_APPS = [
     "unfold",
     "unfold.contrib.filters",
@@ -212,6 +230,10 @@ SPECTACULAR_SETTINGS = {
         "TenantState": "tenants.models.Tenant.State",
         "EndpointState": "tenants.models.Endpoint.State",
         "DeliveryState": "messaging.states.DeliveryState",
+        "EventType": "messaging.events.types.EventType",
+        "Way": "messaging.events.types.Way",
+        "WebhookState": "messaging.events.models.Webhook.State",
+        "WebhookDeliveryState": "messaging.events.models.WebhookDelivery.State",
         "LampState": "messaging.states.LampState",
         "NoticeState": "messaging.states.NoticeState",
         "MemberState": "tenants.models.Member.State",
@@ -249,17 +271,18 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": 5,
     "socket_connect_timeout": 2,
 }
-# Who does what: urgent, files, smp and housekeeping have workers of their own. What is not said to
-# be otherwise is urgent.
+# Who does what: each queue has workers of its own. What is not said to be otherwise is urgent.
 _QUEUES = {
     "files": (
         *("deliver_large", "collect_files", "sweep_files"),
         *("fetch_files", "look_at_servers", "tidy_files"),
     ),
     "smp": ("registrations", "sweep_smp"),
+    "webhooks": ("post_webhook", "send_mail"),
     "housekeeping": (
         *("sweep", "keep_partitions_ahead", "look_after_certificates", "clear_away_old_answers"),
         *("watch_links", "watch_gates", "look_at_connections", "normalize"),
+        *("escalate", "tell_tenants", "tidy_events"),
     ),
 }
 CELERY_TASK_ROUTES = {
@@ -289,6 +312,17 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 5.0,
         "options": {"expires": 5.0},
     },
+    "escalate": {
+        "task": "messaging.tasks.escalate",
+        "schedule": 1.0,
+        "options": {"expires": 1.0},
+    },
+    "tell tenants": {
+        "task": "messaging.tasks.tell_tenants",
+        "schedule": 1.0,
+        "options": {"expires": 1.0},
+    },
+    "tidy events": {"task": "messaging.tasks.tidy_events", "schedule": 3_600.0},
     "sweep files": {
         "task": "messaging.tasks.sweep_files",
         "schedule": 3.0,

@@ -19,6 +19,8 @@ _COMMON: dict[str, Any] = {
     "access_log": False,
     "log_config": None,
     "server_header": False,
+    # Event streams do not end by themselves.
+    "timeout_graceful_shutdown": 5,
 }
 
 

@@ -23,6 +23,7 @@ from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import action
 
 from messaging import (  # noqa: F401  (they register their pages)
+    admin_events,
     admin_sequences,
     admin_smp,
     outage_admin,

@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Func, Q, Value
 
 from messaging.domain.instructions import InstructionKind, Verdict
+from messaging.events import models as _events  # noqa: F401 - importing it registers its tables
 from messaging.outage_rows import Connection as Connection
 from messaging.outage_rows import ConnectionDue as ConnectionDue
 from messaging.outage_rows import Maintenance as Maintenance

@@ -8,6 +8,10 @@ from celery import shared_task
 from django.db import connection
 from structlog.contextvars import bound_contextvars
 
+from messaging.events import fan_out, ladder, mail, posting
+from messaging.events import housekeeping as events_housekeeping
+from messaging.events.wake import MAIL, POST
+from messaging.events.wake import QUEUE as WEBHOOKS
 from messaging.files import collecting, fetching, keeping
 from messaging.files.wake import wake_collector, wake_fetcher
 from messaging.relay import deliver as delivering
@@ -137,3 +141,33 @@ def sweep_smp() -> None:
 def clear_away_old_answers() -> None:
     """First answers under idempotency keys, a day later."""
     old_answers.clear_away(now(), KEPT_FOR)
+
+
+@shared_task(name="messaging.tasks.escalate", queue="housekeeping")
+def escalate() -> None:
+    """Instructions that have waited for an answer as long as a step of their tenant's ladder."""
+    ladder.attend(now())
+
+
+@shared_task(name="messaging.tasks.tell_tenants", queue="housekeeping")
+def tell_tenants() -> None:
+    """Lays out what is to be told, and hands out what is due."""
+    fan_out.attend(now())
+    posting.sweep(now())
+
+
+@shared_task(name=POST, queue=WEBHOOKS)
+def post_webhook(tenant_id: str, webhook_id: str) -> None:
+    with bound_contextvars(tenant_id=tenant_id, webhook_id=webhook_id):
+        posting.take_turn(UUID(tenant_id), UUID(webhook_id))
+
+
+@shared_task(name=MAIL, queue=WEBHOOKS)
+def send_mail(tenant_id: str) -> None:
+    with bound_contextvars(tenant_id=tenant_id):
+        mail.send(UUID(tenant_id))
+
+
+@shared_task(name="messaging.tasks.tidy_events", queue="housekeeping")
+def tidy_events() -> None:
+    events_housekeeping.tidy(now())

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 MEASURED = (
     *("gateway", "inbound", "web", "admin", "files"),
-    *("worker", "worker-files", "worker-smp", "worker-housekeeping"),
+    *("worker", "worker-files", "worker-smp", "worker-webhooks", "worker-housekeeping"),
 )
 """Parts that serve their figures to Prometheus, each at a port of its own."""
 

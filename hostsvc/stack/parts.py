@@ -18,6 +18,7 @@ _WORKERS = {
     "worker": ("urgent", 16),
     "worker-files": ("files", 4),
     "worker-smp": ("smp", 4),
+    "worker-webhooks": ("webhooks", 8),
     "worker-housekeeping": ("housekeeping", 4),
 }
 
@@ -101,7 +102,11 @@ def _web(layout: Layout, environment: dict[str, str], name: str, role: str) -> C
         {**environment, "HOSTSVC_DATABASE_ROLE": role},
         name,
         # Whose word on a client's address is taken, the application decides itself.
-        [*argv, "--lifespan=off", "--no-proxy-headers", "--no-access-log", "--log-level=warning"],
+        # Event streams do not end by themselves.
+        [
+            *(*argv, "--lifespan=off", "--no-proxy-headers", "--no-access-log"),
+            *("--log-level=warning", "--timeout-graceful-shutdown=5"),
+        ],
         port=port,
     )
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from django.urls import path
 
 from messaging.api import (
+    alerts,
     answers,
     connection_test,
+    events,
     links,
     outages,
     outbox,
@@ -14,6 +16,7 @@ from messaging.api import (
     submitting,
     units,
     views,
+    webhooks,
 )
 from messaging.api.smp import jobs, registered, uploads
 
@@ -63,4 +66,12 @@ urlpatterns = [
     path("instructions/<uuid:instruction_id>", answers.InstructionDetail.as_view()),
     path("instructions/<uuid:instruction_id>/accept", answers.InstructionAcceptance.as_view()),
     path("instructions/<uuid:instruction_id>/reject", answers.InstructionRejection.as_view()),
+    path("events", events.EventList.as_view()),
+    path("alerts", alerts.AlertsView.as_view()),
+    path("webhooks", webhooks.WebhookList.as_view()),
+    path("webhooks/<uuid:webhook_id>", webhooks.WebhookDetail.as_view()),
+    path("webhooks/<uuid:webhook_id>/rotate", webhooks.WebhookRotation.as_view()),
+    path("webhooks/<uuid:webhook_id>/test", webhooks.WebhookTest.as_view()),
+    path("webhooks/<uuid:webhook_id>/replay", webhooks.WebhookReplay.as_view()),
+    path("webhooks/<uuid:webhook_id>/deliveries", webhooks.WebhookDeliveryList.as_view()),
 ]

@@ -64,12 +64,14 @@ def post(
     seconds: float,
     guard: Guard | None = None,
     method: str = "POST",
+    limit: int = ANSWER_LIMIT,
 ) -> Answered:
     """Posts, or puts, and reads the whole answer within `seconds`. Raises Unreachable, Refused or
     Unanswered.
 
     Connections are kept per `identity`, which must change with the certificate or the authorities
-    in `context`. Without a `guard` the vendor's networks count.
+    in `context`. Without a `guard` the vendor's networks count. An answer of more than `limit`
+    bytes is none.
     """
     if not url.startswith("https://"):
         raise Unreachable("the host connects by https:// and no other way")
@@ -89,7 +91,7 @@ def post(
             preload_content=False,
             decode_content=False,
         )
-        return _read(response, deadline)
+        return _read(response, deadline, limit)
     except (NewConnectionError, ConnectTimeoutError, LocationValueError) as error:
         raise Unreachable(_brief(error)) from error
     except SSLError as error:
@@ -116,9 +118,9 @@ def _pool(context: ssl.SSLContext, guard: Guard) -> urllib3.PoolManager:
     return manager
 
 
-def _read(response: urllib3.BaseHTTPResponse, deadline: float) -> Answered:
+def _read(response: urllib3.BaseHTTPResponse, deadline: float, limit: int) -> Answered:
     try:
-        body = _whole_body(response, deadline)
+        body = _whole_body(response, deadline, limit)
     except Unanswered:
         response.close()
         raise
@@ -131,13 +133,13 @@ def _read(response: urllib3.BaseHTTPResponse, deadline: float) -> Answered:
     )
 
 
-def _whole_body(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
+def _whole_body(response: urllib3.BaseHTTPResponse, deadline: float, limit: int) -> bytes:
     """In pieces, since the library's time limit is for each read: a trickle must end as well."""
     parts, size = [], 0
     while part := response.read1(READ_BYTES):
         parts.append(part)
         size += len(part)
-        if size > ANSWER_LIMIT:
+        if size > limit:
             raise Unanswered("the answer is too long")
         if time.monotonic() > deadline:
             raise Unanswered("the answer was not whole in time")

@@ -7,9 +7,11 @@ not for this address.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
+from cryptography.x509 import Certificate
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
 from rest_framework.request import Request
@@ -89,6 +91,23 @@ def caller_of(request: Request) -> Caller:
     return user
 
 
+def still_may_read(request: Request) -> Callable[[], bool]:
+    """Whether what was shown with a request is in force now, and lets its tenant's rows be read:
+    for an answer that lasts. Asking counts as no request.
+    """
+    address, key = client_address(request), _shown_key(request)
+    certificate = shown_certificate(request) if key is None else None
+
+    def is_so() -> bool:
+        try:
+            found = _sought(key, certificate, address)
+        except NotFromHere:
+            return False
+        return isinstance(found, Shown) and Permission.READ in found.permissions
+
+    return is_so
+
+
 def _found(request: Request, address: Address | None) -> Shown | Unknown | None:
     """None where nothing is shown. A key goes before a certificate."""
     try:
@@ -98,7 +117,12 @@ def _found(request: Request, address: Address | None) -> Shown | Unknown | None:
         return Unknown()
     except UnreadableCertificate:
         return Unknown()
-    key = _shown_key(request)
+    return _sought(_shown_key(request), certificate, address)
+
+
+def _sought(
+    key: str | None, certificate: Certificate | None, address: Address | None
+) -> Shown | Unknown | None:
     if key is not None:
         return api_keys.find(key, address) if len(key) <= _LONGEST_KEY else Unknown()
     return api_certificates.find(certificate, address) if certificate else None

@@ -102,6 +102,15 @@ PROBLEMS: Final[tuple[Explained, ...]] = (
     Explained("last-owner", 409, "A tenant always has an owner: this one is the last."),
     Explained("not-rotatable", 409, "The key is revoked, expired or rotated: mint a new one."),
     Explained("wrong-state", 409, "The certificate is in a state in which this can't be done."),
+    Explained(
+        "too-many-webhooks", 409, "There are as many webhooks as there can be: remove one first."
+    ),
+    Explained("webhook-disabled", 409, "The webhook is disabled. Enable it first."),
+    Explained(
+        "no-mail-server",
+        409,
+        "The host's operator has named no mail server, so there can be no addresses.",
+    ),
     Explained("in-use", 409, "Something was carried by the endpoint: hold it instead."),
     Explained("not-held", 409, "The hold was released before: nothing is held by it."),
     Explained(
@@ -156,8 +165,8 @@ PROBLEMS: Final[tuple[Explained, ...]] = (
     Explained(
         "too-many-requests",
         429,
-        "A quota is spent (`RateLimit` says which), or too many credentials that are not in force"
-        " were shown. Ask again after `Retry-After`.",
+        "A quota is spent (`RateLimit` says which), too many event streams are open, or too many"
+        " credentials that are not in force were shown. Ask again after `Retry-After`.",
     ),
     Explained("internal", 500, "A fault of the host's. Its operator sees it."),
     Explained("busy", 503, "Other keys are being opened. Ask again after `Retry-After`."),

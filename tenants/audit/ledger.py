@@ -13,11 +13,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import structlog
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 
+from tenants.audit import pulse
 from tenants.audit.events import Event, Fact, written
 from tenants.ids import HOUSE
-from tenants.scope import gather, in_tenant
+from tenants.scope import current_tenant, gather, in_tenant
 
 HOUSE_LIMIT = 20
 """House entries a second and process: whoever is no tenant of ours must not be able to fill the
@@ -149,3 +150,6 @@ def _append(facts: list[Fact]) -> None:
                 [fact.delivery_id for fact in facts],
             ],
         )
+    tenant_id = current_tenant()
+    if tenant_id is not None:
+        transaction.on_commit(lambda: pulse.beat(tenant_id))

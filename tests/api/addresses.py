@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from messaging.events.models import Webhook
 from messaging.models import Delivery, Instruction, Message, OutageNotice, StandingHold
 from messaging.smp_models import RegisteredAsset, RegisteredUnit, SmpBatch, SmpJob
 from tenants.api.door import TenantList, TenantView
@@ -46,6 +47,7 @@ ROWS: Mapping[str, Callable[[], UUID]] = {
     "member_id": lambda: Member.objects.filter(role="OBSERVER").latest("id").id,
     "api_key_id": lambda: ApiKey.objects.filter(label="spare").latest("id").id,
     "file_login_id": lambda: FileLogin.objects.latest("id").id,
+    "webhook_id": lambda: Webhook.objects.order_by("id")[0].id,
     "job_id": lambda: SmpJob.objects.latest("id").id,
     "batch_id": lambda: SmpBatch.objects.latest("id").id,
     "asset_id": lambda: RegisteredAsset.objects.latest("id").id,
@@ -78,6 +80,9 @@ BODIES: Mapping[tuple[str, str], dict[str, Any]] = {
     ("holds/<uuid:hold_id>/release", "POST"): {"reason": "r"},
     ("outage-notices", "POST"): {"text": "NESO_Health is out"},
     ("outage-notices/<uuid:notice_id>", "PATCH"): {"services": ["Health"]},
+    ("webhooks", "POST"): {"url": "https://127.0.0.1:9/hook"},
+    ("webhooks/<uuid:webhook_id>", "PATCH"): {"label": "changed"},
+    ("alerts", "PUT"): {"addresses": []},
     ("members", "POST"): {"name": "New", "email": "new@tenant.example", "role": "OBSERVER"},
     ("members/<uuid:member_id>", "PATCH"): {"name": "Changed"},
     ("api-keys", "POST"): {"label": "new"},

@@ -9,6 +9,9 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from messaging.events import alerts, webhooks
+from messaging.events.alerts import Step
+from messaging.events.types import Way
 from messaging.rehearsal.authority import Authority, Issued
 from messaging.relay.smp import logins
 from messaging.smp_models import (
@@ -40,6 +43,9 @@ def equip(person: Person) -> Issued:
         point = endpoints.add(Draft("logged in at", "edt", "sftp", Environment.SIMULATOR))
         file_logins.make(point, "robot", by=THE_HOST)
         _register(person)
+        made = webhooks.add("https://127.0.0.1:9/hook", person.name, [], THE_HOST)
+        webhooks.try_out(made.row)
+        alerts.change([], [Step(len(person.name), (Way.WEBHOOK,))], THE_HOST)
     return issued
 
 

@@ -73,7 +73,7 @@ def test_the_manual_makes_every_secret_that_the_file_names(host: Machine) -> Non
     "name",
     [
         *("postgres", "redis", "web", "admin", "inbound", "gateway", "files", "beat"),
-        *("worker", "worker-files", "worker-smp", "worker-housekeeping"),
+        *("worker", "worker-files", "worker-smp", "worker-webhooks", "worker-housekeeping"),
     ],
 )
 def test_every_service_is_healthy(host: Machine, name: str) -> None:

@@ -38,6 +38,8 @@ UNWALLED = {
     "messaging_smpdue": "ids and times, for one sweep over all tenants",
     "messaging_connectiondue": "ids and times, for one look over all tenants",
     "messaging_systemnotice": "the system operator's notices, as the vendor posts them for all",
+    "messaging_eventwatch": "ids and times, for one look over all tenants",
+    "messaging_webhookdue": "ids and times, for one look over all tenants",
     "messaging_maintenance": "the vendor's own switch",
     "tenants_change": "ids, counts and times, for one look over all tenants",
     "partitioned_table": "names of tables",
@@ -84,6 +86,7 @@ def test_the_tables_of_no_tenant_hold_no_more_than_ids(database: str) -> None:
             *("messaging_due", "messaging_linkwatch", "messaging_gatewayprocess"),
             *("messaging_gatewatch", "messaging_fetchdue", "messaging_smpdue"),
             *("messaging_connectiondue", "tenants_idempotencydue"),
+            *("messaging_eventwatch", "messaging_webhookdue"),
         ],
     )
     assert dict(columns) == {
@@ -97,6 +100,8 @@ def test_the_tables_of_no_tenant_hold_no_more_than_ids(database: str) -> None:
         "messaging_gatewayprocess": ["lapsed_at", "number", "seen_at", "suspected_at"],
         "messaging_gatewatch": ["due_at", "tenant_id"],
         "messaging_fetchdue": ["due_at", "endpoint_id", "failing_since", "tenant_id"],
+        "messaging_eventwatch": ["due_at", "tenant_id"],
+        "messaging_webhookdue": ["due_at", "tenant_id", "webhook_id"],
         "messaging_smpdue": ["due_at", "item_id", "owner", "tenant_id"],
     }
 
