@@ -27,6 +27,7 @@ from messaging.simulator.live import LiveConfig
 from messaging.simulator.posting import HostAnswer, HostClient, Letter
 from messaging.simulator.sealing import Sealer
 from messaging.simulator.services import RESULT
+from messaging.simulator.stamps import Clock
 from messaging.simulator.strict_json import write
 from tests.e2e.matrix import Api, Seal
 from tests.e2e.rig import Rig
@@ -233,7 +234,8 @@ async def _begin(
     for simulator in simulators:
         await simulator.start()
     live, board = LiveConfig(folder / "wa.json"), FaultBoard()
-    client = HostClient(live, Ledger(), Sealer(board))
+    clock = Clock()
+    client = HostClient(live, Ledger(), Sealer(board, clock), clock)
     client.connect(live.current)
     told = json.loads((folder / "lane.json").read_text())
     wa, smp = (Operator(f"http://127.0.0.1:{one.control_port}") for one in simulators)
