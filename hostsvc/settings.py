@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.templatetags.static import static
+
 from hostsvc.env import BASE_DIR as BASE_DIR
 from hostsvc.env import load
 
@@ -139,6 +141,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "hostsvc.measured.measured",
+    "hostsvc.content_policy.ContentPolicy",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -218,7 +221,14 @@ SPECTACULAR_SETTINGS = {
         "hostsvc.openapi.complete",
     ],
 }
-UNFOLD = {"SITE_TITLE": "hostsvc", "SITE_HEADER": "hostsvc", "SITE_SYMBOL": "bolt"}
+UNFOLD = {
+    "SITE_TITLE": "hostsvc",
+    "SITE_HEADER": "hostsvc",
+    "SITE_SYMBOL": "bolt",
+    "SHOW_HISTORY": False,
+    "DASHBOARD_CALLBACK": "messaging.overview.page.first_page",
+    "STYLES": [lambda request: static("messaging/admin.css")],
+}
 
 CELERY_BROKER_URL = REDIS_URL
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
