@@ -1,5 +1,6 @@
 # One image for every process of the service; docker-compose.yml says which each container runs.
-# It needs no writable file system but /tmp, and no rights: any user may run it.
+# It needs no writable file system but /tmp, and for uploads a volume; and no rights: any user may
+# run it.
 ARG PYTHON=python:3.13-slim-bookworm
 
 FROM ${PYTHON} AS packages
@@ -13,7 +14,7 @@ FROM ${PYTHON}
 # A volume that is mounted where trading points' files lie begins with this folder's owner.
 RUN groupadd --gid 10001 hostsvc \
     && useradd --uid 10001 --gid hostsvc --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin hostsvc \
-    && install --directory --owner=10001 --group=10001 --mode=0700 /var/lib/hostsvc/files
+    && install --directory --owner=10001 --group=10001 --mode=0700 /var/lib/hostsvc/files /var/spool/hostsvc
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \

@@ -16,6 +16,7 @@ from drf_spectacular.renderers import OpenApiYamlRenderer
 from hostsvc.env import BASE_DIR
 from hostsvc.problems import PROBLEM_TYPE
 from messaging.api.content import schemas
+from tenants.api import idempotency
 
 COPY = BASE_DIR / "docs" / "openapi.yaml"
 HOW_TO_WRITE = "write it anew with: python manage.py spectacular --file docs/openapi.yaml"
@@ -34,8 +35,15 @@ _PROBLEM = {
             "type": "array",
             "items": {
                 "type": "object",
-                "properties": {"field": {"type": "string"}, "text": {"type": "string"}},
-                "required": ["field", "text"],
+                "description": "A `field` of the request; or what a rule found: `rule` and"
+                " `code` as docs/rules.md has them, and where: `pointer` into the message, `index`"
+                " of one among several, `line` and `field` of a file.",
+                "properties": {
+                    **{name: {"type": "string"} for name in ("field", "text", "rule", "code")},
+                    **{name: {"type": "string"} for name in ("pointer", "value")},
+                    **{name: {"type": "integer"} for name in ("index", "line")},
+                },
+                "required": ["text"],
             },
         },
     },
@@ -48,11 +56,27 @@ _REFUSALS = {
     "403": "The caller may not do this: `permission-needed`, with `permissions`.",
     "404": "No such row of this tenant: `not-found`.",
     "409": "What there is stands against it; `code` says what.",
+    "422": "What is submitted breaks rules: `message-refused`, with `errors`. Or the idempotency"
+    " key was another request's: `idempotency-key-reused`.",
     "429": "A quota is spent, or too many were shown that are not in force: `too-many-requests`, "
     "with Retry-After. Quotas are told by RateLimit-Policy and RateLimit in every answer.",
     "503": "The database is away, or the question took too long: `unavailable`, `took-too-long`.",
 }
-_ONLY_WITH = {"400": {"query", "body"}, "404": {"path"}, "409": {"body", "delete"}}
+_WRITING = {"post", "put", "patch", "delete"}
+_ONLY_WITH = {
+    "400": {"query", "body", "header"},
+    "404": {"path"},
+    "409": _WRITING,
+    "422": _WRITING,
+}
+_KEY = {
+    "name": idempotency.HEADER,
+    "in": "header",
+    "schema": {"type": "string", "maxLength": idempotency.LONGEST_KEY},
+    "description": "A name of your own for this one request, good for 24 hours: asked again under"
+    f" it, nothing is done twice, and the first answer comes again with `{idempotency.REPLAYED}:"
+    " true`. To submit messages takes one.",
+}
 
 
 class CredentialScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -77,6 +101,8 @@ def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     result["components"]["schemas"] |= {**schemas(), "Problem": _PROBLEM}
     for operations in result["paths"].values():
         for method, operation in operations.items():
+            if method in _WRITING:
+                operation["parameters"] = [_KEY, *operation.get("parameters", ())]
             places = {method, *(parameter["in"] for parameter in operation.get("parameters", ()))}
             places |= {"body"} if "requestBody" in operation else set()
             statuses = [s for s in _REFUSALS if s not in _ONLY_WITH or _ONLY_WITH[s] & places]

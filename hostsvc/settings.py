@@ -122,6 +122,14 @@ TENANT_QUOTA = _env.number("HOSTSVC_TENANT_QUOTA", 6000, 1, 10_000_000)
 KEY_QUOTA = _env.number("HOSTSVC_KEY_QUOTA", 1200, 1, 10_000_000)
 FAILURE_QUOTA = _env.number("HOSTSVC_FAILURE_QUOTA", 30, 1, 10_000_000)
 
+# Uploads to the Single Markets Platform: megabytes and rows of one file, and a tenant's jobs that
+# are not finished. Limits of capacity in MW that what is registered is held against.
+SMP_UPLOAD_MB = _env.number("HOSTSVC_SMP_UPLOAD_MB", 1024, 1, 1_000_000)
+SMP_ROWS = _env.number("HOSTSVC_SMP_ROWS", 2_000_000, 1, 100_000_000)
+SMP_OPEN_JOBS = _env.number("HOSTSVC_SMP_OPEN_JOBS", 20, 1, 10_000)
+SITE_LIMIT_MW = _env.number("HOSTSVC_SITE_LIMIT_MW", 100, 1, 1_000_000)
+PORTFOLIO_LIMIT_MW = _env.number("HOSTSVC_PORTFOLIO_LIMIT_MW", 300, 1, 1_000_000)
+
 INSTALLED_APPS = [
     "unfold",
     "unfold.contrib.filters",
@@ -207,6 +215,8 @@ SPECTACULAR_SETTINGS = {
         "TenantState": "tenants.models.Tenant.State",
         "EndpointState": "tenants.models.Endpoint.State",
         "DeliveryState": "messaging.states.DeliveryState",
+        "LampState": "messaging.states.LampState",
+        "NoticeState": "messaging.states.NoticeState",
         "MemberState": "tenants.models.Member.State",
         "CredentialState": "tenants.api.keys.CredentialState",
         "Role": "tenants.permissions.Role",
@@ -214,6 +224,9 @@ SPECTACULAR_SETTINGS = {
         "CertificateState": "tenants.keys.life.CertificateState",
         "CertificatePurpose": "tenants.keys.life.CertificatePurpose",
         "Environment": "tenants.models.Environment",
+        "SmpJobKind": "messaging.smp_models.SmpJob.Kind",
+        "SmpJobState": "messaging.smp_models.SmpJob.State",
+        "SmpBatchState": "messaging.smp_models.SmpBatch.State",
         "InstructionKind": "messaging.domain.instructions.InstructionKind",
     },
     "POSTPROCESSING_HOOKS": [
@@ -255,6 +268,11 @@ CELERY_TASK_ROUTES = {
 }
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "messaging.tasks.sweep", "schedule": 1.0, "options": {"expires": 1.0}},
+    "look at connections": {
+        "task": "messaging.tasks.look_at_connections",
+        "schedule": 1.0,
+        "options": {"expires": 1.0},
+    },
     "watch links": {
         "task": "messaging.tasks.watch_links",
         "schedule": 1.0,
@@ -284,6 +302,16 @@ CELERY_BEAT_SCHEDULE = {
         "task": "messaging.tasks.tidy_files",
         "schedule": 3_600.0,
         "options": {"queue": "files"},
+    },
+    "sweep registrations": {
+        "task": "messaging.tasks.sweep_smp",
+        "schedule": 1.0,
+        "options": {"queue": "smp", "expires": 1.0},
+    },
+    "clear away old answers": {
+        "task": "messaging.tasks.clear_away_old_answers",
+        "schedule": 600.0,
+        "options": {"expires": 600.0},
     },
     "keep partitions ahead": {"task": "messaging.tasks.keep_partitions_ahead", "schedule": 86_400},
 }

@@ -22,7 +22,12 @@ from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import action
 
-from messaging import admin_sequences  # noqa: F401  (registers its page)
+from messaging import (  # noqa: F401  (they register their pages)
+    admin_sequences,
+    admin_smp,
+    outage_admin,
+)
+from messaging.admin_deeds import DeadFilter, EndpointActions, ReplayActions
 from messaging.api.content import as_json
 from messaging.api.in_force import parameter_of
 from messaging.lamps import Lamp, lamp_of, since_of, with_links
@@ -31,6 +36,7 @@ from messaging.overview import bodies, timeline
 from messaging.overview.wrong import find_wrong
 from messaging.probing.run import NoSuchEndpoint, TestUnderWay, last_report, run
 from messaging.relay.register import LEGACY_PROTOCOL
+from messaging.relay.units import about_unit
 from tenants import directory
 from tenants.admin import EndpointAdmin, TenantAdmin
 from tenants.clock import now
@@ -110,7 +116,7 @@ class MessageAdmin(CarriedAdmin):
         tenant_id = directory.find_tenant(directory.Known.BM_UNIT, name.encode())
         if tenant_id is None:
             return queryset.none(), False
-        found = queryset.filter(tenant_id=tenant_id, bm_unit=name)
+        found = queryset.filter(about_unit(name), tenant_id=tenant_id)
         return found.order_by("-received_at", "-id"), False
 
     @admin.display(description="answers")
@@ -148,12 +154,12 @@ class OpenFilter(DropdownFilter):  # type: ignore[misc]
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(CarriedAdmin):
+class DeliveryAdmin(ReplayActions, CarriedAdmin):
     list_display = (
         *("created", "tenant", "message", "endpoint", "lane", "queue", "state", "attempts"),
         *("until", "outcome_code"),
     )
-    list_filter = (TENANT_FILTER, OpenFilter, WithinFilter)
+    list_filter = (TENANT_FILTER, OpenFilter, DeadFilter, WithinFilter)
     list_select_related = ("tenant", "endpoint", "message")
     search_fields = ("id",)
     search_help_text = "A delivery's id, or its message's."
@@ -384,8 +390,8 @@ class WatchedTenantAdmin(TenantAdmin):
 
 
 @admin.register(Endpoint)
-class TestedEndpointAdmin(EndpointAdmin):
-    """The register's page, with a test of the connection, which the register knows nothing of."""
+class TestedEndpointAdmin(EndpointActions, EndpointAdmin):
+    """The register's page, with what the register knows nothing of: tests, links and holds."""
 
     __test__ = False
     list_display = (*EndpointAdmin.list_display, "lamp")

@@ -13,6 +13,7 @@ from django.conf import settings as configured
 
 from messaging.protocols.base import Protocol
 from messaging.protocols.neso.settings import SmpSettings
+from messaging.protocols.neso.smp import loading as smp_files
 from messaging.protocols.registry import PROTOCOLS, get_protocol
 from messaging.protocols.settings import BadSettings
 from tenants.endpoints import AddressRule, EndpointKind
@@ -32,11 +33,16 @@ SMP = EndpointKind(
     title="Single Markets Platform over HTTPS",
     transports=("https",),
     address=AddressRule.HTTPS,
-    setting_faults=lambda given: faults_by_name(SmpSettings.parse, given),
+    setting_faults=lambda given: faults_by_name(_smp_settings, given),
     settings=tuple(one.name for one in fields(SmpSettings)),
     name=_ANY_NAME,
     single=True,
 )
+
+
+def _smp_settings(given: Mapping[str, object]) -> SmpSettings:
+    folder = configured.PROFILE_DIR / smp_files.PROTOCOL
+    return SmpSettings.parse(given, profiles=smp_files.find_profiles(folder))
 
 
 def kinds() -> tuple[EndpointKind, ...]:

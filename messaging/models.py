@@ -10,7 +10,14 @@ from django.db import models
 from django.db.models import Func, Q, Value
 
 from messaging.domain.instructions import InstructionKind, Verdict
-from messaging.states import UNDELIVERED, AttemptOutcome, DeliveryState, Lane
+from messaging.outage_rows import Connection as Connection
+from messaging.outage_rows import ConnectionDue as ConnectionDue
+from messaging.outage_rows import Maintenance as Maintenance
+from messaging.outage_rows import OutageNotice as OutageNotice
+from messaging.outage_rows import StandingHold as StandingHold
+from messaging.outage_rows import SystemNotice as SystemNotice
+from messaging.smp_models import SmpJob as SmpJob
+from messaging.states import DEAD, OPEN, UNDELIVERED, AttemptOutcome, DeliveryState, Lane
 from tenants.models import Endpoint
 from tenants.rows import TenantRow
 
@@ -30,6 +37,7 @@ class Message(TenantRow):
         TRADING_POINT = "TRADING_POINT"
         OPERATOR = "OPERATOR"
         HOST = "HOST", "the host itself"
+        API = "API", "the REST API"
 
     endpoint = models.ForeignKey(
         Endpoint, on_delete=models.PROTECT, related_name="+", db_index=False
@@ -60,6 +68,28 @@ class Message(TenantRow):
         return f"{self.kind} {self.reference}"
 
 
+class UnitOfMessage(TenantRow):
+    """A BM unit that a message is about, where it is about several. Insert-only; `received_at` is
+    the message's.
+    """
+
+    message = models.ForeignKey(
+        Message, on_delete=models.PROTECT, related_name="units", db_index=False
+    )
+    bm_unit = models.CharField(max_length=9)
+    received_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "bm_unit", "received_at", "message"], name="unit_of_message_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.bm_unit
+
+
 class Delivery(TenantRow):
     """The duty to hand one message to one endpoint: a row of the outbox.
 
@@ -67,12 +97,13 @@ class Delivery(TenantRow):
     endpoint and `queue` they leave in that order. `payload_digest` is what is sent, fixed at the
     first attempt, in `payload_profile`; `sealed_digest` the signed form of it, headers and body,
     made anew only when its signature has aged. `reference` is ours on the wire: the messageId, or
-    the log number it was last sent under.
+    the log number it was last sent under. One without an endpoint is UNROUTABLE: it waits for a
+    person.
     """
 
     message = models.ForeignKey(Message, on_delete=models.PROTECT, related_name="deliveries")
     endpoint = models.ForeignKey(
-        Endpoint, on_delete=models.PROTECT, related_name="+", db_index=False
+        Endpoint, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
     )
     lane = models.TextField(choices=Lane)
     queue = models.TextField(blank=True, help_text="The BM unit, or empty.")
@@ -99,13 +130,21 @@ class Delivery(TenantRow):
     settled_at = models.DateTimeField(null=True)
     outcome_code = models.TextField(blank=True)
     outcome_text = models.TextField(blank=True)
+    closed_at = models.DateTimeField(
+        null=True, help_text="When a person said that nothing more is to come of it."
+    )
+    closed_reason = models.TextField(blank=True, db_default="")
 
     class Meta:
         verbose_name_plural = "deliveries"
         constraints = [
             models.UniqueConstraint(
                 fields=["tenant", "message", "endpoint", "queue"], name="delivery_once"
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(endpoint__isnull=False) | ~Q(state__in=[s.value for s in OPEN]),
+                name="delivery_leads_somewhere",
+            ),
         ]
         indexes = [
             models.Index(
@@ -119,6 +158,11 @@ class Delivery(TenantRow):
                 fields=["tenant", "endpoint", "queue"],
                 condition=Q(lane=Lane.OPERATOR.value, state=DeliveryState.DELIVERED.value),
                 name="delivery_without_verdict",
+            ),
+            models.Index(
+                fields=["tenant", "settled_at"],
+                condition=Q(state__in=[state.value for state in DEAD], closed_at=None),
+                name="delivery_dead",
             ),
         ]
 

@@ -18,6 +18,7 @@ class DeliveryState(models.TextChoices):
     REFUSED = "REFUSED", "the peer said no"
     EXPIRED = "EXPIRED", "the deadline passed"
     ABANDONED = "ABANDONED", "a person stopped it"
+    UNROUTABLE = "UNROUTABLE", "no endpoint leads there"
 
 
 UNDELIVERED = (DeliveryState.PENDING, DeliveryState.CLAIMED, DeliveryState.HELD)
@@ -25,6 +26,16 @@ UNDELIVERED = (DeliveryState.PENDING, DeliveryState.CLAIMED, DeliveryState.HELD)
 
 OPEN = (*UNDELIVERED, DeliveryState.DELIVERED)
 """States from which a delivery can still move."""
+
+DEAD = (
+    DeliveryState.REFUSED,
+    DeliveryState.EXPIRED,
+    DeliveryState.ABANDONED,
+    DeliveryState.UNROUTABLE,
+)
+"""Ends that left the message undelivered. The machine never leaves them; a person may replay such a
+delivery, which makes it PENDING again, or close it.
+"""
 
 _ENDS = frozenset(
     {
@@ -48,9 +59,10 @@ MOVES: dict[DeliveryState, frozenset[DeliveryState]] = {
     DeliveryState.REFUSED: frozenset(),
     DeliveryState.EXPIRED: frozenset(),
     DeliveryState.ABANDONED: frozenset(),
+    DeliveryState.UNROUTABLE: frozenset(),
 }
 """From each state, the states it may become. CLAIMED to CLAIMED is another worker taking over from
-a dead one.
+a dead one. What a person does with what is DEAD is not in it.
 """
 
 
@@ -73,3 +85,24 @@ class Lane(models.TextChoices):
     OPERATOR = "operator", "to the system operator"
     LINK = "link", "to a control point's link"
     FILES = "files", "to a trading point's directory"
+
+
+class LampState(models.TextChoices):
+    """How a connection to the system operator stands. UNKNOWN: not asked yet, or something answers
+    that knows no Health.
+    """
+
+    UP = "UP"
+    OUT = "OUT"
+    UNKNOWN = "UNKNOWN"
+
+
+class NoticeState(models.TextChoices):
+    """PLANNED -> ON -> ENDING -> OVER is an outage that is announced, comes and goes."""
+
+    INCOMPLETE = "INCOMPLETE", "a person must complete it"
+    PLANNED = "PLANNED"
+    ON = "ON", "telephone mode"
+    ENDING = "ENDING", "over; what was missed is being asked"
+    OVER = "OVER"
+    CANCELLED = "CANCELLED"

@@ -11,10 +11,14 @@ from structlog.contextvars import bound_contextvars
 from messaging.files import collecting, fetching, keeping
 from messaging.files.wake import QUEUE, wake_collector, wake_fetcher
 from messaging.relay import deliver as delivering
-from messaging.relay import due, gate_watch, supervision
+from messaging.relay import due, gate_watch, lamps, normalization, supervision, telephone
 from messaging.relay.parts import is_large
-from messaging.relay.wake import DELIVER_LARGE, wake_worker
+from messaging.relay.smp import due as smp_due
+from messaging.relay.smp.work import work_on
+from messaging.relay.wake import DELIVER_LARGE, wake_registrations, wake_worker
 from messaging.transports.directories import all_directories
+from tenants import old_answers
+from tenants.api.idempotency import KEPT_FOR
 from tenants.clock import now
 from tenants.keys import housekeeping
 from tenants.scope import reconnecting
@@ -49,6 +53,18 @@ def sweep() -> None:
 def watch_links() -> None:
     """Lapses gateways that are silent, and alarms links that were lost."""
     supervision.attend()
+
+
+@shared_task(name="messaging.tasks.look_at_connections", queue=lamps.QUEUE)
+def look_at_connections() -> None:
+    """Health of the system operator, telephone mode, and what waits for either."""
+    telephone.spread(now())
+    lamps.look()
+
+
+@shared_task(name=lamps.NORMALIZE, queue=lamps.QUEUE)
+def normalize(tenant_id: str, endpoint_id: str) -> None:
+    normalization.normalize(UUID(tenant_id), UUID(endpoint_id))
 
 
 @shared_task(name="messaging.tasks.keep_partitions_ahead")
@@ -101,3 +117,23 @@ def look_at_servers() -> None:
 def tidy_files() -> None:
     for _, _, directories in all_directories():
         keeping.tidy(directories, now())
+
+
+@shared_task(name="messaging.tasks.registrations", queue="smp")
+def registrations(tenant_id: str, item_id: str) -> None:
+    """What a job or a batch of the Single Markets Platform needs now."""
+    if work_on(UUID(tenant_id), UUID(item_id)):
+        wake_registrations(UUID(tenant_id), UUID(item_id))
+
+
+@shared_task(name="messaging.tasks.sweep_smp", queue="smp")
+def sweep_smp() -> None:
+    """Hands out the registrations that are due, also those that a dead process had in hand."""
+    for tenant_id, item_id in reconnecting(lambda: smp_due.pick(SWEEP_LIMIT)):
+        wake_registrations(tenant_id, item_id)
+
+
+@shared_task(name="messaging.tasks.clear_away_old_answers", queue="housekeeping")
+def clear_away_old_answers() -> None:
+    """First answers under idempotency keys, a day later."""
+    old_answers.clear_away(now(), KEPT_FOR)

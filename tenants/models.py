@@ -503,3 +503,40 @@ class DirectoryEntry(models.Model):
 
     def __str__(self) -> str:
         return bytes(self.digest).hex()
+
+
+class IdempotentAnswer(TenantRow):
+    """The first answer that a caller got under an idempotency key, so that a repeat gets it again.
+    While `status` is null the first is under way.
+    """
+
+    caller_id = models.UUIDField(help_text="The member, or the credential of no member.")
+    key = models.TextField()
+    fingerprint = models.BinaryField(max_length=32, help_text="SHA-256 of what was asked.")
+    status = models.SmallIntegerField(null=True)
+    headers = models.JSONField(default=dict)
+    sealed_body = models.BinaryField(null=True, help_text="By the vault: it may hold a secret.")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "caller_id", "key"], name="idempotency_key_once"
+            )
+        ]
+        indexes = [models.Index(fields=["tenant", "created_at"], name="idempotent_by_age")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class IdempotencyDue(models.Model):
+    """When a tenant's old answers next want to be cleared away: ids and times, for one look over
+    all tenants.
+    """
+
+    tenant_id = models.UUIDField(primary_key=True)
+    due_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id} at {self.due_at}"

@@ -1,7 +1,5 @@
-"""Typed messages as JSON, and the JSON Schema of that, both read off the dataclasses of the domain.
-
-`type` names the class; members are the class's own. Times are UTC as RFC 3339, decimals are text so
-that they stay exact.
+"""The JSON Schema of typed messages as the API writes and reads them, read off the dataclasses of
+the domain.
 """
 
 from __future__ import annotations
@@ -9,12 +7,15 @@ from __future__ import annotations
 import types
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from messaging.domain.messages import BmMessage
+from messaging.protocols.rest.writing import as_json
+
+__all__ = ["as_json", "message_schema", "schemas", "schemas_of"]
 
 _PLAIN: dict[object, dict[str, Any]] = {
     str: {"type": "string"},
@@ -26,18 +27,12 @@ _PLAIN: dict[object, dict[str, Any]] = {
 }
 
 
-def as_json(value: Any) -> Any:
-    """A typed message, or any value that one is made of."""
-    if is_dataclass(value):
-        members = {field.name: as_json(getattr(value, field.name)) for field in fields(value)}
-        return {"type": type(value).__name__, **members}
-    if isinstance(value, tuple):
-        return [as_json(item) for item in value]
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    if isinstance(value, Enum):
-        return value.value
-    return str(value) if isinstance(value, Decimal) else value
+def schemas_of(*kinds: type) -> dict[str, Any]:
+    """One of some typed messages, told apart by `type`."""
+    return {
+        "oneOf": [_schema(kind, {}) for kind in kinds],
+        "discriminator": {"propertyName": "type"},
+    }
 
 
 def schemas() -> dict[str, dict[str, Any]]:

@@ -11,3 +11,7 @@ class ByReceipt(OldestFirst):
 
 class ByCreation(OldestFirst):
     ordering = ("-created_at", "-id")
+
+
+class BySettlement(OldestFirst):
+    ordering = ("-settled_at", "-id")

@@ -25,6 +25,8 @@ class MessageQuestion(Question):
 class DeliveryQuestion(Question):
     state = serializers.ChoiceField(DeliveryState.choices, required=False)
     lane = serializers.ChoiceField(Lane.choices, required=False)
+    message_id = serializers.UUIDField(required=False)
+    endpoint_id = serializers.UUIDField(required=False)
 
 
 class InstructionQuestion(Question):

@@ -56,7 +56,9 @@ class AttemptSerializer(serializers.ModelSerializer[Attempt]):
 
 class DeliverySerializer(serializers.ModelSerializer[Delivery]):
     message_id = serializers.UUIDField(read_only=True)
-    endpoint_id = serializers.UUIDField(read_only=True)
+    endpoint_id = serializers.UUIDField(
+        read_only=True, allow_null=True, help_text="Null while no endpoint leads there."
+    )
     attempt_count = serializers.IntegerField(source="attempts", read_only=True)
     payload_digest = HexField(
         read_only=True, allow_null=True, help_text="SHA-256 of what is sent, before it is sealed."
@@ -71,7 +73,20 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
             *("id", "message_id", "endpoint_id", "lane", "queue", "state", "created_at"),
             *("deadline", "attempt_count", "reference", "payload_digest", "sealed_digest"),
             *("sent_at", "held_at", "settled_at", "outcome_code", "outcome_text"),
+            *("closed_at", "closed_reason"),
         )
+        read_only_fields = fields
+
+
+class DeadLetterSerializer(DeliverySerializer):
+    """A delivery that came to a bad end, with what its message is about."""
+
+    kind = serializers.CharField(source="message.kind", read_only=True)
+    bm_unit = serializers.CharField(source="message.bm_unit", read_only=True)
+    received_at = serializers.DateTimeField(source="message.received_at", read_only=True)
+
+    class Meta(DeliverySerializer.Meta):
+        fields = (*DeliverySerializer.Meta.fields, "kind", "bm_unit", "received_at")
         read_only_fields = fields
 
 
@@ -88,7 +103,7 @@ class InstructionSerializer(serializers.ModelSerializer[Instruction]):
 
     class Meta:
         model = Instruction
-        fields = (
+        fields: tuple[str, ...] = (
             *("id", "message_id", "endpoint_id", "kind", "bm_unit", "number", "received_at"),
             *("respond_by", "verdict", "answer_id"),
         )

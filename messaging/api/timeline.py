@@ -54,7 +54,7 @@ def timeline_of(message: Message) -> Timeline:
     deliveries = list(Delivery.objects.filter(message=message).order_by("position"))
     attempts = _attempts(deliveries)
     entries = list(Entry.objects.filter(message_id=message.id).order_by("seq")[: LIMIT + 1])
-    contents, left_out, fault = _contents(message)
+    contents, left_out, fault = contents_of(message)
     return Timeline(
         message=message,
         content=contents[0] if contents else None,
@@ -88,8 +88,10 @@ def _answers(message: Message) -> list[UUID]:
     return list(found.values_list("id", flat=True))
 
 
-def _contents(message: Message) -> tuple[Sequence[Any], int, str]:
-    """What it says, how many records of that are left out, and why there is nothing."""
+def contents_of(message: Message) -> tuple[Sequence[Any], int, str]:
+    """What it says, how many records of that are left out, and why there is nothing. The message
+    comes with its endpoint.
+    """
     try:
         return _read(message)
     except RemoteProtocolError as error:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db.models import F, QuerySet
 from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import OpenApiExample
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -18,20 +19,56 @@ from messaging.api.serializers import (
     MessageSerializer,
     TimelineSerializer,
 )
+from messaging.api.submitting import (
+    EXAMPLE,
+    ONE,
+    CsvBytes,
+    JsonBytes,
+    OneQuestion,
+    SubmissionView,
+    TakenSerializer,
+    post_one,
+)
 from messaging.api.timeline import timeline_of
 from messaging.models import Delivery, Instruction, Message
+from messaging.relay.units import about_unit
 from tenants.api.described import described
 from tenants.api.door import TenantList, TenantView
+from tenants.permissions import Permission
 
 
+@described(
+    "submit_message",
+    "Submit a message",
+    "messages",
+    method="post",
+    parameters=[OneQuestion],
+    request={"application/json": ONE, "text/csv": {"type": "string"}},
+    responses={200: TakenSerializer, 202: TakenSerializer},
+    examples=[OpenApiExample("a MEL", EXAMPLE, request_only=True)],
+)
 @described("list_messages", "Messages, newest first", "messages", parameters=[MessageQuestion])
-class MessageList(TenantList[Message]):
+class MessageList(SubmissionView, TenantList[Message]):
+    needs = {"POST": Permission.OPERATE}
+    parser_classes = (JsonBytes, CsvBytes)
     serializer_class = MessageSerializer
     pagination_class = ByReceipt
     question = MessageQuestion
 
     def rows(self, asked: dict[str, Any]) -> QuerySet[Message]:
-        return Message.objects.filter(**asked)
+        unit = asked.pop("bm_unit", None)
+        rows = Message.objects.filter(**asked)
+        return rows if unit is None else rows.filter(about_unit(unit))
+
+    def post(self, request: Request) -> Response:
+        """A redeclaration of a BM unit, sent to the system operator as if its control point had
+        said it, in order with what that says. Or a trading agent's submission, sent as one that
+        came by file: as JSON, whose `sequence` may be null for the next number, or as CSV, with the
+        columns of docs/profiles/edt-host-1.md and no header. 202 means: stored durably; what became
+        of it is told by the message itself. A refusal is 422 `message-refused`, its errors the
+        rules broken; a submission that is refused has used no number.
+        """
+        return post_one(request)
 
 
 @described(

@@ -1,5 +1,5 @@
-"""The ASGI application the system operator calls: `/wa/<environment>/<service>`. HTTP is read
-and answered here, and bounded.
+"""The ASGI application the system operator posts to: `/wa/<environment>/<service>`, and
+`/smp/<environment>/TransactionResult`. HTTP is read and answered here, and bounded.
 
 What a request means is decided in `exchange`, on a thread, so that no request waits for another's
 database work.

@@ -21,6 +21,9 @@ from django.db import IntegrityError
 from messaging.edge import refusals
 from messaging.protocols.neso.seals import find_seal_of
 from messaging.protocols.neso.seals.base import KeyDoesNotFit, Seal, Sealed, SealError, Target
+from messaging.protocols.neso.settings import SmpSettings
+from messaging.protocols.neso.smp import loading
+from messaging.protocols.neso.smp.profile import ServiceName
 from messaging.protocols.neso.wa.codec import WaCodec
 from messaging.protocols.neso.wa.exchange import find_service
 from messaging.protocols.neso.wa.profile import Service, WaProfile
@@ -28,8 +31,10 @@ from messaging.relay import from_operator, signing
 from messaging.relay.codecs import operator_codec, wider_access_codecs
 from messaging.relay.from_operator import OTHER_CONTENT, BeatenToIt, Reply
 from messaging.relay.inflow import Inflow
-from messaging.relay.register import find_operator
+from messaging.relay.register import Operator, find_operator
 from messaging.relay.settings import operator_settings
+from messaging.relay.smp import returns
+from messaging.relay.smp.places import find_platform
 from messaging.relay.wake import wake
 from tenants import directory, peers
 from tenants.audit import bodies, ledger
@@ -41,6 +46,7 @@ from tenants.scope import in_tenant, reconnecting
 
 PROBLEM_TYPE = "application/problem+json"
 PREFIX = "/wa/"
+SMP_PREFIX = "/smp/"
 _TRIES = 3
 
 
@@ -60,6 +66,11 @@ class HttpQuestion:
     def place(self) -> str:
         """What the path has after the base URL."""
         return self.path.removeprefix(f"{PREFIX}{self.environment}")
+
+    @property
+    def is_platform(self) -> bool:
+        """Sent by the Single Markets Platform, not by the Wider Access API."""
+        return self.path.startswith(SMP_PREFIX)
 
     @property
     def content_type(self) -> str:
@@ -96,9 +107,13 @@ def services_at(path: str) -> tuple[str, tuple[Service, ...]]:
     """The environment that a path names, and the services there of whichever profile: which one is
     meant, the endpoint of the participant says whom the seal names. Empty where there is nothing.
     """
-    environment, _, rest = path.removeprefix(PREFIX).partition("/")
-    if not path.startswith(PREFIX) or environment not in Environment.values:
+    prefix = next((one for one in (PREFIX, SMP_PREFIX) if path.startswith(one)), "")
+    environment, _, rest = path.removeprefix(prefix).partition("/")
+    if not prefix or environment not in Environment.values:
         return "", ()
+    if prefix == SMP_PREFIX:
+        result = _batch_return()
+        return environment, (result,) if result.path == f"/{rest}" else ()
     found = (find_service(codec.profile, f"/{rest}") for codec in _codecs())
     return environment, tuple(service for service in found if service is not None)
 
@@ -162,6 +177,8 @@ def _respond_for(
         target=_target("ANSWER", question),
     )
     headers = {name.lower(): value for name, value in answer.headers.items()}
+    if decided.reply.retry_after:
+        headers["retry-after"] = str(math.ceil(decided.reply.retry_after))
     return HttpAnswer(decided.reply.status, answer.body, answer.content_type, headers)
 
 
@@ -171,7 +188,7 @@ def _decide(
     """One transaction; again from the start when another took the same thing meanwhile."""
 
     def work() -> _Decided | _Refused:
-        endpoint = find_operator(question.environment)
+        endpoint = _addressee(question)
         if endpoint is None:
             return _Refused(401, "unauthorized", "The audience is not known here.")
         at = now()
@@ -212,14 +229,24 @@ def _decide(
             _record_of(sealed, seal),
             f"{target.verb} {target.url}",
         )
-        reply = from_operator.take(inflow)
+        reply = returns.take(inflow) if question.is_platform else from_operator.take(inflow)
         return _Decided(reply, key, algorithm)
 
     return _first_to_commit(tenant_id, work)
 
 
+def _addressee(question: HttpQuestion) -> Operator | None:
+    """The endpoint whose other side sends this: the Wider Access API's, or the platform's."""
+    if not question.is_platform:
+        return find_operator(question.environment)
+    platform = find_platform(question.environment)
+    return platform.as_operator if platform else None
+
+
 def _service_for(question: HttpQuestion, profile: WaProfile, message_id: str) -> Service | _Refused:
     """What the request's address is in the endpoint's profile, once its seal held."""
+    if question.is_platform:
+        return _batch_return()
     service = find_service(profile, question.place)
     if service is None:
         return _out_of_place(question, 404, "not-found", "There is nothing at this address.")
@@ -283,3 +310,11 @@ def _target(verb: str, question: HttpQuestion) -> Target:
 def _codecs() -> tuple[WaCodec, ...]:
     """Found once: a new profile takes a restart."""
     return wider_access_codecs()
+
+
+@lru_cache(maxsize=1)
+def _batch_return() -> Service:
+    """The one service of the platform's that comes in."""
+    profile = loading.load_profile(SmpSettings().profile)
+    result = profile.services[ServiceName.RESULT]
+    return Service(ServiceName.RESULT, result.path, "POST", result.max_bytes, result.source)

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("messaging", "0008_fetch_due"),
+        ("messaging", "0011_dead_letters"),
     ]
 
     operations = [
@@ -16,5 +16,10 @@ class Migration(migrations.Migration):
                 fields=["respond_by"],
                 name="instruction_unanswered",
             ),
+        ),
+        # What the vendor's staff replay is due anew.
+        migrations.RunSQL(
+            "GRANT INSERT ON messaging_due TO hostsvc_staff",
+            "REVOKE INSERT ON messaging_due FROM hostsvc_staff",
         ),
     ]

@@ -17,6 +17,7 @@ from django.utils.html import format_html
 from messaging.models import Delivery, Message
 from messaging.overview import content, signed
 from messaging.overview.content import Section
+from messaging.relay.codecs import profile_of
 from tenants import asking
 from tenants.audit import viewing
 from tenants.audit.bodies import BodyGone
@@ -43,10 +44,11 @@ def of_message(row: Message) -> Sequence[Kept]:
 
 def of_delivery(row: Delivery) -> Sequence[Kept]:
     """As it is sent, and the signed form that was sent last; nothing before the first attempt."""
-    if row.payload_digest is None or row.payload_at is None:
+    endpoint = row.endpoint
+    if endpoint is None or row.payload_digest is None or row.payload_at is None:
         return []
-    profile = row.payload_profile or str(row.endpoint.settings.get("profile", row.message.profile))
-    read = partial(content.sections_of, row.endpoint.protocol, profile)
+    profile = row.payload_profile or profile_of(endpoint.settings)
+    read = partial(content.sections_of, endpoint.protocol, profile)
     own, of = row.tenant_id, row.message_id
     return [
         _kept("What is sent", own, of, row.payload_digest, row.payload_at, read),

@@ -90,6 +90,20 @@ def panels(wrong: Wrong, at: datetime) -> tuple[Panel, ...]:
             _list("messaging_link", "?lamp=down"),
         ),
         Panel(
+            "standing",
+            "Standing still",
+            "No operator is out, and nothing is held.",
+            ("what", "tenant", "for", "said"),
+            [
+                (
+                    _row_or_list(row.page, row.id, row.what),
+                    *(row.tenant, _lasted(row.since, at), row.said[:160]),
+                )
+                for row in wrong.standing
+            ],
+            _list("messaging_connection"),
+        ),
+        Panel(
             "overdue",
             "Oldest deliveries due",
             "Nothing waits that should have been tried.",
@@ -176,6 +190,14 @@ def _duration(lasted: timedelta) -> str:
 
 def _link(page: str, row_id: UUID, text: str) -> SafeString:
     address = reverse(f"admin:{page}_change", args=(row_id,))
+    return format_html('<a class="text-primary-600" href="{}">{}</a>', address, text)
+
+
+def _row_or_list(page: str, row_id: UUID, text: str) -> SafeString:
+    """Of holds and maintenance there is a list only."""
+    if page in {"connection", "outagenotice"}:
+        return _link(f"messaging_{page}", row_id, text)
+    address = _list(f"messaging_{page}")
     return format_html('<a class="text-primary-600" href="{}">{}</a>', address, text)
 
 

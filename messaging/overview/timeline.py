@@ -71,7 +71,8 @@ def _spans(message: Message) -> Iterator[Span]:
 
 def _delivered(start: datetime, delivery: Delivery) -> Iterator[Span]:
     """Waiting for the first attempt, each attempt until its answer, and until that was settled."""
-    to, since = delivery.endpoint.name, delivery.created_at
+    to = delivery.endpoint.name if delivery.endpoint else "nobody"
+    since = delivery.created_at
     rows = Attempt.objects.filter(tenant_id=delivery.tenant_id, delivery_id=delivery.id)
     for attempt in rows.order_by("id")[:ATTEMPTS_SHOWN]:
         yield _span(f"waits for {to}", start, since, attempt.sent_at, "wait")

@@ -28,6 +28,30 @@ WHERE l.gateway IS NULL AND l.up_at IS NOT NULL
 AND t.state = 'ACTIVE' AND e.state = 'ACTIVE'
 ORDER BY l.down_at LIMIT %s
 """
+_STANDING = """
+SELECT * FROM (
+    SELECT c.id, c.tenant_id, t.name, 'connection' AS page, 'the operator is out: ' || e.name,
+           c.since, c.detail AS said
+    FROM messaging_connection c JOIN tenants_tenant t ON t.id = c.tenant_id
+    JOIN tenants_endpoint e ON e.id = c.endpoint_id
+    WHERE c.state = 'OUT' AND e.state = 'ACTIVE' AND t.state = 'ACTIVE'
+    UNION ALL
+    SELECT n.id, n.tenant_id, t.name, 'outagenotice', 'telephone mode: ' || n.environment,
+           n.starts_at, n.posted_by
+    FROM messaging_outagenotice n JOIN tenants_tenant t ON t.id = n.tenant_id
+    WHERE n.state IN ('ON', 'ENDING')
+    UNION ALL
+    SELECT h.id, h.tenant_id, t.name, 'standinghold',
+           'held: ' || coalesce(e.name, nullif(h.bm_unit, ''), 'everything'), h.placed_at, h.reason
+    FROM messaging_standinghold h JOIN tenants_tenant t ON t.id = h.tenant_id
+    LEFT JOIN tenants_endpoint e ON e.id = h.endpoint_id
+    WHERE h.released_at IS NULL
+    UNION ALL
+    SELECT m.id, NULL, 'every tenant', 'maintenance', 'maintenance of the host',
+           m.began_at, m.reason
+    FROM messaging_maintenance m WHERE m.ended_at IS NULL
+) AS s ORDER BY tenant_id NULLS FIRST, since LIMIT %s
+"""
 _UNANSWERED = """
 SELECT i.message_id, i.tenant_id, t.name, i.kind, i.bm_unit, i.number, e.name, m.received_at,
        i.respond_by
@@ -92,6 +116,21 @@ class LinkDown:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """What goes nowhere, and why: an operator that is out, a hold, telephone mode or maintenance.
+    `page` names the list it is on.
+    """
+
+    id: UUID
+    tenant_id: UUID | None
+    tenant: str
+    page: str
+    what: str
+    since: datetime
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
 class Unanswered:
     """An instruction without a verdict. `respond_by` may have passed, an hour ago at most."""
 
@@ -147,6 +186,7 @@ class Failing:
 @dataclass(frozen=True, slots=True)
 class Wrong:
     links: tuple[LinkDown, ...]
+    standing: tuple[Standing, ...]
     unanswered: tuple[Unanswered, ...]
     certificates: tuple[Ending, ...]
     overdue: tuple[Overdue, ...]
@@ -157,6 +197,7 @@ class Wrong:
         found: dict[UUID | None, list[str]] = defaultdict(list)
         kinds: dict[str, Sequence[_OfTenant]] = {
             "link down": self.links,
+            "standing still": self.standing,
             "instruction unanswered": self.unanswered,
             "certificate ending": self.certificates,
             "delivery overdue": self.overdue,
@@ -183,6 +224,7 @@ def find_wrong(most: int = SHOWN) -> Wrong:
     """At most so many of each kind, the worst first."""
     return Wrong(
         links=_rows(LinkDown, _DOWN, [most]),
+        standing=_rows(Standing, _STANDING, [most]),
         unanswered=_rows(Unanswered, _UNANSWERED, [most]),
         certificates=_rows(Ending, _CERTIFICATES, [CERTIFICATE_DAYS, most]),
         overdue=_rows(Overdue, _OVERDUE, [most]),

@@ -32,6 +32,7 @@ from messaging.rehearsal.cast import CAST, CastControlPoint, CastTenant
 from messaging.rehearsal.market.trust import admit_replays
 from messaging.relay.register import FILE_PROTOCOL, LEGACY_PROTOCOL, OPERATOR_PROTOCOL
 from messaging.relay.signing import OPERATOR
+from messaging.relay.smp import logins
 from tenants import api_keys, credentials, directory, endpoints, file_logins, members, peers
 from tenants.endpoints import Draft
 from tenants.models import Endpoint, Environment, Member, Peer, PeerCertificate
@@ -106,6 +107,7 @@ def prepare(demo: Demonstration, tls: Path, addresses: Addresses) -> None:
     for tenant in CAST:
         point_operator(_get(tenant), OPERATOR_PROTOCOL, addresses.simulator_wa, peer)
         point_operator(_get(tenant), SMP_PROTOCOL, addresses.simulator_smp, peer)
+        _let_log_in(tenant, known[tenant.name]["smpPassword"])
     write_private(demo.folder / "simulator.json", _json(_for_simulator(demo, addresses, known)))
     write_private(demo.folder.parent / "service.json", _json(_for_peers(demo, addresses, known)))
 
@@ -181,6 +183,14 @@ def _file_key(demo: Demonstration, cast: CastTenant) -> Path:
 def _owner(cast: CastTenant) -> Member:
     found = Member.objects.filter(role=Role.OWNER, state=Member.State.ACTIVE).first()
     return found or members.add(f"Owner of {cast.name}", "owner@demonstration.example", Role.OWNER)
+
+
+def _let_log_in(cast: CastTenant, password: str) -> None:
+    """Sets the platform's login, unless it is set."""
+    with tenant_scope(_get(cast)):
+        endpoint = Endpoint.objects.get(protocol=SMP_PROTOCOL, environment=ENVIRONMENT)
+        if logins.password_of(endpoint.id) != password:
+            logins.set_login(endpoint.id, cast.name, password, "demonstration")
 
 
 def _make_administrator() -> dict[str, Any]:

@@ -29,7 +29,8 @@ from messaging.protocols.neso.wa.exchange import Exchange, exchange_of
 from messaging.protocols.settings import BadSettings
 from messaging.relay import carry_file, deadlines, due, signing, verdicts
 from messaging.relay.carry_file import ClaimedFile
-from messaging.relay.codecs import operator_codec, read_content, wider_access_codec
+from messaging.relay.codecs import operator_codec, read_loaded, wider_access_codec
+from messaging.relay.gates import OUT, Gate, gate_before
 from messaging.relay.load import LoadedDelivery, LoadedEndpoint
 from messaging.relay.moves import AS_BEFORE, move
 from messaging.relay.parts import is_large, outline_of, part_for
@@ -41,7 +42,6 @@ from tenants.audit.events import Event, Fact
 from tenants.certificates import CertificateMissing
 from tenants.clock import now
 from tenants.ids import digest_of
-from tenants.models import Endpoint
 from tenants.scope import require_tenant
 
 _UNSENDABLE = (
@@ -54,7 +54,6 @@ _UNSENDABLE = (
 )
 """What a person must put right before it can be sent."""
 
-OUT = "the system operator is out"
 _AHEAD = """
 SELECT held_at IS NOT NULL FROM messaging_delivery
 WHERE endpoint_id = %s AND queue = %s AND state IN ('PENDING', 'CLAIMED', 'HELD') AND position < %s
@@ -103,14 +102,14 @@ def claim(row: LoadedDelivery, owner: int) -> Claimed | ClaimedFile | NotClaimed
         return NotClaimed(_wait_behind(row, ahead, at))
     if row.wait_until is not None and at < min(row.wait_until, row.deadline):
         return NotClaimed()
+    gate = gate_before(row)
     large = is_large(row.lane, row.queue)
     if not due.claim(row.id, owner, at + (deadlines.LARGE_LEASE if large else deadlines.LEASE)):
         return NotClaimed()
     if at >= row.deadline:
         return NotClaimed(verdicts.expire(row, at))
-    if row.endpoint.state == Endpoint.State.HELD:
-        again = min(at + deadlines.BLOCKED_LOOK_AGAIN, row.deadline)
-        return NotClaimed(verdicts.hold(row, at, again, "held by the host"))
+    if gate is not None:
+        return NotClaimed(_wait_at(gate, row, at))
     try:
         return _sealed(row, at) if row.lane == Lane.OPERATOR else carry_file.claim(row, at)
     except _UNSENDABLE as error:
@@ -135,13 +134,25 @@ def _wait_behind(row: LoadedDelivery, ahead: _Ahead, at: datetime) -> tuple[NewD
     """Settling the one ahead makes this one due; if that one is held, the control point of this one
     is told too.
     """
-    again = min(at + deadlines.BLOCKED_LOOK_AGAIN, row.deadline)
+    pause = deadlines.GATE_LOOK_AGAIN if ahead.was_held else deadlines.BLOCKED_LOOK_AGAIN
+    again = min(at + pause, row.deadline)
     if at >= row.deadline:
         return verdicts.expire(row, at)
     if ahead.was_held and row.held_at is None:
-        return verdicts.hold(row, at, again, OUT, in_person=False)
+        gate = gate_before(row)
+        text = gate.text if gate else OUT
+        return verdicts.hold(row, at, again, text, in_person=False)
     due.put_off(row.id, again)
     return ()
+
+
+def _wait_at(gate: Gate, row: LoadedDelivery, at: datetime) -> tuple[NewDelivery, ...]:
+    """Whoever opens the gate makes it due; looking again is the safety net. It is told once."""
+    again = min(at + deadlines.GATE_LOOK_AGAIN, row.deadline)
+    if row.state == DeliveryState.HELD and row.wait_until is None:
+        due.put_off(row.id, again)
+        return ()
+    return verdicts.hold(row, at, again, gate.text, in_person=False)
 
 
 def _may_bear_a_revoked_signature(sealed_at: datetime, key: signing.Credentials) -> bool:
@@ -235,10 +246,7 @@ def _completed(row: LoadedDelivery) -> BmMessage:
     """The message to be sent. EDL's answers say neither what kind of instruction they answer nor
     when: the relay knows both.
     """
-    source = row.message.endpoint
-    reference, content = row.message.reference, row.message.content
-    envelope = read_content(source.protocol, row.message.profile, content, reference)
-    message = part_for(row, envelope.messages)
+    message = part_for(row, read_loaded(row.message))
     if not isinstance(message, InstructionAnswer):
         return message
     answered = row.message.answers_id

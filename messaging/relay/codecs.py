@@ -19,6 +19,8 @@ from messaging.protocols.edt.profile import EdtProfile
 from messaging.protocols.edt.reading import beginning
 from messaging.protocols.neso.wa.codec import WaCodec
 from messaging.protocols.registry import get_protocol
+from messaging.protocols.rest import codec as rest
+from messaging.relay.load import LoadedMessage
 from messaging.relay.register import FILE_PROTOCOL, LEGACY_PROTOCOL, OPERATOR_PROTOCOL
 from tenants.audit import bodies
 
@@ -89,7 +91,26 @@ def read_message(row: Message) -> BmMessage:
 def read_messages(row: Message) -> tuple[BmMessage, ...]:
     """The typed messages, decoded again from the bytes they came as: those are the truth."""
     content = bodies.read(bytes(row.body_digest), row.received_at)
-    return read_content(row.endpoint.protocol, row.profile, content, row.reference).messages
+    protocol = row.endpoint.protocol
+    if _is_json(row.origin, protocol):
+        return (rest.decode(content),)
+    return read_content(protocol, row.profile, content, row.reference).messages
+
+
+def read_loaded(message: LoadedMessage) -> tuple[BmMessage, ...]:
+    """The same of a message that was loaded with its bytes. Raises BodyGone."""
+    source = message.endpoint
+    if _is_json(message.origin, source.protocol):
+        return (rest.decode(message.content),)
+    content, reference = message.content, message.reference
+    return read_content(source.protocol, message.profile, content, reference).messages
+
+
+def _is_json(origin: str, protocol: str) -> bool:
+    """What the API says for a control point is kept in the API's JSON; a submission, as the file
+    that says it.
+    """
+    return origin == Message.Origin.API and protocol == LEGACY_PROTOCOL
 
 
 def read_beginning(row: Message, most: int) -> tuple[Submission, int]:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from messaging.domain.instructions import InstructionAnswer, InstructionKind
+from messaging.domain.instructions import InstructionAnswer, InstructionKind, Verdict
 from messaging.domain.units import RefusalCode
 from messaging.models import Delivery, Instruction, Message
 from messaging.relay import due
@@ -66,15 +66,32 @@ def match(endpoint_id: UUID, in_reply_to: str, answer: InstructionAnswer, at: da
     found = list(candidates[:2])
     if len(found) != 1:
         raise NoMatch(RefusalCode.UNKNOWN_INSTRUCTION, "no such instruction")
-    return _checked(found[0], answer, at)
+    return _checked(found[0], answer.verdict, at)
 
 
-def settle_instruction(matched: Matched, answer_id: UUID, at: datetime) -> None:
-    """Notes the verdict and ends the instruction's delivery: it needs no more watching."""
+def match_by_id(
+    instruction_id: UUID, verdict: Verdict, at: datetime
+) -> tuple[Instruction, Matched]:
+    """The same for who answers in the control point's stead. Raises NoMatch, and
+    Instruction.DoesNotExist.
+    """
+    row = Instruction.objects.select_for_update(of=("self",)).get(id=instruction_id)
+    return row, _checked(row, verdict, at)
+
+
+def settle_instruction(
+    matched: Matched, answer_id: UUID, at: datetime, *, by_control_point: bool = True
+) -> None:
+    """Notes the verdict and ends the instruction's delivery: it needs no more watching. Where
+    another answered, it still goes to the control point that does not have it yet.
+    """
     Instruction.objects.filter(id=matched.instruction_id).update(
         verdict=matched.verdict, answer_id=answer_id
     )
-    _end(matched, Delivery.objects.all(), at)
+    among = Delivery.objects.all()
+    if not by_control_point:
+        among = among.filter(state=DeliveryState.DELIVERED)
+    _end(matched, among, at)
 
 
 def settle_repeat(matched: Matched, at: datetime) -> None:
@@ -101,10 +118,10 @@ def is_answered(message: LoadedMessage) -> bool:
     return Instruction.objects.filter(message_id=message.id).exclude(verdict="").exists()
 
 
-def _checked(row: Instruction, answer: InstructionAnswer, at: datetime) -> Matched:
-    if row.verdict and row.verdict != answer.verdict:
+def _checked(row: Instruction, verdict: Verdict, at: datetime) -> Matched:
+    if row.verdict and row.verdict != verdict:
         by_another = row.answer is not None and row.answer.origin != Message.Origin.CONTROL_POINT
-        alarm = f"{answer.verdict} by the control point, and answered {row.verdict} for it before"
+        alarm = f"{verdict} by the control point, and answered {row.verdict} for it before"
         text = f"already answered {row.verdict}"
         raise NoMatch(RefusalCode.ALREADY_ANSWERED, text, alarm if by_another else "")
     if not row.verdict and at > row.respond_by:
@@ -114,6 +131,6 @@ def _checked(row: Instruction, answer: InstructionAnswer, at: datetime) -> Match
         row.message_id,
         InstructionKind(row.kind),
         row.respond_by,
-        answer.verdict.value,
+        verdict.value,
         is_repeat=bool(row.verdict),
     )

@@ -39,6 +39,9 @@ BLOCKED_LOOK_AGAIN = timedelta(seconds=60)
 net.
 """
 
+GATE_LOOK_AGAIN = timedelta(minutes=10)
+"""What waits for a gate is made due by whoever opens it; this is the safety net."""
+
 HELD_AGAIN = (timedelta(seconds=1), timedelta(seconds=60))
 """Bounds on how long an operator that is out may ask us to wait."""
 

@@ -39,7 +39,7 @@ from messaging.domain.submissions import (
     Submission,
 )
 from messaging.relay import declared_form as form
-from messaging.relay.codecs import read_content
+from messaging.relay.codecs import read_loaded
 from messaging.relay.in_force import JUDGED
 from messaging.relay.load import LoadedDelivery
 from messaging.relay.parts import part_for, unit_for
@@ -171,10 +171,7 @@ def doubt(row: LoadedDelivery, text: str) -> None:
 
 
 def _said_by(row: LoadedDelivery) -> BmMessage:
-    source = row.message.endpoint
-    messages = read_content(
-        source.protocol, row.message.profile, row.message.content, row.message.reference
-    ).messages
+    messages = read_loaded(row.message)
     return messages[0] if len(messages) == 1 else part_for(row, messages)
 
 

@@ -10,16 +10,17 @@ from uuid import UUID
 
 from messaging.domain.acknowledgements import ReceiptOfMessage
 from messaging.protocols.base import RemoteProtocolError
-from messaging.protocols.neso.seals import find_seal_of
-from messaging.protocols.neso.seals.base import Sealed, SealError, Target
+from messaging.protocols.neso.seals.base import SealError
 from messaging.protocols.neso.wa.exchange import Answer as Verdict
 from messaging.protocols.neso.wa.exchange import Outcome, Sealing, read_answer, ruling_of
-from messaging.relay import carry_file, deadlines, due, ownership, verdicts, watch
+from messaging.relay import carry_file, deadlines, due, lamps, ownership, verdicts, watch
 from messaging.relay.carry_file import ClaimedFile
-from messaging.relay.claim import OUT, Claimed, NotClaimed, claim
+from messaging.relay.claim import Claimed, NotClaimed, claim
+from messaging.relay.gates import OUT
 from messaging.relay.load import find_place, load, load_locked
 from messaging.relay.moves import lock_queue
 from messaging.relay.parts import is_large
+from messaging.relay.questions import is_sealed, kept, open_answer
 from messaging.relay.rows import NewAttempt, NewDelivery, insert_attempt
 from messaging.relay.settings import operator_settings
 from messaging.relay.verdicts import Made
@@ -123,7 +124,7 @@ def _read(claimed: Claimed, answer: Answered, sent_at: datetime) -> Report:
     outcome: Outcome | None = ruling.outcome
     verdict, detail = None, f"HTTP {answer.status}"
     try:
-        verdict = _opened(claimed, answer) if _is_sealed(answer) else None
+        verdict = _opened(claimed, answer) if is_sealed(answer) else None
     except (SealError, RemoteProtocolError) as error:
         detail = f"HTTP {answer.status}: {error}"
     if verdict is None and ruling.sealing is Sealing.ALWAYS:
@@ -134,42 +135,19 @@ def _read(claimed: Claimed, answer: Answered, sent_at: datetime) -> Report:
         answer.at,
         answer.status,
         detail,
-        _kept(answer),
+        kept(answer),
         verdict,
         answer.retry_after,
     )
 
 
-def _is_sealed(answer: Answered) -> bool:
-    return find_seal_of(answer.content_type, answer.headers) is not None
-
-
-def _kept(answer: Answered) -> bytes:
-    """The answer with the headers that its seal travels in, as it is kept."""
-    if not answer.body:
-        return b""
-    seal = find_seal_of(answer.content_type, answer.headers)
-    names = seal.headers if seal else frozenset()
-    headers = {name: value for name, value in answer.headers.items() if name in names}
-    return Sealed(answer.body, answer.content_type, headers).record
-
-
 def _opened(claimed: Claimed, answer: Answered) -> Verdict:
-    sealed = claimed.sealed
-    seal = find_seal_of(sealed.content_type, sealed.headers)
-    assert seal is not None, "an answer is sealed as its request was"
-    opened = seal.open(
-        Sealed(answer.body, answer.content_type, answer.headers),
-        trusted=claimed.trust.keys,
-        audience=claimed.trust.audience,
-        issuer=None,
-        algorithms=claimed.trust.algorithms,
-        now=answer.at,
-        target=Target("ANSWER", claimed.url),
-        id_at=claimed.codec.profile.envelope.message_id.steps,
-    )
     return read_answer(
-        claimed.codec, claimed.exchange, answer.status, opened.payload, claimed.reference
+        claimed.codec,
+        claimed.exchange,
+        answer.status,
+        open_answer(claimed, answer),
+        claimed.reference,
     )
 
 
@@ -190,6 +168,7 @@ def _settle(claimed: Claimed, report: Report) -> Made:
             return verdicts.refuse(row, at, _reason(report), _receipt(report))
         case Outcome.HELD:
             until = deadlines.held_until(at, report.retry_after)
+            lamps.went_out(row.endpoint_id, at, report.detail)
             return verdicts.hold(row, at, min(until, row.deadline), OUT)
         case _:
             schedule = deadlines.schedule_of(row.message.kind)

@@ -36,6 +36,7 @@ from messaging.relay.rows import (
     find_receipt,
     insert_message,
     insert_receipt,
+    insert_units,
 )
 from tenants.audit import ledger
 from tenants.audit.events import Event, Fact
@@ -167,7 +168,7 @@ def _store(
     first = messages[0]
     matched = _match(hold, arrival, first) if isinstance(first, InstructionAnswer) else None
     answers = matched.message_id if matched else None
-    message_id = insert_message(_row(hold, arrival, messages, answers=answers))
+    message_id = _insert(_row(hold, arrival, messages, answers=answers), messages)
     _record_arrival(arrival, message_id)
     detail: dict[str, object] = {"kind": kind_of(first)}
     if len(messages) > 1:
@@ -181,13 +182,18 @@ def _store(
         if matched is not None:
             correlate.settle_instruction(matched, message_id, arrival.at)
         for message in messages:
-            deliveries += route.to_operator(
-                hold, message, message_id, arrival.at, standing, matched
-            )
+            deliveries += route.to_operator(message, message_id, arrival.at, standing, matched)
     ledger.record(
         Fact(Event.STORED, arrival.at, message_id, detail={"deliveries": len(deliveries)})
     )
     return Answer(RefusalCode.OK, deliveries=deliveries), message_id
+
+
+def _insert(row: NewMessage, messages: tuple[BmMessage, ...]) -> UUID:
+    message_id = insert_message(row)
+    if len(messages) > 1:
+        insert_units(message_id, map(unit_of, messages), row.received_at)
+    return message_id
 
 
 def _match(hold: Hold, arrival: Arrival, answer: InstructionAnswer) -> correlate.Matched:
@@ -203,7 +209,7 @@ def _match(hold: Hold, arrival: Arrival, answer: InstructionAnswer) -> correlate
 def _store_refused(
     hold: Hold, arrival: Arrival, messages: tuple[BmMessage, ...], refusal: Refusal
 ) -> UUID:
-    message_id = insert_message(_row(hold, arrival, messages, refusal=refusal))
+    message_id = _insert(_row(hold, arrival, messages, refusal=refusal), messages)
     _record_arrival(arrival, message_id)
     detail = {
         "code": refusal.code.value,

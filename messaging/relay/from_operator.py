@@ -26,7 +26,7 @@ from messaging.domain.instructions import (
 )
 from messaging.domain.units import RefusalCode
 from messaging.protocols.base import Envelope, Parcel, RemoteProtocolError, Stamp
-from messaging.relay import instruct, later_receipt
+from messaging.relay import instruct, later_receipt, maintenance
 from messaging.relay.codecs import wider_access_codec
 from messaging.relay.inflow import Inflow, Outcome
 from messaging.relay.refusal import Refusal, Refused
@@ -41,6 +41,7 @@ from tenants.audit.events import Event, Fact
 from tenants.ids import digest_of, new_id
 
 OTHER_CONTENT = 409
+OUT = 503
 
 
 class BeatenToIt(Exception):
@@ -59,10 +60,14 @@ class Reply:
     payload: bytes = b""
     reference: str = ""
     deliveries: tuple[NewDelivery, ...] = ()
+    retry_after: float = 0.0
+    """Seconds; 0 where there is nothing to be tried again."""
 
 
 def take(inflow: Inflow) -> Reply:
     """Within the tenant's scope. Raises BeatenToIt, after which the whole is to be done again."""
+    if inflow.service != "Health" and maintenance.is_on():
+        return _out(inflow)
     known = find_receipt(inflow.endpoint.id, inflow.reference)
     if known is not None:
         return _again(inflow, known)
@@ -70,6 +75,19 @@ def take(inflow: Inflow) -> Reply:
         return _first(inflow)
     except IntegrityError as error:
         raise BeatenToIt(inflow.reference) from error
+
+
+def _out(inflow: Inflow) -> Reply:
+    """Nothing is taken, nor remembered: the same payload later is new."""
+    error = ReceiptError("", RefusalCode.SO_OUT.value, "the host is under maintenance")
+    digest = digest_of(inflow.payload)
+    detail = {"reference": inflow.reference, "service": inflow.service}
+    detail |= {"code": error.code, "text": error.text}
+    ledger.record(Fact(Event.REFUSED, inflow.at, digest=digest, detail=detail))
+    stamp = Stamp(str(new_id()), inflow.at, inflow.reference)
+    receipt = ReceiptOfMessage(ReceiptStatus.REJECTED, (error,))
+    payload = inflow.codec.encode(Envelope(stamp, (receipt,))).content
+    return Reply(OUT, payload, stamp.reference, retry_after=maintenance.RETRY_AFTER_S)
 
 
 def _again(inflow: Inflow, known: KnownReceipt) -> Reply:
@@ -118,7 +136,8 @@ def _examined(inflow: Inflow) -> Outcome:
     (message,) = envelope.messages
     match message:
         case Health(status=None):
-            return Outcome(Health(HealthStatus.OK))
+            is_out = maintenance.is_on()
+            return Outcome(Health(HealthStatus.OUTAGE if is_out else HealthStatus.OK))
         case BidOfferAcceptance() | AncillaryInstruction() | EmergencyInstruction():
             return instruct.take(inflow, message)
         case ReceiptOfMessage():

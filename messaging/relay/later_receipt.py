@@ -31,7 +31,7 @@ def take(inflow: Inflow, receipt: ReceiptOfMessage, in_reply_to: str) -> Outcome
     ).first()
     if found is None:
         raise Refused(Refusal(RefusalCode.UNKNOWN_UNIT, "answers nothing of ours", field))
-    lock_queue(found.endpoint_id, found.queue)
+    lock_queue(inflow.endpoint.id, found.queue)
     row = load_locked(found.id)
     assert row is not None, "deliveries are never deleted"
     if receipt.status is not ReceiptStatus.RECEIVED and row.state not in OPEN:

@@ -28,6 +28,16 @@ def queue_of(message: BmMessage) -> str:
     return f"{unit}{_ANSWERS}" if isinstance(message, InstructionAnswer) else unit
 
 
+def answers_instruction(queue: str) -> bool:
+    """Whether a queue is one of answers to instructions."""
+    return queue.endswith(_ANSWERS)
+
+
+def queues_of_unit(bm_unit: str) -> tuple[str, ...]:
+    """All that a BM unit has: its redeclarations, and its answers."""
+    return bm_unit, f"{bm_unit}{_ANSWERS}"
+
+
 def part_for(row: LoadedDelivery, messages: Iterable[BmMessage]) -> BmMessage:
     """The one that this delivery to the operator is for."""
     return next(message for message in messages if queue_of(message) == row.queue)

@@ -13,7 +13,6 @@ from messaging.protocols.base import Envelope, LocalProtocolError, Stamp
 from messaging.relay import deadlines, numbering
 from messaging.relay.codecs import legacy_codec
 from messaging.relay.correlate import Matched
-from messaging.relay.hold import Hold
 from messaging.relay.numbering import Outgoing, record_sending
 from messaging.relay.parts import queue_of
 from messaging.relay.register import ControlPoint, Standing
@@ -24,32 +23,34 @@ from messaging.relay.rows import (
     insert_delivery,
     insert_message,
     insert_numbered,
+    insert_unroutable,
 )
 from messaging.states import Lane
 from tenants.audit import ledger
 from tenants.audit.events import Event, Fact
 
 _WORKER_GRACE = timedelta(seconds=1)
+_NOWHERE = "no endpoint leads to the system operator"
 
 
 def to_operator(
-    hold: Hold,
     message: BmMessage,
     message_id: UUID,
     at: datetime,
     standing: Standing,
     matched: Matched | None,
 ) -> tuple[NewDelivery, ...]:
-    """A control point's message to the system operator. Free text ends at the host."""
+    """A control point's message to the system operator, whichever way it came. Free text ends at
+    the host. What has nowhere to go is alarmed and kept, for a person to replay.
+    """
     if isinstance(message, FreeText):
-        return ()
-    if standing.operator is None:
-        detail = {"alarm": "no endpoint leads to the system operator"}
-        ledger.record(Fact(Event.ALARMED, at, message_id, detail=detail))
         return ()
     deadline = (
         matched.respond_by if matched else at + deadlines.schedule_of(kind_of(message)).within
     )
+    if standing.operator is None:
+        keep_unroutable(message_id, queue_of(message), at, deadline)
+        return ()
     new = insert_delivery(
         message_id,
         standing.operator,
@@ -60,6 +61,14 @@ def to_operator(
         deadline=deadline,
     )
     return (new,)
+
+
+def keep_unroutable(message_id: UUID, queue: str, at: datetime, deadline: datetime) -> None:
+    """Alarms that no endpoint leads to the operator, and keeps the duty among the dead letters."""
+    kept = insert_unroutable(
+        message_id, Lane.OPERATOR, queue, at=at, deadline=deadline, text=_NOWHERE
+    )
+    ledger.record(Fact(Event.ALARMED, at, message_id, kept, detail={"alarm": _NOWHERE}))
 
 
 def to_control_point(

@@ -7,6 +7,7 @@ done through the models.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -57,6 +58,20 @@ INSERT INTO messaging_delivery (
 VALUES (
     %(id)s, %(tenant)s, %(message)s, %(endpoint)s, %(lane)s, %(queue)s, 'PENDING', %(at)s,
     %(deadline)s, 0, '', '', '')
+"""
+
+_UNROUTABLE = """
+INSERT INTO messaging_delivery (
+    id, tenant_id, message_id, lane, queue, state, created_at, deadline, settled_at, attempts,
+    reference, outcome_code, outcome_text)
+VALUES (
+    %(id)s, %(tenant)s, %(message)s, %(lane)s, %(queue)s, 'UNROUTABLE', %(at)s, %(deadline)s,
+    %(at)s, 0, '', %(code)s, %(text)s)
+"""
+
+_UNITS = """
+INSERT INTO messaging_unitofmessage (id, tenant_id, message_id, bm_unit, received_at)
+SELECT unnest(%(ids)s::uuid[]), %(tenant)s, %(message)s, unnest(%(units)s::text[]), %(at)s
 """
 
 _NUMBERED = """
@@ -115,6 +130,10 @@ VALUES (
     %(id)s, %(tenant)s, %(message_id)s, %(endpoint_id)s, %(kind)s, %(bm_unit)s, %(number)s,
     %(content_digest)s, %(respond_by)s, '')
 """
+
+
+UNROUTABLE = "UNROUTABLE"
+"""The outcome of a delivery for which there is no endpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +268,43 @@ def insert_delivery(
         },
     )
     return new
+
+
+def insert_unroutable(
+    message_id: UUID, lane: Lane, queue: str, *, at: datetime, deadline: datetime, text: str
+) -> UUID:
+    """Keeps the duty to deliver to where no endpoint leads yet; returns its id."""
+    delivery_id = new_id()
+    _execute(
+        _UNROUTABLE,
+        {
+            "id": delivery_id,
+            "tenant": require_tenant(),
+            "message": message_id,
+            "lane": lane.value,
+            "queue": queue,
+            "at": at,
+            "deadline": deadline,
+            "code": UNROUTABLE,
+            "text": text,
+        },
+    )
+    return delivery_id
+
+
+def insert_units(message_id: UUID, units: Iterable[str], at: datetime) -> None:
+    """The BM units of a message about several, which is received `at`."""
+    named = list(dict.fromkeys(units))
+    _execute(
+        _UNITS,
+        {
+            "ids": [new_id() for _ in named],
+            "tenant": require_tenant(),
+            "message": message_id,
+            "units": named,
+            "at": at,
+        },
+    )
 
 
 def insert_numbered(

@@ -26,7 +26,7 @@ from messaging.protocols.edt.names import (
     turn_of,
 )
 from messaging.protocols.edt.reading import Reading, apply_rules
-from messaging.relay import deadlines, sequences
+from messaging.relay import deadlines, route, sequences
 from messaging.relay.parts import queue_of
 from messaging.relay.rows import (
     NewDelivery,
@@ -175,18 +175,19 @@ def _refusals(point: TradingPoint, offer: Offer, reading: Reading) -> tuple[Viol
 def _relay(
     point: TradingPoint, reading: Reading, message_id: UUID, at: datetime
 ) -> tuple[NewDelivery, ...]:
+    queue = queue_of(reading.submission)
+    deadline = deadlines.submission_deadline(reading.submission, at)
     if point.operator is None:
-        detail = {"alarm": "no endpoint leads to the system operator"}
-        ledger.record(Fact(Event.ALARMED, at, message_id, detail=detail))
+        route.keep_unroutable(message_id, queue, at, deadline)
         return ()
     new = insert_delivery(
         message_id,
         point.operator,
         Lane.OPERATOR,
-        queue_of(reading.submission),
+        queue,
         at=at,
         due_at=at + _WORKER_GRACE,
-        deadline=deadlines.submission_deadline(reading.submission, at),
+        deadline=deadline,
     )
     return (new,)
 

@@ -4,6 +4,7 @@ point, and lets the next in its queue go.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -27,6 +28,10 @@ from tenants.audit.events import Event, Fact
 from tenants.scope import require_tenant
 
 Made = tuple[NewDelivery, ...]
+
+ABANDONED = "ABANDONED"
+"""The outcome of what a person stopped."""
+NOTHING_MORE: Mapping[str, object] = {}
 
 _BEHIND = """
 SELECT id FROM messaging_delivery
@@ -97,6 +102,24 @@ def expire_unanswered(row: LoadedDelivery, at: datetime) -> Made:
     return _settle(row, DeliveryState.EXPIRED, Event.EXPIRED, at, code, text)
 
 
+def abandon(row: LoadedDelivery, at: datetime, reason: str, by: Mapping[str, object]) -> Made:
+    """A person stops it; what is under way to the operator may have reached it all the same."""
+    made: Made = ()
+    if row.lane == Lane.OPERATOR:
+        declared.doubt(row, "was stopped by a person")
+        text = f"stopped by a person: {reason}"
+        made = _result(row, at, ResultVerdict.REFUSE, RefusalCode.EXPIRED, text)
+    return made + _settle(
+        row,
+        DeliveryState.ABANDONED,
+        Event.ABANDONED,
+        at,
+        ABANDONED,
+        reason,
+        {**by, "was": row.state},
+    )
+
+
 def hold(
     row: LoadedDelivery, at: datetime, until: datetime, text: str, *, in_person: bool = True
 ) -> Made:
@@ -143,13 +166,19 @@ def alarm(row: LoadedDelivery, at: datetime, text: str) -> None:
 
 
 def _settle(
-    row: LoadedDelivery, state: DeliveryState, event: Event, at: datetime, code: str, text: str
+    row: LoadedDelivery,
+    state: DeliveryState,
+    event: Event,
+    at: datetime,
+    code: str,
+    text: str,
+    more: Mapping[str, object] = NOTHING_MORE,
 ) -> Made:
     changes = {"settled_at": at, "outcome_code": code, "outcome_text": text}
     move(row.id, state, changes, NO_MORE)
     measures.settled(row.lane, state.value, at=at, deadline=row.deadline)
     detail = {"code": code, "text": text, "received_at": row.message.received_at.isoformat()}
-    ledger.record(Fact(event, at, row.message_id, row.id, detail=detail))
+    ledger.record(Fact(event, at, row.message_id, row.id, detail={**detail, **more}))
     return _next_in_queue(row, at)
 
 

@@ -25,6 +25,8 @@ DELIVER = "messaging.tasks.deliver"
 DELIVER_LARGE = "messaging.tasks.deliver_large"
 LARGE_QUEUE = "files"
 """Of the workers that carry what is too large to be carried beside instructions."""
+REGISTRATIONS = "messaging.tasks.registrations"
+REGISTRATIONS_QUEUE = "smp"
 
 _log = structlog.get_logger(__name__)
 
@@ -47,6 +49,13 @@ def wake_worker(tenant_id: UUID, delivery_id: UUID, *, large: bool = False) -> N
         task, queue = DELIVER_LARGE, LARGE_QUEUE
     try:
         publish(task, arguments, queue)
+    except redis.RedisError as error:
+        _log.warning("no broker to wake a worker", error=str(error))
+
+
+def wake_registrations(tenant_id: UUID, item_id: UUID) -> None:
+    try:
+        publish(REGISTRATIONS, (str(tenant_id), str(item_id)), REGISTRATIONS_QUEUE)
     except redis.RedisError as error:
         _log.warning("no broker to wake a worker", error=str(error))
 

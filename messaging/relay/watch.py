@@ -41,7 +41,7 @@ def look_after(delivery_id: UUID) -> Made:
 
 def _without_a_verdict(row: LoadedDelivery, at: datetime) -> Made:
     """Nobody answers in another's name: it is alarmed, once, and left to a person or to a late
-    receipt.
+    receipt. An instruction that was answered in the control point's stead wants nothing more of it.
     """
     until = row.deadline
     if row.lane == Lane.OPERATOR:

@@ -20,9 +20,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from tenants import credentials
-from tenants.api import limiting
+from tenants.api import idempotency, limiting
 from tenants.api.authentication import Caller, caller_of
+from tenants.api.idempotency import Asked
 from tenants.api.pages import OldestFirst
+from tenants.api.problems import Recorded
 from tenants.api.questions import Question
 from tenants.permissions import Permission
 from tenants.scope import tenant_scope
@@ -61,6 +63,10 @@ class TenantView(APIView):
     """A view that speaks to others over the network says no, and opens scopes around that."""
     needs: Mapping[str, Permission] = {}
 
+    def wants_key(self, request: Request) -> bool:
+        """Whether a request that writes must come with an idempotency key."""
+        return False
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         caller, name = caller_of(request), str(request.method).lower()
@@ -68,8 +74,18 @@ class TenantView(APIView):
         handler = getattr(self, name, None)
         if handler is not None:
             require(caller, self.needed(name.upper()))
-        if handler is not None and self.opens_scope:
-            setattr(self, name, _within(caller, handler))
+        if handler is not None:
+            setattr(self, name, self._guarded(request, caller, handler))
+
+    def _guarded(self, request: Request, caller: Caller, handler: Handler) -> Handler:
+        """The handler in the caller's scope, and once only where an idempotency key is shown."""
+        asked = None
+        if request.method not in _READING:
+            required = self.wants_key(request)
+            asked = idempotency.asked_by(request, caller, required=required)
+        if self.opens_scope:
+            return _within(caller, _recording(self, handler), asked)
+        return _outside(caller, handler, asked)
 
     def finalize_response(
         self, request: Request, response: Response, *args: Any, **kwargs: Any
@@ -126,13 +142,37 @@ class TenantList(TenantView, ListModelMixin, GenericAPIView[M]):
         raise NotImplementedError
 
 
-def _within(caller: Caller, handler: Handler) -> Handler:
+def _within(caller: Caller, handler: Handler, asked: Asked | None) -> Handler:
     def scoped(*args: Any, **kwargs: Any) -> Response:
         with tenant_scope(caller.tenant_id):
             with connection.cursor() as cursor:
                 cursor.execute(
                     "SELECT set_config('statement_timeout', %s, true)", [f"{QUESTION_SECONDS}s"]
                 )
-            return handler(*args, **kwargs)
+            if asked is None:
+                return handler(*args, **kwargs)
+            return idempotency.once(asked, lambda: handler(*args, **kwargs))
 
     return scoped
+
+
+def _recording(view: APIView, handler: Handler) -> Handler:
+    """A refusal whose trace stays becomes the answer here, before the scope would roll it back."""
+
+    def recording(*args: Any, **kwargs: Any) -> Response:
+        try:
+            return handler(*args, **kwargs)
+        except Recorded as refusal:
+            return view.handle_exception(refusal)
+
+    return recording
+
+
+def _outside(caller: Caller, handler: Handler, asked: Asked | None) -> Handler:
+    if asked is None:
+        return handler
+
+    def told(*args: Any, **kwargs: Any) -> Response:
+        return idempotency.once_outside(caller.tenant_id, asked, lambda: handler(*args, **kwargs))
+
+    return told

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rest_framework.exceptions import APIException
 
 
@@ -13,3 +15,18 @@ class Conflict(APIException):
     def __init__(self, code: str, text: str) -> None:
         super().__init__(text)
         self.default_code = code
+
+
+class Unprocessable(APIException):
+    """422: the request was understood, and what it says is refused; `errors` are the findings."""
+
+    status_code = 422
+
+    def __init__(self, code: str, text: str, errors: list[dict[str, Any]]) -> None:
+        super().__init__(text)
+        self.default_code = code
+        self.members = {"errors": errors}
+
+
+class Recorded(Unprocessable):
+    """A refusal whose trace stays: what the view wrote before is committed, not rolled back."""

@@ -227,7 +227,7 @@ def test_every_page_that_writes_a_walled_table_goes_through_the_scope(staff: Cli
         if isinstance(model._default_manager, WalledManager)
         and (page.has_change_permission(request) or page.has_add_permission(request))
     ]
-    assert len(written) == 3
+    assert len(written) == 4
     assert all(isinstance(page, WalledAdmin) for page in written)
 
 

@@ -14,7 +14,8 @@ from uuid import UUID
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from messaging.models import Message
+from messaging.models import Delivery, Instruction, Message, OutageNotice, StandingHold
+from messaging.smp_models import RegisteredAsset, RegisteredUnit, SmpBatch, SmpJob
 from tenants.api.door import TenantList, TenantView
 from tenants.models import (
     ApiCertificate,
@@ -45,6 +46,14 @@ ROWS: Mapping[str, Callable[[], UUID]] = {
     "member_id": lambda: Member.objects.filter(role="OBSERVER").latest("id").id,
     "api_key_id": lambda: ApiKey.objects.filter(label="spare").latest("id").id,
     "file_login_id": lambda: FileLogin.objects.latest("id").id,
+    "job_id": lambda: SmpJob.objects.latest("id").id,
+    "batch_id": lambda: SmpBatch.objects.latest("id").id,
+    "asset_id": lambda: RegisteredAsset.objects.latest("id").id,
+    "unit_id": lambda: RegisteredUnit.objects.latest("id").id,
+    "hold_id": lambda: StandingHold.objects.order_by("id")[0].id,
+    "notice_id": lambda: OutageNotice.objects.order_by("id")[0].id,
+    "delivery_id": lambda: Delivery.objects.order_by("id")[0].id,
+    "instruction_id": lambda: Instruction.objects.order_by("id")[0].id,
     "api_certificate_id": lambda: ApiCertificate.objects.latest("id").id,
 }
 # A body that the method would take, where it takes one at all.
@@ -60,9 +69,21 @@ BODIES: Mapping[tuple[str, str], dict[str, Any]] = {
     ("bm-units/<uuid:bm_unit_id>", "PATCH"): {"auto_accept": True},
     ("endpoints/<uuid:endpoint_id>/file-logins", "POST"): {"label": "new"},
     ("endpoints/<uuid:endpoint_id>/remote-secret", "PUT"): {"password": "made-up"},
+    ("smp/login", "PUT"): {"environment": "simulator", "username": "u", "password": "p"},
+    ("smp/jobs/<uuid:job_id>/cancel", "POST"): {"reason": "r"},
+    ("smp/batches/<uuid:batch_id>/resolve", "POST"): {"taken": True, "reason": "r"},
+    ("smp/assets/<uuid:asset_id>/withdraw", "POST"): {"reason": "r"},
+    ("smp/units/<uuid:unit_id>/withdraw", "POST"): {"reason": "r"},
+    ("holds", "POST"): {"reason": "r"},
+    ("holds/<uuid:hold_id>/release", "POST"): {"reason": "r"},
+    ("outage-notices", "POST"): {"text": "NESO_Health is out"},
+    ("outage-notices/<uuid:notice_id>", "PATCH"): {"services": ["Health"]},
     ("members", "POST"): {"name": "New", "email": "new@tenant.example", "role": "OBSERVER"},
     ("members/<uuid:member_id>", "PATCH"): {"name": "Changed"},
     ("api-keys", "POST"): {"label": "new"},
+    ("deliveries/<uuid:delivery_id>/abandon", "POST"): {"reason": "r"},
+    ("deliveries/<uuid:delivery_id>/close", "POST"): {"reason": "r"},
+    ("instructions/<uuid:instruction_id>/reject", "POST"): {"reason_code": "R1"},
     ("api-keys/<uuid:api_key_id>", "PATCH"): {"label": "spare"},
 }
 

@@ -13,8 +13,9 @@ from messaging.domain.instructions import BidOfferAcceptance, InstructionKind
 from messaging.domain.messages import BmMessage, kind_of, unit_of
 from messaging.domain.profile import Segment
 from messaging.domain.redeclarations import LevelParameter, LevelRedeclaration
-from messaging.models import Delivery, Instruction, Message
+from messaging.models import Delivery, Instruction, Message, OutageNotice
 from messaging.protocols.base import Codec, Envelope, Stamp
+from messaging.relay import holds, lamps, telephone
 from messaging.relay.codecs import legacy_codec, operator_codec
 from messaging.relay.rows import (
     NewAttempt,
@@ -23,7 +24,7 @@ from messaging.relay.rows import (
     insert_delivery,
     insert_message,
 )
-from messaging.states import AttemptOutcome, DeliveryState, Lane
+from messaging.states import DEAD, AttemptOutcome, DeliveryState, Lane
 from tenants.audit import ledger
 from tenants.audit.events import Event, Fact
 from tenants.ids import digest_of, new_id
@@ -39,8 +40,8 @@ now only.
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """Ids in the order of receipt: a redeclaration, an acceptance, a text that nobody forwards, and
-    broken bytes.
+    """Ids in the order of receipt: a redeclaration, an acceptance, a text that was refused, and
+    broken bytes that nobody forwards.
     """
 
     redeclaration: UUID
@@ -70,9 +71,19 @@ def carry(person: Person) -> Carried:
         down = _store(operator, Message.Origin.OPERATOR, accepted, 1)
         _deliver(down, link, Lane.LINK, unit, DeliveryState.PENDING)
         instruction = _instruct(down, link, unit)
+        _stand_still(operator, unit)
         text = _store(link, Message.Origin.CONTROL_POINT, FreeText(point, "hello"), 2)
         broken = _insert(link, b"\x00 not EDL", 3, kind="", unit="", refusal="R001")
+        _deliver(text, operator, Lane.OPERATOR, unit, DeliveryState.REFUSED)
     return Carried(up, down, text, broken, instruction, operator.id)
+
+
+def _stand_still(operator: Endpoint, unit: str) -> None:
+    """A lamp, a hold that was released, and a notice that nobody has completed."""
+    lamps.locked(operator.id)
+    hold = holds.place("because", "a person", START, bm_unit=unit)
+    holds.release(hold, "no more", "a person", START)
+    telephone.post(OutageNotice(text="something is out"), "a person", START)
 
 
 def _store(endpoint: Endpoint, origin: Message.Origin, message: BmMessage, minute: int) -> UUID:
@@ -129,8 +140,9 @@ def _deliver(
         due_at=START + timedelta(days=1000),
         deadline=START + timedelta(minutes=2),
     )
-    Delivery.objects.filter(id=new.id).update(state=state, attempts=1)
     moment = datetime.now(UTC)
+    settled_at = moment if state in DEAD else None
+    Delivery.objects.filter(id=new.id).update(state=state, attempts=1, settled_at=settled_at)
     insert_attempt(
         NewAttempt(
             new.id, lane, AttemptOutcome.DELIVERED, moment, moment, moment, moment, status=200

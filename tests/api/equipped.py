@@ -4,14 +4,26 @@ the API, and a login for files.
 
 from __future__ import annotations
 
+from typing import Any
+
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from messaging.rehearsal.authority import Authority, Issued
+from messaging.relay.smp import logins
+from messaging.smp_models import (
+    RegisteredAsset,
+    RegisteredUnit,
+    SmpBatch,
+    SmpFinding,
+    SmpJob,
+    SmpRow,
+)
 from tenants import api_certificates, api_keys, endpoints, file_logins, members
+from tenants.clock import now
 from tenants.credentials import THE_HOST
 from tenants.endpoints import Draft
-from tenants.models import Environment
+from tenants.models import Environment, Peer
 from tenants.permissions import Role
 from tenants.scope import tenant_scope
 from tests.people import Person
@@ -27,7 +39,54 @@ def equip(person: Person) -> Issued:
         api_certificates.pin("robot", issued.pem, proof)
         point = endpoints.add(Draft("logged in at", "edt", "sftp", Environment.SIMULATOR))
         file_logins.make(point, "robot", by=THE_HOST)
+        _register(person)
     return issued
+
+
+def _register(person: Person) -> None:
+    """A job that has come to its end, with what each table of registrations can hold of it."""
+    endpoint = endpoints.add(
+        endpoints.Draft(
+            *("platform", "neso-smp", "https", "simulator", "https://127.0.0.1:9"),
+            peer=Peer.objects.get(name="simulator"),
+        )
+    )
+    logins.set_login(endpoint.id, person.name, "secret", "test")
+    common: dict[str, Any] = {"tenant_id": person.tenant_id}
+    job = SmpJob.objects.create(
+        **common,
+        endpoint=endpoint,
+        kind="ASSETS",
+        format="CSV",
+        state="PARTLY",
+        created_by="test",
+        created_at=now(),
+    )
+    SmpBatch.objects.create(
+        **common,
+        job=job,
+        endpoint=endpoint,
+        position=1,
+        first_row=2,
+        last_row=2,
+        rows=1,
+        state="REGISTERED",
+    )
+    SmpRow.objects.create(**common, job=job, row=2, name="a", asset="{}")
+    SmpFinding.objects.create(
+        **common, job=job, row=3, column="postcode", source="HOST", code="R003", text="no"
+    )
+    known = {**common, "environment": "simulator", "valid_from": now(), "job": job}
+    unit = RegisteredUnit.objects.create(**known, name="U", key="u", unit={"unitName": "U"})
+    RegisteredAsset.objects.create(
+        **known,
+        name="A",
+        key="a",
+        unit=unit,
+        site=f"asset of {person.name}",
+        capacity_mw=1,
+        asset={},
+    )
 
 
 def prove(issued: Issued, text: bytes) -> bytes:

@@ -59,7 +59,7 @@ def test_messages_are_filtered(
 @pytest.mark.parametrize(
     ("query", "count"),
     [
-        ({}, 2),
+        ({}, 3),
         ({"state": "PENDING"}, 1),
         ({"state": "ACKNOWLEDGED", "lane": "operator"}, 1),
         ({"state": "ACKNOWLEDGED", "lane": "link"}, 0),

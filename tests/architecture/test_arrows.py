@@ -38,6 +38,11 @@ NEVER: dict[str, tuple[str, ...]] = {
     "messaging.protocols.edl": ("messaging.protocols.edt", "messaging.protocols.neso"),
     "messaging.protocols.edt": ("messaging.protocols.edl", "messaging.protocols.neso"),
     "messaging.protocols.neso": ("messaging.protocols.edl", "messaging.protocols.edt"),
+    "messaging.protocols.rest": (
+        "messaging.protocols.edl",
+        "messaging.protocols.edt",
+        "messaging.protocols.neso",
+    ),
     "messaging.transports": (
         "messaging.relay",
         "messaging.files",

@@ -13,7 +13,7 @@ from messaging.domain.units import FileCode, RefusalCode
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 READ_BY_THE_CODEC = {
     *("file-size", "line-format", "record-type", "agent-of-file", "unit-name"),
-    *("field-format", "field-width", "time-format"),
+    *("field-format", "field-width", "time-format", "json-shape", "json-time"),
 }
 each = pytest.mark.parametrize("rule", RULES, ids=BY_ID)
 
@@ -40,7 +40,7 @@ def test_a_rule_is_checked_where_the_ways_it_names_come_in(rule: Rule) -> None:
     if rule.id in READ_BY_THE_CODEC:
         assert rule.on_message is None
         assert rule.on_file is None
-        assert rule.ways == {Way.EDT}
+        assert rule.ways <= {Way.EDT, Way.API}
         return
     assert bool(rule.on_message) == bool(rule.ways & {Way.EDL, Way.OPERATOR})
     assert bool(rule.on_file) == (Way.EDT in rule.ways)

@@ -33,9 +33,11 @@ def test_no_field_and_no_text_can_make_another_line_or_field_of_it() -> None:
 
 def test_a_problem_item_points_into_the_message() -> None:
     assert problem_item(FOUND) == {
+        "rule": "level-range",
         "code": "R003",
-        "detail": "-10000: outside -9999 to 9999 MW",
         "pointer": "/levels/0/level_from",
+        "value": "-10000",
+        "text": "outside -9999 to 9999 MW",
     }
     assert problem_item(FOUND, "/levels/0/levelFrom")["pointer"] == "/levels/0/levelFrom"
 
@@ -43,8 +45,10 @@ def test_a_problem_item_points_into_the_message() -> None:
 def test_a_problem_item_of_a_file_names_the_line_in_the_words_of_files() -> None:
     item = problem_item(replace(FOUND, line=17, value=""))
     assert item == {
+        "rule": "level-range",
         "code": "E003",
-        "detail": "outside -9999 to 9999 MW",
         "line": 17,
         "field": "level_from",
+        "value": "",
+        "text": "outside -9999 to 9999 MW",
     }

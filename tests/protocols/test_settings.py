@@ -26,7 +26,7 @@ def faults(protocol: Protocol, given: Mapping[str, object]) -> dict[str, str]:
 def test_what_is_not_given_has_a_default() -> None:
     assert edl.PROTOCOL.settings({}) == EdlSettings()
     assert neso.PROTOCOL.settings({}) == WaSettings()
-    assert SmpSettings.parse({}) == SmpSettings()
+    assert SmpSettings.parse({}, profiles=("host-1",)) == SmpSettings()
 
 
 def test_what_is_given_counts() -> None:
@@ -38,10 +38,11 @@ def test_what_is_given_counts() -> None:
         "answer_seconds": 60,
         "receipt_seconds": 86_400,
         "warn_only": [A_RULE],
+        "health_seconds": 5,
     }
     read = neso.PROTOCOL.settings(given)
     assert read == WaSettings(
-        "host-1", "jws-json", ("ES256", "PS256"), "PS256", 60, 86_400, (A_RULE,)
+        "host-1", "jws-json", ("ES256", "PS256"), "PS256", 60, 86_400, (A_RULE,), 5
     )
     assert edl.PROTOCOL.settings({"warn_only": [A_RULE]}) == EdlSettings("host-1", (A_RULE,))
     assert neso.PROTOCOL.settings({"algorithm": None}) == WaSettings()
@@ -74,6 +75,8 @@ def test_what_is_given_counts() -> None:
         ("receipt_seconds", -1),
         ("receipt_seconds", 86_401),
         ("receipt_seconds", None),
+        ("health_seconds", 0),
+        ("health_seconds", 3_601),
         ("warn_only", ["no-such-rule"]),
         ("warn_only", A_RULE),
         ("password", "x"),
@@ -134,3 +137,10 @@ def test_negative_control_what_is_left_over_is_refused_by_closing_alone(
     """With the reading never closed, all the wrong ones above would pass."""
     monkeypatch.setattr("messaging.protocols.settings.Reading.close", lambda self: None)
     assert neso.PROTOCOL.settings({"password": "x", "seal": "rot13"}) == WaSettings()
+
+
+def test_a_setting_of_the_platform_that_cannot_be_is_named() -> None:
+    given = {"unanswered": "perhaps", "poll_seconds": 0, "password": "x", "profile": "host-9"}
+    with pytest.raises(BadSettings) as refused:
+        SmpSettings.parse(given, profiles=("host-1",))
+    assert sorted(one.name for one in refused.value.faults) == sorted(given)

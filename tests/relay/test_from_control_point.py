@@ -66,6 +66,7 @@ def test_a_redeclaration_is_stored_with_its_bytes_its_delivery_and_its_entries(
         assert (message.bm_unit, message.refusal_code) == (UNIT, "")
         delivery = Delivery.objects.get(message=message)
         assert (delivery.state, delivery.lane) == (DeliveryState.PENDING, Lane.OPERATOR)
+        assert delivery.endpoint is not None
         assert delivery.endpoint.protocol == "neso-wa"
         assert entries_of(message) == ["received", "decoded", "stored"]
         assert Due.objects.filter(delivery_id=delivery.id, tenant_id=alice.tenant_id).exists()

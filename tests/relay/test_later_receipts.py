@@ -19,6 +19,7 @@ from messaging.relay.claim import Claimed, NotClaimed
 from messaging.relay.codecs import operator_codec
 from messaging.relay.deliver import take_in_hand
 from messaging.relay.load import load_locked
+from messaging.relay.parts import queue_of
 from messaging.relay.register import find_operator
 from messaging.relay.rows import NewMessage, insert_delivery, insert_message
 from messaging.states import DeliveryState, Lane
@@ -72,7 +73,8 @@ def submission(person: Person) -> UUID:
         )
         until = now() + timedelta(hours=1)
         times = {"at": now(), "due_at": now(), "deadline": until}
-        return insert_delivery(message_id, endpoint.id, Lane.OPERATOR, "", **times).id
+        queue = queue_of(SUBMISSION)
+        return insert_delivery(message_id, endpoint.id, Lane.OPERATOR, queue, **times).id
 
     return in_tenant(person.tenant_id, work)
 

@@ -31,6 +31,7 @@ from tenants.audit.models import Entry
 from tenants.clock import now
 from tenants.models import Endpoint
 from tenants.scope import in_tenant, tenant_scope
+from tests.api.clients import client
 from tests.people import Person
 from tests.relay.conftest import OpenLink, open_link
 from tests.relay.test_from_control_point import mel
@@ -187,3 +188,21 @@ def test_a_single_unit_is_named_on_its_row_as_ever(alice: Person, link: OpenLink
     sent = link.sent[-1]
     with tenant_scope(alice.tenant_id):
         assert Message.objects.get(reference=sent.reference, received_at=sent.at).bm_unit == ONE
+
+
+def test_each_of_its_units_finds_it_in_the_api(alice: Person, link: OpenLink) -> None:
+    """Also where it was refused for one of them, and never twice."""
+    with tenant_scope(alice.tenant_id):
+        before = set(Message.objects.values_list("id", flat=True))
+    say(link, ndz(ONE), ndz(OTHER))
+    say(link, ndz(ONE), ndz(OTHER), ndz("NOSUCH-1"))
+    with tenant_scope(alice.tenant_id):
+        rows = Message.objects.filter(kind="NDZ").exclude(id__in=before)
+        wanted = [str(row.id) for row in rows.order_by("-received_at")]
+    asker = client({"Authorization": f"Bearer {alice.api_key}"})
+    for unit in (ONE, OTHER):
+        told = asker.get("/api/v1/messages", {"bm_unit": unit, "kind": "NDZ"}).json()["results"]
+        ids = [row["id"] for row in told]
+        assert ids[:2] == wanted
+        assert len(set(ids)) == len(ids)
+    assert asker.get("/api/v1/messages", {"bm_unit": "NOSUCH-2"}).json()["results"] == []

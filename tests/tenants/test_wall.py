@@ -29,11 +29,16 @@ UNWALLED = {
     "tenants_peercertificate": "the vendor's trust anchors",
     "tenants_certificatedue": "ids and times, for one look over all tenants",
     "tenants_peercertificatenotice": "what was told of the vendor's trust anchors",
+    "tenants_idempotencydue": "ids and times, for one look over all tenants",
     "messaging_due": "ids and times, for one sweep over all tenants",
     "messaging_linkwatch": "ids and times, for one look over all links",
     "messaging_gatewayprocess": "numbers and times of our own processes",
     "messaging_gatewatch": "ids and times, for one look over all tenants",
     "messaging_fetchdue": "ids and times, for one look over all tenants",
+    "messaging_smpdue": "ids and times, for one sweep over all tenants",
+    "messaging_connectiondue": "ids and times, for one look over all tenants",
+    "messaging_systemnotice": "the system operator's notices, as the vendor posts them for all",
+    "messaging_maintenance": "the vendor's own switch",
     "tenants_change": "ids, counts and times, for one look over all tenants",
     "partitioned_table": "names of tables",
 }
@@ -77,18 +82,22 @@ def test_the_tables_of_no_tenant_hold_no_more_than_ids(database: str) -> None:
         [
             *("tenants_certificatedue", "tenants_change", "tenants_directoryentry"),
             *("messaging_due", "messaging_linkwatch", "messaging_gatewayprocess"),
-            *("messaging_gatewatch", "messaging_fetchdue"),
+            *("messaging_gatewatch", "messaging_fetchdue", "messaging_smpdue"),
+            *("messaging_connectiondue", "tenants_idempotencydue"),
         ],
     )
     assert dict(columns) == {
         "tenants_certificatedue": ["certificate_id", "due_at", "tenant_id"],
         "tenants_change": ["changed_at", "tenant_id", "version"],
         "tenants_directoryentry": ["digest", "tenant_id"],
+        "messaging_connectiondue": ["broken_at", "due_at", "endpoint_id", "tenant_id"],
+        "tenants_idempotencydue": ["due_at", "tenant_id"],
         "messaging_due": ["delivery_id", "due_at", "lane", "owner", "tenant_id"],
         "messaging_linkwatch": ["due_at", "endpoint_id", "owner", "tenant_id"],
         "messaging_gatewayprocess": ["lapsed_at", "number", "seen_at", "suspected_at"],
         "messaging_gatewatch": ["due_at", "tenant_id"],
         "messaging_fetchdue": ["due_at", "endpoint_id", "failing_since", "tenant_id"],
+        "messaging_smpdue": ["due_at", "item_id", "owner", "tenant_id"],
     }
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from messaging.domain.rules.base import Mark, Rule, Way
+from messaging.domain.rules.registrations import REGISTRATION_RULES
 from messaging.domain.rules.table import RULES
 
 _HEAD = """\
@@ -20,6 +21,13 @@ a `NACK` on a control point's link, a `REJ` line in a file's reply, an item of a
 the API. EDL and the system operator's receipts call it by the first code, reply files by the
 second. **Across records** marks a rule that looks at records beside one another; it is left out
 where a line of the file could not be read. A submission is accepted or refused whole.
+"""
+_REGISTRATIONS = """\
+## Registrations
+
+Written from the table in `messaging/domain/rules/registrations.py`. They are applied to files that
+are uploaded for the Single Markets Platform, row by row; what breaks one is told by the uploaded
+row and column (docs/registrations.md).
 """
 _MARKS = {
     Mark.FACT: "a public fact",
@@ -42,6 +50,13 @@ def _lines() -> Iterator[str]:
     yield "|---|---|---|---|---|---|"
     for rule in RULES:
         yield _row(rule)
+    yield ""
+    yield _REGISTRATIONS
+    yield "| rule | mark | applies to | code | what it says |"
+    yield "|---|---|---|---|---|"
+    for one in REGISTRATION_RULES:
+        told = f"`{one.code}` | {one.explanation}"
+        yield f"| `{one.id}` | {one.mark} | {one.applies_to} | {told} |"
 
 
 def _row(rule: Rule) -> str:

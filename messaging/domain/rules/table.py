@@ -9,6 +9,7 @@ from messaging.domain.rules.base import Mark, Rule, Way
 from messaging.domain.units import FileCode, RefusalCode
 
 _EDT: Final = frozenset({Way.EDT})
+_API: Final = frozenset({Way.API})
 _FILED: Final = frozenset({Way.EDT, Way.API})
 _REAL_TIME: Final = frozenset({Way.EDL, Way.API})
 _OPERATOR: Final = frozenset({Way.OPERATOR})
@@ -44,7 +45,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "record-type",
         Mark.FACT,
         _ALL,
-        _EDT,
+        _FILED,
         RefusalCode.UNKNOWN_TYPE,
         FileCode.RECORD_TYPE,
         "The record type is one of the profile's.",
@@ -71,7 +72,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "field-format",
         Mark.FACT,
         _ALL,
-        _EDT,
+        _FILED,
         RefusalCode.OUT_OF_RANGE,
         FileCode.VALUE,
         "A required value is there, is a number, and has a decimal point only where one is"
@@ -94,6 +95,26 @@ RULES: Final[tuple[Rule, ...]] = (
         RefusalCode.TIMES_NOT_IN_ORDER,
         FileCode.TIMES,
         "A time is there, is written as YYYY-MM-DD HH:MM or YYYYMMDDHHMM, and exists.",
+    ),
+    # Applied where a request to the API is read.
+    Rule(
+        "json-shape",
+        Mark.CHOICE,
+        "every message and record",
+        _API,
+        RefusalCode.MALFORMED,
+        FileCode.MALFORMED,
+        "Every member that its type needs is there and no other, each of the very type described;"
+        " lists are not empty and not too long.",
+    ),
+    Rule(
+        "json-time",
+        Mark.CHOICE,
+        "every message and record",
+        _API,
+        RefusalCode.TIMES_NOT_IN_ORDER,
+        FileCode.TIMES,
+        "A time is RFC 3339 with its offset; a market time is a whole minute.",
     ),
     # Whose a unit is.
     Rule(

@@ -26,13 +26,20 @@ def reply_line(line: int, code: str, field: str, text: str) -> str:
 
 
 def problem_item(violation: Violation, pointer: str = "") -> dict[str, str | int]:
-    """An item of problem+json: where it is, by the line of a file, else by JSON Pointer.
+    """An item of problem+json: the rule, its code, where it is (by JSON Pointer, or by the line and
+    field of a file), the value and what is wrong with it.
 
     A `pointer` of the request's own names takes the place of the typed message's.
     """
-    detail = f"{violation.value}: {violation.text}" if violation.value else violation.text
+    item: dict[str, str | int] = {"rule": violation.rule, "code": str(violation.code)}
     if violation.line:
-        code: str = violation.file_code
-        return {"code": code, "detail": detail, "line": violation.line, "field": violation.field}
-    path = "".join(f"/{step}" for step in violation.path)
-    return {"code": str(violation.code), "detail": detail, "pointer": pointer or path}
+        item |= {"code": str(violation.file_code)}
+        item |= {"line": violation.line, "field": violation.field}
+    else:
+        item["pointer"] = pointer or "".join(f"/{_escaped(step)}" for step in violation.path)
+    return item | {"value": violation.value, "text": violation.text}
+
+
+def _escaped(step: str | int) -> str:
+    """A reference token of RFC 6901."""
+    return str(step).replace("~", "~0").replace("/", "~1")

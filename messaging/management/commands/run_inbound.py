@@ -7,7 +7,9 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from messaging.inbound import server
+from messaging.relay import connections
 from tenants.checks import refuse_unsafe_start
+from tenants.scope import reconnecting
 
 
 class Command(BaseCommand):
@@ -15,4 +17,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         refuse_unsafe_start()
+        # Whatever the operator sent until now came to nobody.
+        reconnecting(connections.every_one_is_broken)
         server.run()

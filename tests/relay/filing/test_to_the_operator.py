@@ -16,12 +16,13 @@ from messaging.relay.claim import NotClaimed
 from messaging.relay.deliver import take_in_hand
 from messaging.relay.load import load_locked
 from messaging.relay.parts import is_large
-from messaging.states import DeliveryState, Lane
+from messaging.states import DeliveryState, LampState, Lane
 from tenants.audit import bodies
 from tenants.clock import now
 from tenants.scope import tenant_scope
 from tests.people import Person
 from tests.relay.filing.trading import UNIT, Trading, golden, notification, scalar
+from tests.relay.outages.conftest import look
 from tests.relay.sealing.both_ends import BothEnds
 from tests.relay.sealing.speaking import until
 
@@ -105,14 +106,14 @@ def test_a_final_receipt_that_comes_later_is_the_reply(
 def test_in_an_outage_nothing_follows_the_acknowledgement_until_it_ends(
     operator: BothEnds, trading: Trading
 ) -> None:
-    operator.fault("r999", times=2, retryAfter=1)
+    operator.fault("r999", times=1, retryAfter=1)
     trading.leave(trading.name(1), [scalar("ALITA")])
     trading.leave(trading.name(2), [scalar("ALITA", 6)])
     trading.submit()
-    again(trading)
     assert delivery_of(trading).state == DeliveryState.HELD
     assert sorted(trading.replies()) == [ACK, "ALITA_000002.ack"]
     assert not heard(operator, trading, 2), "numbers stay in order"
+    assert look(trading.person).state == LampState.UP
     again(trading)
     trading.submit()
     assert sorted(trading.replies()) == [ACC, ACK, "ALITA_000002.acc", "ALITA_000002.ack"]

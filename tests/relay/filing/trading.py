@@ -11,7 +11,7 @@ from pathlib import Path
 from uuid import UUID
 
 from messaging.domain.clock import half_hour_of, next_operational_day_start
-from messaging.models import Delivery, Due
+from messaging.models import Connection, Delivery, Due
 from messaging.relay import from_trading_point
 from messaging.relay.deliver import deliver
 from messaging.relay.from_trading_point import Arrived, Filed
@@ -102,6 +102,7 @@ def open_trading_point(person: Person, folder: Path, name: str, **settings: obje
 def forget_what_waits(person: Person) -> None:
     with tenant_scope(person.tenant_id):
         Delivery.objects.update(state="ABANDONED")
+        Connection.objects.all().delete()
     Due.objects.all().delete()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from django.db import connection
 
-from messaging.models import Delivery, Due
+from messaging.models import Connection, Delivery, Due
 from messaging.states import DeliveryState
 from tenants.scope import tenant_scope
 from tests.people import Person
@@ -29,5 +29,6 @@ def nothing_waits(alice: Person, ends: BothEnds) -> None:
     """Each test starts with an empty queue and an operator that behaves."""
     with tenant_scope(alice.tenant_id):
         Delivery.objects.update(state=DeliveryState.ABANDONED)
+        Connection.objects.all().delete()
     Due.objects.all().delete()
     ends.control("DELETE", "/faults")

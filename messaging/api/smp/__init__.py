@@ -1,0 +1,1 @@
+"""Registrations on the Single Markets Platform in the tenant's API."""

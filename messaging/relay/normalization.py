@@ -1,0 +1,319 @@
+"""After a break the host asks the system operator what it missed, and reconciles: an instruction
+that never came is taken as if it came now, and a redeclaration of ours that nobody knows the fate
+of is settled where the operator says that it took it. Nothing is lost, and nothing taken twice.
+
+Each control point is asked in turn; what a step came to is committed before the next, so that a
+dead process costs no more than asking again. Only when all are done may go what waited meanwhile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from uuid import UUID
+
+import structlog
+from django.db import IntegrityError
+
+from messaging.domain.acknowledgements import (
+    NormalizationAnswer,
+    NormalizationRequest,
+    ReceiptOfMessage,
+    SentInstruction,
+    TakenRedeclaration,
+)
+from messaging.models import Connection, Delivery, Instruction
+from messaging.protocols.base import Envelope, Stamp
+from messaging.protocols.neso.wa.exchange import Outcome
+from messaging.relay import connections, gates, instruct, lamps, telephone, verdicts
+from messaging.relay.codecs import operator_codec
+from messaging.relay.connections import Place
+from messaging.relay.inflow import Inflow
+from messaging.relay.lamps import locked, wants_normalization
+from messaging.relay.load import load_locked
+from messaging.relay.moves import lock_queue
+from messaging.relay.questions import CANNOT_ASK, Asked, Question, ask, prepare
+from messaging.relay.refusal import Refused
+from messaging.relay.register import LEGACY_PROTOCOL, Operator
+from messaging.relay.rows import NewDelivery
+from messaging.relay.wake import wake
+from messaging.states import UNDELIVERED, LampState, Lane
+from tenants.audit import bodies, ledger
+from tenants.audit.events import Event, Fact
+from tenants.clock import now
+from tenants.ids import digest_of, new_id
+from tenants.models import Endpoint
+from tenants.scope import in_tenant, require_tenant
+
+SERVICE = "Instruction"
+WITHIN_S = 30.0
+"""For one control point: an answer may be of 64 MiB."""
+
+LEASE = timedelta(seconds=45)
+"""Longer than one control point takes; whoever is at it has it renewed with each."""
+
+AGAIN = timedelta(seconds=5)
+MOST_TRIES = 5
+"""Without an answer, from an operator that is not out. Then a person is told, and traffic goes."""
+
+_TRIES = 3
+_UNDELIVERED = [state.value for state in UNDELIVERED]
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Claimed:
+    """Whom to ask what. `ending` are the notices that wait for it: one whose end comes meanwhile is
+    not among them, and has it asked again.
+    """
+
+    endpoint: Endpoint
+    control_points: tuple[str, ...]
+    since: datetime
+    ending: tuple[UUID, ...]
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What asking came to, as the log tells it."""
+
+    control_points: int = 0
+    instructions: int = 0
+    taken: int = 0
+    refused: int = 0
+    settled: int = 0
+
+
+class _NotAnswered(Exception):
+    """No answer that counts. With `is_out` it said that it is out."""
+
+    def __init__(self, asked: Asked) -> None:
+        super().__init__(asked.detail)
+        self.is_out = asked.outcome is Outcome.HELD
+
+
+def normalize(tenant_id: UUID, endpoint_id: UUID) -> None:
+    """Asks what was missed, if that is wanted and nobody is at it. Safe to run twice and at once:
+    what it takes is taken as anything that comes twice is.
+    """
+    place = Place(tenant_id, endpoint_id)
+    claimed = in_tenant(tenant_id, lambda: _claim(endpoint_id))
+    if claimed is None:
+        return
+    tally = _Tally()
+    try:
+        for name in claimed.control_points:
+            _reconcile(place, claimed, name, tally)
+    except CANNOT_ASK as error:
+        in_tenant(tenant_id, partial(_put_off, endpoint_id, f"cannot be asked: {error}"))
+    except _NotAnswered as error:
+        in_tenant(tenant_id, partial(_failed, claimed, error))
+    else:
+        in_tenant(tenant_id, partial(_finish, claimed, tally))
+
+
+def _claim(endpoint_id: UUID) -> _Claimed | None:
+    at = now()
+    endpoint = Endpoint.objects.filter(id=endpoint_id).select_related("peer").first()
+    if endpoint is None:
+        return None
+    row = locked(endpoint_id)
+    if not wants_normalization(row, at) or row.normalize_from is None:
+        return None
+    row.normalizing_until = at + LEASE
+    row.save(update_fields=["normalizing_until"])
+    points = Endpoint.objects.filter(protocol=LEGACY_PROTOCOL, environment=endpoint.environment)
+    names = tuple(points.order_by("name").values_list("name", flat=True))
+    return _Claimed(endpoint, names, row.normalize_from, telephone.ending(endpoint))
+
+
+def _reconcile(place: Place, claimed: _Claimed, control_point: str, tally: _Tally) -> None:
+    """Asks for one control point, and takes what the answer holds. One that the operator will not
+    tell of is alarmed, and keeps no other from being asked for. Raises _NotAnswered.
+    """
+    question = in_tenant(place.tenant_id, lambda: _question(claimed, control_point))
+    asked = ask(question, WITHIN_S)
+    digest = in_tenant(place.tenant_id, lambda: _record_answer(claimed, control_point, asked))
+    said = asked.answer.envelope.messages[0] if asked.answer else None
+    if asked.outcome is Outcome.REFUSED:
+        in_tenant(place.tenant_id, lambda: _alarm(claimed, f"{control_point}: {_refusal(asked)}"))
+        return
+    if asked.outcome is not Outcome.VERDICT or not isinstance(said, NormalizationAnswer):
+        raise _NotAnswered(asked)
+    tally.control_points += 1
+    for sent in said.instructions:
+        tally.instructions += 1
+        made = _first_to_commit(place.tenant_id, partial(_take, claimed, sent, digest, tally))
+        wake(made)
+    for one in said.redeclarations:
+        wake(in_tenant(place.tenant_id, partial(_settle, place.endpoint_id, one, digest, tally)))
+
+
+def _question(claimed: _Claimed, control_point: str) -> Question:
+    """Logged, with the sealed bytes, before the first of them leaves."""
+    at, reference = now(), str(new_id())
+    request = NormalizationRequest(control_point, claimed.since)
+    question = prepare(claimed.endpoint, request, reference, at)
+    digest = bodies.keep(question.sealed.record, at)
+    detail = {"service": "Normalization", "control_point": control_point, "url": question.url}
+    detail |= {"since": claimed.since.isoformat(), "reference": reference}
+    ledger.record(Fact(Event.SENDING, at, digest=digest, detail=detail))
+    Connection.objects.filter(endpoint_id=claimed.endpoint.id).update(normalizing_until=at + LEASE)
+    return question
+
+
+def _record_answer(claimed: _Claimed, control_point: str, asked: Asked) -> bytes | None:
+    at = now()
+    digest = bodies.keep(asked.record, at) if asked.record else None
+    event = Event.ANSWERED if asked.outcome is not None else Event.UNANSWERED
+    detail = {"service": "Normalization", "control_point": control_point, "text": asked.detail}
+    ledger.record(Fact(event, at, digest=digest, detail=detail))
+    return digest
+
+
+def _first_to_commit(
+    tenant_id: UUID, work: partial[tuple[NewDelivery, ...]]
+) -> tuple[NewDelivery, ...]:
+    """Another may take the same instruction at once, as it comes by itself: then it is a repeat."""
+    for _ in range(_TRIES - 1):
+        try:
+            return in_tenant(tenant_id, work)
+        except IntegrityError:
+            continue
+    return in_tenant(tenant_id, work)
+
+
+def _take(
+    claimed: _Claimed, sent: SentInstruction, digest: bytes | None, tally: _Tally
+) -> tuple[NewDelivery, ...]:
+    """By the same way as one that comes by itself. Those we have are passed over: most of them."""
+    at, instruction = now(), sent.instruction
+    endpoint = claimed.endpoint
+    codec = operator_codec(endpoint.settings)
+    content = codec.content_of_instruction(instruction)
+    known = Instruction.objects.filter(
+        endpoint__protocol=LEGACY_PROTOCOL,
+        endpoint__environment=endpoint.environment,
+        endpoint__name=instruction.control_point,
+        kind=instruction.kind.value,
+        bm_unit=instruction.bm_unit,
+        number=instruction.number,
+    ).first()
+    if known is not None and bytes(known.content_digest) == digest_of(content):
+        return ()
+    # A payload of its own, as it would have come: what was signed is the answer that holds it.
+    envelope = Envelope(Stamp(sent.message_id, sent.sent_at), (instruction,))
+    payload = codec.encode(envelope).content
+    operator = Operator(endpoint.id, endpoint.environment, endpoint.settings)
+    inflow = Inflow(operator, SERVICE, sent.message_id, payload, at)
+    told = {"reference": sent.message_id, "number": instruction.number, "by": "Normalization"}
+    try:
+        outcome = instruct.take(inflow, instruction)
+    except Refused as refused:
+        tally.refused += 1
+        _record_refusal(inflow, refused, digest, told)
+        return ()
+    tally.taken += 1
+    fact = Fact(Event.NORMALIZED, at, outcome.message_id, digest=digest, detail=told)
+    ledger.record(fact)
+    return outcome.deliveries
+
+
+def _record_refusal(
+    inflow: Inflow, refused: Refused, digest: bytes | None, told: dict[str, object]
+) -> None:
+    """Nobody can be answered: a person must see it."""
+    first = refused.reasons[0]
+    text = f"an instruction that was missed can't be taken: {first.code.value} {first.text}"
+    ledger.record(Fact(Event.ALARMED, inflow.at, digest=digest, detail={"alarm": text, **told}))
+
+
+def _settle(
+    endpoint_id: UUID, one: TakenRedeclaration, digest: bytes | None, tally: _Tally
+) -> tuple[NewDelivery, ...]:
+    """One of ours that was sent and never answered, and that the operator says it took, is settled
+    and goes no second time. Whatever it does not name goes again.
+    """
+    found = Delivery.objects.filter(
+        tenant_id=require_tenant(),
+        endpoint_id=endpoint_id,
+        reference=one.message_id,
+        lane=Lane.OPERATOR,
+        state__in=_UNDELIVERED,
+        sent_at__isnull=False,
+    ).first()
+    if found is None:
+        return ()
+    lock_queue(endpoint_id, found.queue)
+    row = load_locked(found.id)
+    if row is None or row.state not in UNDELIVERED:
+        return ()
+    at = now()
+    tally.settled += 1
+    told = {"bm_unit": one.bm_unit, "parameter": one.parameter, "by": "Normalization"}
+    ledger.record(Fact(Event.NORMALIZED, at, row.message_id, row.id, digest=digest, detail=told))
+    return verdicts.accept(row, at)
+
+
+def _finish(claimed: _Claimed, tally: _Tally) -> None:
+    """All was asked for: the gates open, unless it went out again meanwhile."""
+    at = now()
+    row = locked(claimed.endpoint.id)
+    if row.state == LampState.OUT:
+        row.normalizing_until = None
+        row.save()
+        return
+    detail = {"endpoint": claimed.endpoint.id, "since": claimed.since.isoformat()}
+    counts = {name: getattr(tally, name) for name in tally.__slots__}
+    ledger.record(Fact(Event.NORMALIZED, at, detail={**detail, **counts}))
+    _over(claimed, row, at)
+
+
+def _over(claimed: _Claimed, row: Connection, at: datetime) -> None:
+    gates.lock()
+    row.normalize_from = row.normalizing_until = None
+    row.normalize_tries, row.normalized_at, row.is_holding = 0, at, False
+    row.save()
+    telephone.over(claimed.ending)
+    gates.let_go()
+    connections.hurry(claimed.endpoint.id, row.ask_at)
+
+
+def _failed(claimed: _Claimed, error: _NotAnswered) -> None:
+    """Asked again after a pause; or, where that leads nowhere, given up with an alarm."""
+    at = now()
+    if error.is_out:
+        lamps.went_out(claimed.endpoint.id, at, str(error))
+        _put_off(claimed.endpoint.id, str(error), tries=0)
+        return
+    row = locked(claimed.endpoint.id)
+    tries = row.normalize_tries + 1
+    if row.state == LampState.OUT or tries < MOST_TRIES:
+        _put_off(claimed.endpoint.id, str(error), tries=tries)
+        return
+    _alarm(claimed, str(error))
+    _over(claimed, row, at)
+
+
+def _alarm(claimed: _Claimed, reason: str) -> None:
+    text = f"the system operator does not say what was missed: {reason}"
+    detail = {"alarm": text, "endpoint": claimed.endpoint.id, "since": claimed.since.isoformat()}
+    ledger.record(Fact(Event.ALARMED, now(), detail=detail))
+
+
+def _refusal(asked: Asked) -> str:
+    said = asked.answer.envelope.messages[0] if asked.answer else None
+    return verdicts.first_error(said) if isinstance(said, ReceiptOfMessage) else asked.detail
+
+
+def _put_off(endpoint_id: UUID, reason: str, *, tries: int | None = None) -> None:
+    at = now()
+    row = locked(endpoint_id)
+    row.normalizing_until = at + AGAIN
+    if tries is not None:
+        row.normalize_tries = tries
+    row.save()
+    connections.hurry(endpoint_id, at + AGAIN)
+    _log.info("what was missed is asked for again", reason=reason)

@@ -1,0 +1,212 @@
+"""Idempotency keys (draft-ietf-httpapi-idempotency-key-header): what a caller asks for twice under
+one key is done once, and answered the second time as the first.
+
+The key's row and the effect are committed by one transaction, so that neither is there without the
+other whenever a process dies. A request that is refused by raising leaves no effect and no row: its
+key may come again. Answers are kept sealed by the vault, for some of them show a secret that is
+shown only once; whoever repeats the request with the same credentials gets that answer too.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import IntegrityError, connection
+from rest_framework.exceptions import APIException
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from tenants import vault
+from tenants.api.authentication import Caller
+from tenants.api.problems import Conflict
+from tenants.clock import now
+from tenants.ids import digest_of, new_id
+from tenants.models import IdempotentAnswer
+from tenants.scope import require_tenant, tenant_scope
+
+HEADER: Final = "Idempotency-Key"
+REPLAYED: Final = "Idempotent-Replayed"
+"""Stands, as `true`, on an answer that is a repeat of the first."""
+
+KEPT_FOR: Final = timedelta(hours=24)
+GIVEN_UP_AFTER: Final = timedelta(seconds=120)
+"""What runs without a transaction of its own and has not answered by then has died."""
+LONGEST_KEY: Final = 255
+
+_HEADERS: Final = ("Location", "Cache-Control", "Retry-After")
+_PURPOSE: Final = "idempotent answer"
+_BARE: Final = re.compile(r"[A-Za-z0-9._~:/+=@-]{1,255}")
+_QUOTED: Final = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\]){1,255})"')
+_LOCK: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))"
+_DUE: Final = """
+INSERT INTO tenants_idempotencydue (tenant_id, due_at) VALUES (%s, %s) ON CONFLICT DO NOTHING
+"""
+
+
+class BadKey(APIException):
+    status_code = 400
+    default_code = "idempotency-key-invalid"
+    default_detail = (
+        f"{HEADER} is one key of 1 to {LONGEST_KEY} printable characters, in double quotes or of"
+        " letters, digits and ._~:/+=@- alone."
+    )
+
+
+class KeyMissing(APIException):
+    status_code = 400
+    default_code = "idempotency-key-missing"
+    default_detail = f"This takes a header {HEADER}: a name of your own for this one request."
+
+
+class KeyReused(APIException):
+    status_code = 422
+    default_code = "idempotency-key-reused"
+    default_detail = "Another request was made under this key within the last 24 hours."
+
+
+class StillRunning(Conflict):
+    """With Retry-After."""
+
+    wait = 1
+
+    def __init__(self) -> None:
+        super().__init__("idempotency-key-in-use", "The first request under this key still runs.")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asks, under which key, for what."""
+
+    caller_id: UUID
+    key: str
+    fingerprint: bytes
+
+
+def asked_by(request: Request, caller: Caller, *, required: bool) -> Asked | None:
+    """None where no key is shown. Raises BadKey and KeyMissing."""
+    key = find_key(request)
+    if key is None:
+        if required:
+            raise KeyMissing
+        return None
+    return Asked(caller.shown.member_id or caller.shown.id, key, _fingerprint(request))
+
+
+def find_key(request: Request) -> str | None:
+    """The key that was shown. Raises BadKey."""
+    shown = request.headers.get(HEADER)
+    return None if shown is None else _key(shown)
+
+
+def once(asked: Asked, run: Callable[[], Response]) -> Response:
+    """Within the scope that `run` writes in. Raises KeyReused and StillRunning."""
+    if not _lock(asked):
+        raise StillRunning
+    if (first := _find(asked)) is not None:
+        return _again(first, asked)
+    response = run()
+    row = _row(asked)
+    _put(row, response)
+    row.save(force_insert=True)
+    _note_due()
+    return response
+
+
+def once_outside(tenant_id: UUID, asked: Asked, run: Callable[[], Response]) -> Response:
+    """The same for what speaks to others over the network and so has no transaction open: should
+    the process die meanwhile, the key is free again after a while.
+    """
+    with tenant_scope(tenant_id):
+        first = _find(asked) if _lock(asked) else None
+        if first is not None:
+            return _again(first, asked)
+        row = _row(asked)
+        try:
+            row.save(force_insert=True)
+        except IntegrityError:
+            raise StillRunning from None
+        _note_due()
+    try:
+        response = run()
+    except BaseException:
+        with tenant_scope(tenant_id):
+            IdempotentAnswer.objects.filter(id=row.id).delete()
+        raise
+    with tenant_scope(tenant_id):
+        _put(row, response)
+        row.save(update_fields=["status", "headers", "sealed_body"])
+    return response
+
+
+def _key(shown: str) -> str:
+    """A string of RFC 8941; many send it without the quotes, which is as good."""
+    if match := _QUOTED.fullmatch(shown.strip()):
+        return re.sub(r'\\(["\\])', r"\1", match[1])
+    if _BARE.fullmatch(shown.strip()):
+        return shown.strip()
+    raise BadKey
+
+
+def _fingerprint(request: Request) -> bytes:
+    parts = (str(request.method), request.get_full_path(), request.content_type or "")
+    return digest_of("\n".join(parts).encode() + b"\n" + request._request.body)
+
+
+def _lock(asked: Asked) -> bool:
+    """Until the transaction ends; False while another has it."""
+    name = f"idempotency {require_tenant()} {asked.caller_id} {asked.key}"
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK, [name])
+        return bool(cursor.fetchone()[0])
+
+
+def _find(asked: Asked) -> IdempotentAnswer | None:
+    """The first answer, or that it is under way; what is too old is forgotten."""
+    found = IdempotentAnswer.objects.filter(caller_id=asked.caller_id, key=asked.key).first()
+    if found is None:
+        return None
+    age = now() - found.created_at
+    if age < (GIVEN_UP_AFTER if found.status is None else KEPT_FOR):
+        return found
+    found.delete()
+    return None
+
+
+def _again(first: IdempotentAnswer, asked: Asked) -> Response:
+    if bytes(first.fingerprint) != asked.fingerprint:
+        raise KeyReused
+    if first.status is None or first.sealed_body is None:
+        raise StillRunning
+    kept = json.loads(vault.unseal(bytes(first.sealed_body), _PURPOSE, first.id))
+    headers: Mapping[str, str] = {**first.headers, REPLAYED: "true"}
+    return Response(kept["body"], first.status, headers=headers, content_type=kept["type"])
+
+
+def _row(asked: Asked) -> IdempotentAnswer:
+    return IdempotentAnswer(
+        id=new_id(),
+        tenant_id=require_tenant(),
+        caller_id=asked.caller_id,
+        key=asked.key,
+        fingerprint=asked.fingerprint,
+        created_at=now(),
+    )
+
+
+def _put(row: IdempotentAnswer, response: Response) -> None:
+    kept: dict[str, Any] = {"body": response.data, "type": response.content_type}
+    row.status = response.status_code
+    row.headers = {name: response[name] for name in _HEADERS if name in response}
+    row.sealed_body = vault.seal(JSONRenderer().render(kept), _PURPOSE, row.id)
+
+
+def _note_due() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_DUE, [require_tenant(), now() + KEPT_FOR])

@@ -1,0 +1,267 @@
+"""After a break the host asks what it missed: what never came is taken, what it has is not taken
+again, and its own messages of unknown fate are settled.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.db import connection
+
+from messaging.models import Connection, Delivery, Instruction, Message
+from messaging.relay import connections, normalization
+from messaging.relay.deliver import deliver
+from messaging.relay.lamps import MARGIN
+from messaging.relay.normalization import MOST_TRIES
+from messaging.states import DeliveryState
+from tenants.audit import bodies
+from tenants.clock import now
+from tenants.models import Endpoint
+from tenants.scope import tenant_scope
+from tests.people import Person
+from tests.relay.conftest import OpenLink
+from tests.relay.outages.conftest import (
+    events,
+    lamp,
+    look,
+    results_of,
+    start_now,
+    state_of,
+    taken,
+    work,
+)
+from tests.relay.outages.test_outage import say
+from tests.relay.sealing.both_ends import BothEnds, write_config
+from tests.relay.sealing.speaking import dispatch
+
+NOBODY = 9
+"""A port where nothing listens."""
+
+
+def miss_one(ends: BothEnds) -> dict[str, Any]:
+    """The operator sends it, and does not reach the host."""
+    write_config(ends.folder, ends.person, ends.keys, NOBODY, "jws-json")
+    try:
+        return dispatch(ends)
+    finally:
+        ends.use("jws-json")
+
+
+def find(person: Person, told: dict[str, Any]) -> Instruction | None:
+    with tenant_scope(person.tenant_id):
+        rows = Instruction.objects.select_related("message")
+        found: Instruction | None = rows.filter(number=told["acceptanceNumber"]).first()
+    return found
+
+
+def broken(person: Person) -> Connection:
+    """The host was away: it looks again."""
+    connections.every_one_is_broken()
+    return look(person)
+
+
+def deliveries_of(person: Person, row: Instruction) -> int:
+    with tenant_scope(person.tenant_id):
+        return Delivery.objects.filter(message_id=row.message_id).count()
+
+
+def test_an_instruction_that_never_came_is_taken_once_with_its_evidence(
+    ends: BothEnds, alice: Person
+) -> None:
+    told = miss_one(ends)
+    assert find(alice, told) is None
+    broken(alice)
+    row = find(alice, told)
+    assert row is not None
+    assert row.message.reference == told["messageId"]
+    assert deliveries_of(alice, row) == 1
+    entry = next(e for e in events(alice, "normalized") if e["message_id"] == str(row.message_id))
+    with tenant_scope(alice.tenant_id):
+        sealed = bodies.read(bytes.fromhex(entry["digest"]), now())
+    assert b'"signature"' in sealed or b"payload" in sealed
+    broken(alice)
+    with tenant_scope(alice.tenant_id):
+        assert Instruction.objects.filter(number=row.number).count() == 1
+        assert Message.objects.filter(reference=told["messageId"]).count() == 1
+    assert deliveries_of(alice, row) == 1
+
+
+def test_what_came_by_itself_is_not_taken_again_nor_told_of(ends: BothEnds, alice: Person) -> None:
+    told = dispatch(ends)
+    assert told["answer"]["status"] == 200
+    before = len(events(alice, "received"))
+    broken(alice)
+    row = find(alice, told)
+    assert row is not None
+    assert deliveries_of(alice, row) == 1
+    assert len(events(alice, "received")) == before
+
+
+def test_one_that_was_missed_and_comes_by_itself_after_all_is_a_repeat(
+    ends: BothEnds, alice: Person
+) -> None:
+    told = miss_one(ends)
+    broken(alice)
+    rows = ends.control("GET", "/messages?since=0")["messages"]
+    sent = next(
+        r["payload"] for r in rows if (r["payload"] or {}).get("messageId") == told["messageId"]
+    )
+    payload = {k: sent[k] for k in sent.keys() - {"messageId", "sentAt", "type", "profile"}}
+    again = ends.control("POST", "/dispatch?wait=0&persist=0", payload)
+    assert again["answer"]["payload"]["status"] == "RECEIVED"
+    row = find(alice, told)
+    assert row is not None
+    assert deliveries_of(alice, row) == 1
+
+
+def test_one_that_a_higher_number_has_overtaken_is_kept_and_alarmed(
+    ends: BothEnds, alice: Person
+) -> None:
+    late = miss_one(ends)
+    assert dispatch(ends)["answer"]["status"] == 200
+    broken(alice)
+    row = find(alice, late)
+    assert row is not None
+    assert deliveries_of(alice, row) == 0, "it covers the same time as what was sent after it"
+    said = [entry["detail"]["alarm"] for entry in events(alice, "alarmed")]
+    assert "came late and overlaps what was sent after it: not sent" in said
+
+
+def test_it_is_asked_for_from_before_the_last_word_that_all_was_well(
+    ends: BothEnds, alice: Person
+) -> None:
+    good_at = lamp(alice).good_at
+    assert good_at is not None
+    broken(alice)
+    asked = [e["detail"] for e in events(alice, "sending") if "since" in e["detail"]]
+    points = len(alice.control_points)
+    assert {one["control_point"] for one in asked[-points:]} == set(alice.control_points)
+    assert all(one["since"] < good_at.isoformat() for one in asked[-points:])
+
+
+def test_a_redeclaration_whose_answer_was_lost_is_settled_and_goes_no_second_time(
+    ends: BothEnds, alice: Person, link: OpenLink
+) -> None:
+    faults = [{"fault": "reset", "path": "Redeclaration", "times": 1}]
+    ends.control("POST", "/faults", {"faults": faults})
+    delivery_id = say(link)
+    deliver_once(alice, delivery_id)
+    assert state_of(alice, delivery_id) == DeliveryState.PENDING
+    broken(alice)
+    assert state_of(alice, delivery_id) == DeliveryState.ACKNOWLEDGED
+    assert results_of(alice, delivery_id) == ["OK"]
+    start_now(alice)
+    work(alice)
+    assert taken(ends).count(str(delivery_id)) == 1
+
+
+def test_a_redeclaration_that_the_operator_does_not_know_goes_again(
+    ends: BothEnds, alice: Person, link: OpenLink
+) -> None:
+    faults = [{"fault": "http_500", "path": "Redeclaration", "times": 1}]
+    ends.control("POST", "/faults", {"faults": faults})
+    delivery_id = say(link)
+    deliver_once(alice, delivery_id)
+    broken(alice)
+    assert state_of(alice, delivery_id) == DeliveryState.PENDING
+    with tenant_scope(alice.tenant_id):
+        Delivery.objects.filter(id=delivery_id).update(wait_until=None)
+    start_now(alice)
+    work(alice)
+    assert taken(ends).count(str(delivery_id)) == 1
+    assert results_of(alice, delivery_id) == ["OK"]
+
+
+def deliver_once(person: Person, delivery_id: UUID) -> None:
+    deliver(person.tenant_id, delivery_id)
+
+
+def outage(ends: BothEnds, person: Person, *faults: dict[str, object]) -> None:
+    """Out, and back with something the matter with Normalization."""
+    ends.control("POST", "/outage", {"on": True})
+    look(person)
+    ends.control("POST", "/outage", {"on": False})
+    ends.control("POST", "/faults", {"faults": [{"path": "Normalization", **f} for f in faults]})
+
+
+@pytest.mark.parametrize("fault", [{"fault": "http_500"}, {"fault": "wrong_key"}])
+def test_traffic_waits_until_what_was_missed_is_known(
+    ends: BothEnds, alice: Person, link: OpenLink, fault: dict[str, object]
+) -> None:
+    outage(ends, alice, {**fault, "times": 1})
+    delivery_id = say(link)
+    start_now(alice)
+    assert look(alice).is_holding
+    work(alice)
+    assert state_of(alice, delivery_id) == DeliveryState.HELD
+    assert not look(alice).is_holding
+    work(alice)
+    assert state_of(alice, delivery_id) == DeliveryState.ACKNOWLEDGED
+
+
+@pytest.mark.parametrize(
+    ("fault", "looks"), [({"fault": "refuse"}, 1), ({"fault": "http_500"}, MOST_TRIES)]
+)
+def test_an_operator_that_will_not_say_is_alarmed_and_traffic_goes_after_all(
+    ends: BothEnds, alice: Person, fault: dict[str, object], looks: int
+) -> None:
+    outage(ends, alice, fault)
+    held = [look(alice).is_holding for _ in range(looks)]
+    assert held == [True] * (looks - 1) + [False]
+    last = events(alice, "alarmed")[-1]["detail"]["alarm"]
+    assert last.startswith("the system operator does not say what was missed")
+
+
+def test_a_control_point_that_the_operator_will_not_tell_of_keeps_no_other_from_it(
+    ends: BothEnds, alice: Person
+) -> None:
+    told = miss_one(ends)
+    with tenant_scope(alice.tenant_id):
+        stranger = Endpoint.objects.create(
+            tenant_id=alice.tenant_id,
+            name="AAA",
+            protocol="edl",
+            transport="tcp",
+            environment="simulator",
+        )
+    try:
+        broken(alice)
+    finally:
+        with tenant_scope(alice.tenant_id):
+            stranger.delete()
+    assert find(alice, told) is not None
+    alarms = [entry["detail"]["alarm"] for entry in events(alice, "alarmed")]
+    assert any("what was missed: AAA: R002" in alarm for alarm in alarms)
+
+
+def test_an_operator_that_is_out_again_is_asked_later(ends: BothEnds, alice: Person) -> None:
+    outage(ends, alice, {"fault": "r999", "times": 1})
+    row = look(alice)
+    assert (row.state, row.is_holding) == ("OUT", True)
+    row = look(alice)
+    assert (row.state, row.is_holding, row.normalize_from) == ("UP", False, None)
+
+
+def test_asking_twice_at_once_takes_everything_once(ends: BothEnds, alice: Person) -> None:
+    missed = miss_one(ends)
+    with tenant_scope(alice.tenant_id):
+        Connection.objects.update(normalize_from=now() - MARGIN)
+        endpoint_id = Connection.objects.get().endpoint_id
+
+    def ask() -> None:
+        with tenant_scope(alice.tenant_id):
+            Connection.objects.update(normalizing_until=None)
+        normalization.normalize(alice.tenant_id, endpoint_id)
+        connection.close()
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    row = find(alice, missed)
+    assert row is not None
+    assert deliveries_of(alice, row) == 1
