@@ -33,8 +33,9 @@ from tests.servers import TestServers
 @contextmanager
 def undone(person: Person) -> Iterator[None]:
     """What is written meanwhile, as the tenant, is taken back."""
-    with transaction.atomic(), tenant_scope(person.tenant_id):
-        yield
+    with transaction.atomic():
+        with tenant_scope(person.tenant_id):
+            yield
         transaction.set_rollback(True)
 
 
