@@ -181,6 +181,7 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
 ]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LOGIN_REDIRECT_URL = "admin:index"
 SESSION_ENGINE = "hostsvc.sessions"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = MODE == "production"
 USE_TZ = True
@@ -240,6 +241,13 @@ UNFOLD = {
     "SITE_SYMBOL": "bolt",
     "SHOW_HISTORY": False,
     "DASHBOARD_CALLBACK": "messaging.overview.page.first_page",
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda request: static("messaging/icon.svg"),
+        }
+    ],
     "STYLES": [lambda request: static("messaging/admin.css")],
 }
 

@@ -50,7 +50,7 @@ def latency_chart(lanes: Sequence[LaneTimes]) -> SafeString:
             y += _ROW
     lines = format_html_join("", "{}", ((_gridline(d, top, y),) for d in _DECADES if d <= top))
     return format_html(
-        '<svg class="chart" role="img" aria-label="Percentiles of each hop in milliseconds"'
+        '<svg class="drawn" role="img" aria-label="Percentiles of each hop in milliseconds"'
         ' viewBox="0 0 {} {}">{}{}</svg>',
         *(_WIDTH, y + 4, lines, format_html_join("", "{}", ((part,) for part in parts))),
     )
@@ -74,7 +74,7 @@ def timeline_chart(spans: Sequence[Span]) -> SafeString:
             )
         )
     return format_html(
-        '<svg class="chart" role="img" aria-label="Time line of hops" viewBox="0 0 {} {}">{}</svg>',
+        '<svg class="drawn" role="img" aria-label="Time line of hops" viewBox="0 0 {} {}">{}</svg>',
         *(_WIDTH, 10 + 20 * len(spans), format_html_join("", "{}", ((bar,) for bar in bars))),
     )
 
