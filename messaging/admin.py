@@ -84,8 +84,16 @@ class MessageAdmin(CarriedAdmin):
     received = moment("received_at")
     inlines = (DeliveryInline,)
     fields = (
-        *("id", "tenant", "received", "kind", "bm_unit", "origin", "endpoint", "reference"),
-        *("answers_link", "digest", "body", "refusal_code", "refusal_text", "hops", "timeline"),
+        *("id", "tenant", "received", "hops", "kind", "bm_unit", "origin", "endpoint"),
+        *(
+            "reference",
+            "answers_link",
+            "refusal_code",
+            "refusal_text",
+            "digest",
+            "body",
+            "timeline",
+        ),
     )
 
     def get_urls(self) -> list[URLPattern]:

@@ -43,7 +43,7 @@ def as_bytes(content: bytes) -> Iterator[Section]:
     text = start.decode("utf-8", errors="replace").translate(CONTROLS)
     lines = (start[at : at + 16].hex(" ") for at in range(0, len(start), 16))
     yield f"As text{more}", preformatted(text)
-    yield f"In hexadecimal{more}", preformatted("\n".join(lines))
+    yield f"In hexadecimal{more}", folded("\n".join(lines))
 
 
 def as_json(content: bytes) -> Iterator[Section]:
@@ -57,6 +57,11 @@ def as_json(content: bytes) -> Iterator[Section]:
     text = json.dumps(value, indent=2, ensure_ascii=False)
     more = "" if len(text) <= BODY_SHOWN else f" (the first {BODY_SHOWN} characters)"
     yield f"As JSON{more}", preformatted(text[:BODY_SHOWN].translate(CONTROLS))
+
+
+def folded(text: str) -> SafeString:
+    """Seen by a click, which takes no script."""
+    return format_html("<details><summary>show</summary><pre>{}</pre></details>", text)
 
 
 def preformatted(text: str) -> SafeString:

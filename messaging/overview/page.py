@@ -55,6 +55,7 @@ def first_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     lanes = find_latencies()
     return {
         **context,
+        "title": "What is wrong now",
         "panels": panels(find_wrong(), at),
         "chart": latency_chart(lanes) if lanes else "",
         "looked_at": written(at),

@@ -60,8 +60,8 @@ def last(tenant_id: UUID, event: str) -> dict[str, Any]:
 
 def test_dead_letters_are_found_and_replayed_with_a_reason(alice: Person, dead: Delivery) -> None:
     browser = browser_of(ADMINISTRATOR)
-    found = browser.get(reverse("admin:messaging_delivery_changelist"), {"dead": "yes"})
-    rows = list(found.context_data["cl"].result_list)  # type: ignore[attr-defined]
+    found: Any = browser.get(reverse("admin:messaging_delivery_changelist"), {"dead": "yes"})
+    rows = list(found.context_data["cl"].result_list)
     assert dead.id in [row.id for row in rows]
     assert {row.state for row in rows} <= set(DEAD)
     page = act(browser, "messaging_delivery", "replay", "the operator mended it", dead.id)
