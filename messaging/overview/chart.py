@@ -14,7 +14,7 @@ from messaging.overview.latency import LaneTimes
 
 _WIDTH: Final = 760
 _LEFT: Final = 240
-_RIGHT: Final = 60
+_RIGHT: Final = 90
 _BAR: Final = 9
 _ROW: Final = 3 * _BAR + 14
 _HEAD: Final = 22

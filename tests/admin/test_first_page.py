@@ -168,8 +168,8 @@ def test_a_chart_says_in_words_what_it_draws() -> None:
 
 def test_a_time_line_is_to_scale_and_escaped() -> None:
     svg = timeline_chart([Span("first", 0, 50), Span("<second>", 50, 100, "peer")])
-    assert 'x="240.0" y="5" width="220.0"' in svg
-    assert 'x="460.0" y="25" width="220.0"' in svg
+    assert 'x="240.0" y="5" width="205.0"' in svg
+    assert 'x="445.0" y="25" width="205.0"' in svg
     assert "&lt;second&gt;" in svg
 
 
