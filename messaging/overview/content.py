@@ -103,7 +103,10 @@ def _lines(codec: EdtCodec, content: bytes) -> Iterator[Section]:
     count = edt.count_lines(content)
     more = f" (the first {edt.MOST_LINES} of {count} lines)" if count > edt.MOST_LINES else ""
     found = edt.tables_of(codec.profile, content)
-    shown = ((one.type or "no record", table(one.headings, _visible(one.rows))) for one in found)
+    shown = (
+        (one.type[:40].translate(CONTROLS) or "no record", table(one.headings, _visible(one.rows)))
+        for one in found
+    )
     parts = format_html_join("", '<h3 class="type">{}</h3>{}', shown)
     yield f"As tables, in the profile {codec.profile.name}{more}", parts
 

@@ -112,10 +112,16 @@ class _Cursor:
             yield self.shown(part, field, place)
             if field.kind is Kind.SERIES:
                 group = group_of(field)
-                for index in range(MOST_GROUPS):
-                    if len(self.left) < len(group.fields):
-                        break
+                count = _count(self._raws[self.at - 1 : self.at])
+                # What claims more than is there is shown as far as it is.
+                for index in range(min(count, len(self.left) // len(group.fields), MOST_GROUPS)):
                     yield from self.layout(part, group, f"{field.name}[{index}].")
+
+
+def _count(raw: list[str]) -> int:
+    """Of the groups that follow; none where it can't be read."""
+    text = raw[0].strip() if raw else ""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0
 
 
 def _shown(part: str, place: str, name: str, field: Field, raw: str) -> ShownField:
