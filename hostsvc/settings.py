@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.templatetags.static import static
+
 from hostsvc.env import BASE_DIR as BASE_DIR
 from hostsvc.env import load
 
@@ -165,6 +167,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "hostsvc.measured.measured",
+    "hostsvc.content_policy.ContentPolicy",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -196,6 +199,7 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
 ]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LOGIN_REDIRECT_URL = "admin:index"
 SESSION_ENGINE = "hostsvc.sessions"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = MODE == "production"
 USE_TZ = True
@@ -253,7 +257,21 @@ SPECTACULAR_SETTINGS = {
         "hostsvc.openapi.complete",
     ],
 }
-UNFOLD = {"SITE_TITLE": "hostsvc", "SITE_HEADER": "hostsvc", "SITE_SYMBOL": "bolt"}
+UNFOLD = {
+    "SITE_TITLE": "hostsvc",
+    "SITE_HEADER": "hostsvc",
+    "SITE_SYMBOL": "bolt",
+    "SHOW_HISTORY": False,
+    "DASHBOARD_CALLBACK": "messaging.overview.page.first_page",
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda request: static("messaging/icon.svg"),
+        }
+    ],
+    "STYLES": [lambda request: static("messaging/admin.css")],
+}
 
 CELERY_BROKER_URL = REDIS_URL
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

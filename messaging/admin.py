@@ -5,11 +5,11 @@ A body is shown to whoever gives a reason, which the tenant's audit log then hol
 from __future__ import annotations
 
 import json
-from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -28,19 +28,20 @@ from messaging import (  # noqa: F401  (they register their pages)
     admin_smp,
     outage_admin,
 )
+from messaging.admin_deeds import DeadFilter, EndpointActions, ReplayActions
 from messaging.api.content import as_json
 from messaging.api.in_force import parameter_of
 from messaging.lamps import Lamp, lamp_of, since_of, with_links
 from messaging.models import Attempt, Declared, Delivery, Due, GateAlarm, Link, Message
+from messaging.overview import bodies, timeline
+from messaging.overview.wrong import find_wrong
 from messaging.probing.run import NoSuchEndpoint, TestUnderWay, last_report, run
 from messaging.relay.register import LEGACY_PROTOCOL
 from messaging.relay.units import about_unit
-from tenants import asking, directory
-from tenants.admin import EndpointAdmin
-from tenants.audit import viewing
-from tenants.audit.models import Entry
+from tenants import directory
+from tenants.admin import EndpointAdmin, TenantAdmin
 from tenants.clock import now
-from tenants.models import ConnectionTest, Endpoint
+from tenants.models import ConnectionTest, Endpoint, Tenant
 from tenants.staff import (
     TENANT_FILTER,
     CarriedAdmin,
@@ -55,9 +56,8 @@ _SPOTS = {"green": "#16a34a", "yellow": "#ca8a04", "red": "#dc2626", "grey": "#9
 _LAMPS = {Lamp.UP: "green", Lamp.DOWN: "red", Lamp.NEVER: "grey"}
 SHOWN = 200
 """Rows of a table within a page."""
-BODY_SHOWN = 65_536
-CONTROLS = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n"}
-"""Control characters as the pictures of them."""
+HEALTH_SHOWN = 1_000
+"""Of each kind of trouble, those that the list of tenants tells of."""
 
 
 class DeliveryInline(TabularInline):  # type: ignore[misc]
@@ -85,8 +85,16 @@ class MessageAdmin(CarriedAdmin):
     received = moment("received_at")
     inlines = (DeliveryInline,)
     fields = (
-        *("id", "tenant", "received", "kind", "bm_unit", "origin", "endpoint", "reference"),
-        *("answers_link", "digest", "body", "refusal_code", "refusal_text", "timeline"),
+        *("id", "tenant", "received", "hops", "kind", "bm_unit", "origin", "endpoint"),
+        *(
+            "reference",
+            "answers_link",
+            "refusal_code",
+            "refusal_text",
+            "digest",
+            "body",
+            "timeline",
+        ),
     )
 
     def get_urls(self) -> list[URLPattern]:
@@ -95,31 +103,14 @@ class MessageAdmin(CarriedAdmin):
         return [*own, *super().get_urls()]
 
     def body_view(self, request: HttpRequest, message_id: UUID) -> HttpResponse:
-        """Tells digest and length, asks for a reason, and then shows the bytes."""
-        asking.require(request, "audit.view_body")
-        row = get_object_or_404(Message, id=message_id)
-        kept = viewing.Kept(row.tenant_id, row.id, bytes(row.body_digest), row.received_at)
-        length, form = viewing.find_length(kept), asking.ReasonForm(request.POST or None)
-        shown = partial(
-            asking.page,
-            request,
-            f"Body of {row}",
-            reverse("admin:messaging_message_change", args=(row.id,)),
-            facts=(("Tenant", row.tenant), ("SHA-256", kept.digest.hex()), ("Bytes", length)),
-        )
-        if length is None:
-            return shown(shown=[("The body", "has been deleted.")])
-        if request.method != "POST" or not form.is_valid():
-            return shown(form=form, verb="Show the body")
-        reason, by = form.cleaned_data["reason"], request.user.get_username()
-        return shown(shown=written_out(viewing.view(kept, by=by, reason=reason)))
+        """Shows the bytes to whoever gives a reason."""
+        row = get_object_or_404(Message.objects.select_related("endpoint"), id=message_id)
+        back = reverse("admin:messaging_message_change", args=(row.id,))
+        return bodies.page(request, f"Body of {row}", back, row.tenant, bodies.of_message(row))
 
     @admin.display(description="body")
     def body(self, row: Message) -> SafeString:
-        address = reverse("admin:messaging_message_body", args=(row.id,))
-        return format_html(
-            '<a class="text-primary-600" href="{}">give a reason to see it</a>', address
-        )
+        return _body_link("message", row.id)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Message], search_term: str
@@ -145,12 +136,13 @@ class MessageAdmin(CarriedAdmin):
     def digest(self, row: Message) -> str:
         return bytes(row.body_digest).hex()
 
+    @admin.display(description="hops")
+    def hops(self, row: Message) -> SafeString:
+        return timeline.hops_of(row)
+
     @admin.display(description="hops in the audit chain")
     def timeline(self, row: Message) -> SafeString:
-        entries = Entry.objects.filter(tenant_id=row.tenant_id, message_id=row.id)
-        shown = entries.order_by("seq")[:SHOWN]
-        lines = ((e.seq, written(e.recorded_at), e.event, _detail(e)) for e in shown)
-        return table(("seq", "recorded", "event", "detail"), lines)
+        return timeline.entries_of(row)
 
 
 class OpenFilter(DropdownFilter):  # type: ignore[misc]
@@ -171,12 +163,12 @@ class OpenFilter(DropdownFilter):  # type: ignore[misc]
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(CarriedAdmin):
+class DeliveryAdmin(ReplayActions, CarriedAdmin):
     list_display = (
         *("created", "tenant", "message", "endpoint", "lane", "queue", "state", "attempts"),
         *("until", "outcome_code"),
     )
-    list_filter = (TENANT_FILTER, OpenFilter, WithinFilter)
+    list_filter = (TENANT_FILTER, OpenFilter, DeadFilter, WithinFilter)
     list_select_related = ("tenant", "endpoint", "message")
     search_fields = ("id",)
     search_help_text = "A delivery's id, or its message's."
@@ -186,8 +178,25 @@ class DeliveryAdmin(CarriedAdmin):
     fields = (
         *("id", "tenant", "message_link", "endpoint", "lane", "queue", "position", "state"),
         *("created", "until", "sent", "held", "settled", "attempts", "reference"),
-        *("outcome_code", "outcome_text", "tries"),
+        *("outcome_code", "outcome_text", "body", "tries"),
     )
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.body_view)
+        own = [path("<uuid:delivery_id>/body/", view, name="messaging_delivery_body")]
+        return [*own, *super().get_urls()]
+
+    def body_view(self, request: HttpRequest, delivery_id: UUID) -> HttpResponse:
+        """Shows the bytes that are sent to whoever gives a reason."""
+        rows = Delivery.objects.select_related("endpoint", "message", "tenant")
+        row = get_object_or_404(rows, id=delivery_id)
+        back = reverse("admin:messaging_delivery_change", args=(row.id,))
+        title = f"What is sent of {row.message} to {row.endpoint}"
+        return bodies.page(request, title, back, row.tenant, bodies.of_delivery(row))
+
+    @admin.display(description="what is sent")
+    def body(self, row: Delivery) -> SafeString:
+        return _body_link("delivery", row.id)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Delivery], search_term: str
@@ -336,22 +345,6 @@ class GateAlarmAdmin(CarriedAdmin):
     fields = ("id", "tenant", "bm_unit", "period", "missing", "alarmed", "arrived")
 
 
-def written_out(content: bytes) -> list[tuple[str, object]]:
-    """As text where it is text, and in hexadecimal, sixteen bytes a line; no more than a page
-    bears.
-    """
-    start = content[:BODY_SHOWN]
-    lines = (start[at : at + 16].hex(" ") for at in range(0, len(start), 16))
-    more = "" if len(start) == len(content) else f" (the first {len(start)} bytes)"
-    text = start.decode("utf-8", errors="replace").translate(CONTROLS)
-    return [(f"As text{more}", text), (f"In hexadecimal{more}", "\n".join(lines))]
-
-
-def _detail(entry: Entry) -> str:
-    detail: dict[str, object] = json.loads(bytes(entry.record))["detail"]
-    return ", ".join(f"{name}: {value}" for name, value in detail.items())
-
-
 def _as_id(text: str) -> UUID | None:
     try:
         return UUID(text)
@@ -364,12 +357,50 @@ def _link(model: str, row_id: UUID) -> SafeString:
     return format_html('<a class="text-primary-600" href="{}">{}</a>', address, row_id)
 
 
+def _body_link(model: str, row_id: UUID) -> SafeString:
+    address = reverse(f"admin:messaging_{model}_body", args=(row_id,))
+    text = "give a reason to see it"
+    return format_html('<a class="text-primary-600" href="{}">{}</a>', address, text)
+
+
+admin.site.index_template = "messaging/first_page.html"
 admin.site.unregister(Endpoint)
+admin.site.unregister(Tenant)
+
+
+@admin.register(Tenant)
+class WatchedTenantAdmin(TenantAdmin):
+    """The register's page, with what is wrong at a tenant now."""
+
+    list_display = (*TenantAdmin.list_display[:-1], "health")
+    fields = (*TenantAdmin.fields, "wrong_now", "deeds")
+    readonly_fields = (*TenantAdmin.readonly_fields, "wrong_now", "deeds")
+
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        """What is wrong is found once for all rows of a page."""
+        page: ChangeList = super().get_changelist_instance(request)
+        found = find_wrong(HEALTH_SHOWN).by_tenant()
+        for row in page.result_list:
+            row.wrong = found.get(row.id, [])
+        return page
+
+    @admin.display(description="what is wrong now")
+    def wrong_now(self, row: Tenant) -> str:
+        return ", ".join(find_wrong(HEALTH_SHOWN).by_tenant().get(row.id, ())) or "nothing"
+
+    @admin.display(description="who did what")
+    def deeds(self, row: Tenant) -> SafeString:
+        address = f"{reverse('admin:audit_chain_deeds')}?tenant={row.id}"
+        return format_html('<a class="text-primary-600" href="{}">of this tenant</a>', address)
+
+    @admin.display(description="health")
+    def health(self, row: Any) -> SafeString:
+        return _spot("red" if row.wrong else "green", ", ".join(row.wrong) or "well")
 
 
 @admin.register(Endpoint)
-class TestedEndpointAdmin(EndpointAdmin):
-    """The register's page, with a test of the connection, which the register knows nothing of."""
+class TestedEndpointAdmin(EndpointActions, EndpointAdmin):
+    """The register's page, with what the register knows nothing of: tests, links and holds."""
 
     __test__ = False
     list_display = (*EndpointAdmin.list_display, "lamp")
@@ -433,9 +464,9 @@ def _report_table(test: ConnectionTest | None) -> SafeString:
     return table(("", "step", "found", "ms", "detail"), rows)
 
 
-def _spot(colour: str) -> SafeString:
+def _spot(colour: str, text: str = "") -> SafeString:
     """Told in words too: not everybody sees the colour."""
-    return format_html('<span style="color: {}">&#9679;</span> {}', _SPOTS[colour], colour)
+    return format_html('<span style="color: {}">&#9679;</span> {}', _SPOTS[colour], text or colour)
 
 
 def _lamp(row: Endpoint | Link) -> SafeString:

@@ -298,6 +298,11 @@ class Instruction(TenantRow):
                 fields=["tenant", "message"], name="instruction_of_one_message"
             ),
         ]
+        indexes = [
+            models.Index(
+                fields=["respond_by"], condition=Q(verdict=""), name="instruction_unanswered"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.number} of {self.bm_unit or 'the control point'}"

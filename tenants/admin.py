@@ -46,11 +46,13 @@ class TenantAdmin(WalledAdmin):
     list_filter = ("state",)
     search_fields = ("name", "participant_id", "trading_agent")
     ordering = ("name",)
-    fields = (
+    fields: tuple[str, ...] = (
         *("id", "name", "participant_id", "trading_agent", "state", "created_at"),
         *("requests_per_minute", "key_requests_per_minute", "gate_alarm_minutes", "owner"),
     )
-    readonly_fields = ("id", "name", "participant_id", "trading_agent", "created_at", "owner")
+    readonly_fields: tuple[str, ...] = (
+        *("id", "name", "participant_id", "trading_agent", "created_at", "owner"),
+    )
     told = ("state", "requests_per_minute", "key_requests_per_minute", "gate_alarm_minutes")
 
     def tenant_of(self, row: Any) -> UUID:

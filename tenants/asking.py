@@ -13,6 +13,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.utils.cache import patch_cache_control
+from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminTextInputWidget
 
 from tenants.audit.viewing import LONGEST_REASON, SHORTEST_REASON
@@ -46,7 +47,9 @@ def page(
     form: forms.Form | None = None,
     verb: str = "",
     shown: Pairs = (),
+    sections: Iterable[tuple[str, SafeString]] = (),
 ) -> TemplateResponse:
+    """`shown` is text; `sections` are made already, as HTML."""
     context: dict[str, Any] = {
         **admin.site.each_context(request),
         "title": title,
@@ -54,6 +57,7 @@ def page(
         "form": form,
         "verb": verb,
         "shown": list(shown),
+        "sections": list(sections),
         "back": back,
     }
     response = TemplateResponse(request, _TEMPLATE, context)

@@ -14,10 +14,11 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
-from django.db import models
+from django.db import connection, models, transaction
 from django.db.models import Field, Model, QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
@@ -75,6 +76,21 @@ class CarriedAdmin(ReadOnlyAdmin):
     paginator = InfinitePaginator
     sortable_by = ()
     time_field = "id"
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Rows are read in the order of an index. Left to itself the planner takes the row policies
+        for a filter that few rows pass, and sorts a whole table to show fifty.
+        """
+        if request.method != "GET":
+            answer: HttpResponse = super().changelist_view(request, extra_context)
+            return answer
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL enable_sort = off")
+            answer = super().changelist_view(request, extra_context)
+            if isinstance(answer, TemplateResponse):
+                answer.render()
+        return answer
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         if request.GET.get("tenant__id__exact"):

@@ -1,0 +1,157 @@
+"""Who did what, over all chains; and what staff do to several rows at once."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+
+from hostsvc.staff_groups import ADMINISTRATOR, SUPPORT
+from messaging.models import Delivery, Due, StandingHold
+from messaging.states import DEAD, DeliveryState
+from tenants.audit.deeds import NOTED, find_deeds
+from tenants.audit.models import Entry
+from tenants.clock import now
+from tenants.models import Endpoint
+from tenants.scope import tenant_scope
+from tests.api.carried import Carried
+from tests.api.clients import HOST
+from tests.people import Person
+
+SOON = timedelta(minutes=1)
+
+
+def browser_of(group: str) -> Client:
+    browser = Client(SERVER_NAME=HOST)
+    user, _ = User.objects.get_or_create(username=f"doer, {group}", defaults={"is_staff": True})
+    user.groups.set([Group.objects.get(name=group)])
+    browser.force_login(user)
+    return browser
+
+
+@pytest.fixture
+def dead(carried: Carried, alice: Person, admin_process: None) -> Delivery:
+    """One that the operator refused."""
+    row = Delivery.objects.get(message_id=carried.redeclaration)
+    with tenant_scope(alice.tenant_id):
+        Delivery.objects.filter(id=row.id).update(state=DeliveryState.REFUSED, settled_at=now())
+    return row
+
+
+def act(browser: Client, page: str, action: str, reason: str, *ids: UUID) -> str:
+    values = {"action": action, "reason": reason, "_selected_action": [str(i) for i in ids]}
+    answer = browser.post(reverse(f"admin:{page}_changelist"), values, follow=True)
+    return answer.content.decode()
+
+
+def last(tenant_id: UUID, event: str) -> dict[str, Any]:
+    with tenant_scope(tenant_id):
+        row = Entry.objects.filter(event=event).order_by("-seq")[0]
+        detail: dict[str, Any] = json.loads(bytes(row.record))["detail"]
+    return detail
+
+
+def test_dead_letters_are_found_and_replayed_with_a_reason(alice: Person, dead: Delivery) -> None:
+    browser = browser_of(ADMINISTRATOR)
+    found: Any = browser.get(reverse("admin:messaging_delivery_changelist"), {"dead": "yes"})
+    rows = list(found.context_data["cl"].result_list)
+    assert dead.id in [row.id for row in rows]
+    assert {row.state for row in rows} <= set(DEAD)
+    page = act(browser, "messaging_delivery", "replay", "the operator mended it", dead.id)
+    assert "1 will be tried again" in page
+    again = Delivery.objects.get(id=dead.id)
+    assert again.state == DeliveryState.PENDING
+    assert Due.objects.filter(delivery_id=dead.id).exists()
+    told = last(alice.tenant_id, "replayed")
+    assert (told["by"], told["reason"]) == (f"doer, {ADMINISTRATOR}", "the operator mended it")
+
+
+def test_what_is_not_dead_is_not_replayed_and_said(carried: Carried, admin_process: None) -> None:
+    row = Delivery.objects.get(message_id=carried.acceptance)
+    page = act(browser_of(ADMINISTRATOR), "messaging_delivery", "replay", "try", row.id)
+    assert "has not come to a bad end" in page
+    assert Delivery.objects.get(id=row.id).state == row.state
+
+
+@pytest.mark.parametrize(
+    ("page", "action"),
+    [
+        ("messaging_delivery", "replay"),
+        ("tenants_endpoint", "hold"),
+        ("tenants_endpoint", "release"),
+    ],
+)
+def test_nothing_is_done_without_a_reason_nor_by_support(
+    page: str, action: str, alice: Person, dead: Delivery
+) -> None:
+    assert dead.endpoint_id is not None
+    row_id = dead.id if page == "messaging_delivery" else dead.endpoint_id
+    before = StandingHold.objects.count()
+    assert "Say the reason" in act(browser_of(ADMINISTRATOR), page, action, "  ", row_id)
+    act(browser_of(SUPPORT), page, action, "I should like to", row_id)
+    assert Delivery.objects.get(id=dead.id).state == DeliveryState.REFUSED
+    assert StandingHold.objects.count() == before
+
+
+def test_endpoints_are_held_and_released_with_a_reason(alice: Person, carried: Carried) -> None:
+    browser = browser_of(ADMINISTRATOR)
+    page = act(browser, "tenants_endpoint", "hold", "works on the line", carried.endpoint)
+    assert "is held" in page
+    standing = StandingHold.objects.filter(endpoint_id=carried.endpoint, released_at=None)
+    assert standing.count() == 1
+    act(browser, "tenants_endpoint", "release", "works are over", carried.endpoint)
+    assert standing.count() == 0
+    assert last(alice.tenant_id, "hold released")["reason"] == "works are over"
+
+
+def test_a_handful_of_connections_is_tested_at_once_and_no_more(
+    alice: Person, carried: Carried, admin_process: None
+) -> None:
+    ids = Endpoint.objects.values_list("id", flat=True)[:4]
+    assert "3 at a time" in act(browser_of(ADMINISTRATOR), "tenants_endpoint", "test", "", *ids)
+
+
+def test_what_people_did_is_told_of_all_tenants_and_traffic_is_not(
+    alice: Person, bob: Person, carried: Carried, admin_process: None
+) -> None:
+    act(browser_of(ADMINISTRATOR), "tenants_endpoint", "hold", "for the test", carried.endpoint)
+    act(browser_of(ADMINISTRATOR), "tenants_endpoint", "release", "for it", carried.endpoint)
+    deeds, _ = find_deeds(now() + SOON)
+    assert deeds == sorted(deeds, key=lambda one: one.at, reverse=True)
+    assert {one.event for one in deeds}.isdisjoint({"received", "stored", "sending", "alarmed"})
+    by = f"doer, {ADMINISTRATOR}"
+    mine, _ = find_deeds(now() + SOON, alice.tenant_id, by)
+    assert [one.event for one in mine[:2]] == ["hold released", "hold placed"]
+    assert {(one.tenant_id, one.by) for one in mine} == {(alice.tenant_id, by)}
+    older, _ = find_deeds(mine[0].at, alice.tenant_id, by)
+    assert [one.event for one in older[:1]] == ["hold placed"]
+    assert all(one.tenant_id == bob.tenant_id for one in find_deeds(now(), bob.tenant_id)[0])
+
+
+def test_the_page_of_deeds_opens_and_is_closed_to_who_sees_no_chains(
+    staff: Client, admin_process: None
+) -> None:
+    place = reverse("admin:audit_chain_deeds")
+    assert "enrolled" in staff.get(place, {"by": ""}).content.decode()
+    assert staff.get(place, {"tenant": "no id", "before": "never"}).status_code == 200
+    assert browser_of(SUPPORT).get(place).status_code == 200
+    nobody = User.objects.create_user("sees no chains", is_staff=True)
+    browser = Client(SERVER_NAME=HOST)
+    browser.force_login(nobody)
+    assert browser.get(place).status_code == 403
+
+
+def test_the_index_of_deeds_holds_what_is_asked_for(admin_process: None) -> None:
+    """Its predicate and the question's are the same, so the planner can use it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT indexdef FROM pg_indexes WHERE indexname = 'entry_of_people'")
+        (definition,) = cursor.fetchone()
+    for word in NOTED.partition("(")[2].rstrip(")").split(","):
+        assert word.strip() in definition
