@@ -6,7 +6,12 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.http import Http404
-from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
+from drf_spectacular.utils import (
+    OpenApiResponse,
+    extend_schema,
+    extend_schema_field,
+    extend_schema_view,
+)
 from rest_framework import serializers
 from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
@@ -23,6 +28,11 @@ _COLOURS = [(colour.value, colour.value) for colour in Colour]
 _ASK_AGAIN_S = 5
 
 
+@extend_schema_field({"type": "object", "additionalProperties": {}})
+class _Told(serializers.DictField):
+    """Values of any kind."""
+
+
 class StepSerializer(serializers.Serializer[Any]):
     """Grey is what was not tried."""
 
@@ -30,7 +40,7 @@ class StepSerializer(serializers.Serializer[Any]):
     colour = serializers.ChoiceField(_COLOURS)
     text = serializers.CharField()
     milliseconds = serializers.FloatField(allow_null=True)
-    detail = serializers.DictField(child=serializers.JSONField())
+    detail = _Told(child=serializers.JSONField())
 
 
 class ReportSerializer(serializers.Serializer[Any]):

@@ -208,10 +208,12 @@ class Machine:
 def prepare(compose: Compose, folder: Path) -> Machine:
     """Lays out the image and the mounted folders; secrets are still to be put there."""
     names = [*_OUR_PORTS, *_SERVERS]
-    ports = dict(zip(names, free_ports(len(names)), strict=True))
-    postgres = EmbeddedPostgres(folder / "postgres", port=ports["postgres"], durable=False)
     services = list(compose.services)
-    metrics = dict(zip(services, free_ports(len(services)), strict=True))
+    # All at once: ports that are found free apart may be the same.
+    found = free_ports(len(names) + len(services))
+    ports = dict(zip(names, found[: len(names)], strict=True))
+    metrics = dict(zip(services, found[len(names) :], strict=True))
+    postgres = EmbeddedPostgres(folder / "postgres", port=ports["postgres"], durable=False)
     machine = Machine(compose, folder, ports, metrics, postgres)
     image.lay_out(machine.image)
     subprocess.run([sys.executable, "-m", "compileall", "-q", "."], cwd=machine.image, check=True)

@@ -22,7 +22,7 @@ START_SECONDS = 180
 STOP_SECONDS = 60
 # What would lead the stack, or a command beside it, to other servers than its own.
 _ELSEWHERE = ("DATABASE_", "REDIS_URL", "HOSTSVC_", "DJANGO_")
-_COLUMNS, _LINES = 120, 40
+_COLUMNS, _LINES = 120, 60
 
 
 def clean_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
