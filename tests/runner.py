@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -21,6 +22,14 @@ from tests.servers import ROOT, SECRETS, running_servers, share
 
 NEEDED_MEGABYTES = 1000
 """Under the folder for temporary files: the servers of the tests, and what each test makes."""
+LONGEST_SECONDS = 60 * 60
+"""For all tests together, on a slow machine too. Then pytest is stopped, for what hung to be told
+rather than waited for.
+"""
+SUMMARY_SECONDS = 120
+"""For a stopped pytest to stop what its tests had started, and to say what failed."""
+SPARE_WORKERS = 1
+"""Beyond a worker for each core: the end-to-end tests often wait, and leave theirs idle."""
 
 _NOWHERE = "postgresql://nobody@127.0.0.1:1/none"
 _SETTINGS = {
@@ -106,7 +115,7 @@ def _migrations_are_written() -> bool:
 
 def _pytest(arguments: list[str]) -> int:
     """Asked to stop, it stops what its tests have started; so it is asked, and waited for."""
-    workers = ["-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadfile"]
+    workers = ["-n", str(min((os.cpu_count() or 1) + SPARE_WORKERS, 4)), "--dist", "loadfile"]
     command = [sys.executable, "-m", "pytest", *(arguments or workers)]
     with subprocess.Popen(command) as pytest:
 
@@ -117,7 +126,19 @@ def _pytest(arguments: list[str]) -> int:
 
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, ask)
-        return pytest.wait()
+        return _wait(pytest)
+
+
+def _wait(pytest: subprocess.Popen[bytes]) -> int:
+    try:
+        return pytest.wait(LONGEST_SECONDS)
+    except subprocess.TimeoutExpired:
+        print(f"\nhostsvc: the tests ran for {LONGEST_SECONDS} s: stopped", file=sys.stderr)
+        pytest.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            pytest.wait(SUMMARY_SECONDS)
+        pytest.kill()
+        return 1
 
 
 if __name__ == "__main__":
