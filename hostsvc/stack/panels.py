@@ -33,8 +33,8 @@ _OF_STATE = {
     "expired": "red",
     "abandoned": "red",
 }
-_LINES_AROUND = 6
-"""Heading, processes, the table's own head and foot."""
+_LINES_AROUND = 5
+"""Heading, the table's own head and foot."""
 
 
 def starting(states: Sequence[ChildState], seconds: float) -> RenderableType:
@@ -50,17 +50,24 @@ def starting(states: Sequence[ChildState], seconds: float) -> RenderableType:
     return Group(heading, grid)
 
 
-def processes(states: Sequence[ChildState]) -> Text:
-    """One line: each program, and what is not as it should be."""
-    line = Text(no_wrap=True, overflow="ellipsis")
+def processes(states: Sequence[ChildState], width: int) -> list[Text]:
+    """Each program, and what is not as it should be, in as many lines as `width` columns take."""
+    lines = [Text(no_wrap=True, overflow="ellipsis")]
     for state in states:
         if state.status is Status.ENDED:
             continue
-        line.append("● ", style=_OF_STATUS[state.status])
-        more = "" if state.status is Status.READY else f" ({state.status})"
-        again = f" (restarted {state.restarts}x)" if state.restarts else ""
-        line.append(f"{state.name}{more}{again}  ")
-    return line
+        program = _program(state)
+        if lines[-1] and lines[-1].cell_len + program.cell_len > width:
+            lines.append(Text(no_wrap=True, overflow="ellipsis"))
+        lines[-1].append_text(program)
+    return lines
+
+
+def _program(state: ChildState) -> Text:
+    more = "" if state.status is Status.READY else f" ({state.status})"
+    again = f" (restarted {state.restarts}x)" if state.restarts else ""
+    words = f"{state.name}{more}{again}  "
+    return Text.assemble(("● ", _OF_STATUS[state.status]), words)
 
 
 def running(
@@ -70,15 +77,17 @@ def running(
     *,
     heading: str,
     is_current: bool,
+    width: int,
     height: int,
 ) -> RenderableType:
-    """The whole screen, at most `height` lines."""
+    """The whole screen, at most `height` lines of `width` columns."""
     access = addresses(service) if service else Text()
-    lines = len(_address_rows(service)) if service else 0
+    programs = processes(states, width)
+    lines = len(programs) + (len(_address_rows(service)) if service else 0)
     room = max(height - lines - _LINES_AROUND, 3)
     return Group(
         Text(heading, style="bold"),
-        processes(states),
+        *programs,
         traffic_table(passages[-room:], is_current=is_current),
         access,
     )

@@ -12,6 +12,10 @@ from hostsvc.supervisor import Child, tcp_ready
 
 REHEARSAL = "rehearsal"
 """The name of the program whose end is the demonstration's."""
+START_SECONDS = 60.0
+"""For a program to listen."""
+STEP_SECONDS = 300.0
+"""For what is done once: a migration of a filled database on a busy machine is not hurried."""
 
 # Each kind of work has workers of its own, so that none waits behind another: queue and threads.
 _WORKERS = {
@@ -147,5 +151,5 @@ def _program(
         ready=partial(tcp_ready, "127.0.0.1", port) if port else None,
         once=once,
         alongside=not once and name != "simulator",
-        ready_seconds=60,
+        ready_seconds=STEP_SECONDS if once else START_SECONDS,
     )

@@ -174,6 +174,7 @@ class RichTerminal:
             None if is_demo else self._service,
             heading=f"hostsvc has run for {timedelta(seconds=int(seconds))}; {next_}",
             is_current=traffic.is_current,
+            width=self._console.width,
             height=min(self._console.height, _DEMO_LINES) if is_demo else self._console.height,
         )
 

@@ -221,15 +221,16 @@ def test_a_control_point_that_was_away_gets_what_came_meanwhile(stack: Rig) -> N
     told = stack.dispatch(UNIT, POINT, wait=0)
     assert told["answer"]["status"] == 200
 
-    async def work() -> None:
+    async def work() -> dict[str, Any]:
         async with stack.control_point("alder") as point:
             await point.wait_for(
                 lambda a: getattr(a.message, "number", None) == told["acceptanceNumber"]
             )
+            # The link is kept until its answer has gone all the way.
+            path = f"/dispatch/{told['messageId']}?wait=20"
+            return await asyncio.to_thread(stack.control, "GET", path)
 
-    run(work)
-    answered = stack.control("GET", f"/dispatch/{told['messageId']}?wait=20")
-    assert answered["response"]["verdict"] == "ACCEPTED"
+    assert run(work)["response"]["verdict"] == "ACCEPTED"
 
 
 def test_the_same_instruction_twice_at_once_is_one_on_the_link(stack: Rig) -> None:

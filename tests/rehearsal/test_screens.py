@@ -62,6 +62,7 @@ def running(count: int, height: int, *, is_current: bool = True) -> RenderableTy
         SERVICE,
         heading="it runs",
         is_current=is_current,
+        width=120,
         height=height,
     )
 
@@ -106,7 +107,17 @@ def test_programs_that_are_not_as_they_should_be_stand_out() -> None:
         state("gateway", Status.READY),
         state("worker", Status.RESTARTING, 2),
     ]
-    assert panels.processes(states).plain == ("● gateway  ● worker (restarting) (restarted 2x)  ")
+    (line,) = panels.processes(states, 120)
+    assert line.plain == "● gateway  ● worker (restarting) (restarted 2x)  "
+
+
+def test_programs_that_do_not_fit_in_a_line_take_another() -> None:
+    states = [state(f"program {number}", Status.READY) for number in range(17)]
+    lines = panels.processes(states, 60)
+    assert all(line.cell_len <= 60 for line in lines)
+    assert "".join(line.plain for line in lines).split("● ")[1:] == [
+        f"program {number}  " for number in range(17)
+    ]
 
 
 def test_a_cold_start_shows_what_is_done_and_what_is_under_way() -> None:
