@@ -123,6 +123,13 @@ def test_of_what_says_the_same_times_only_the_last_goes_and_the_others_are_told(
     assert taken(stack, levels) == levels[-1:]
 
 
+def cancelled(stack: Rig) -> None:
+    """No notice is on afterwards."""
+    for notice in api(stack, "GET", "/outage-notices?state=ON")["results"]:
+        api(stack, "POST", f"/outage-notices/{notice['id']}/cancel")
+    assert api(stack, "GET", "/outage-notices?state=ON")["results"] == []
+
+
 def test_an_announced_outage_holds_from_start_to_end(stack: Rig) -> None:
     levels = [1101, 1102, 1103]
     posted = api(
@@ -140,19 +147,18 @@ def test_an_announced_outage_holds_from_start_to_end(stack: Rig) -> None:
     async def work() -> None:
         async with stack.control_point("alder") as point:
             await point.wait_for(lambda a: "TELEPHONE MODE until" in getattr(a.message, "text", ""))
+            await asyncio.sleep(1.2)  # every process has noticed
             numbers = await declared(point, OTHER, levels)
             await held(point, numbers)
             assert taken(stack, levels) == []
-            ended = f"/outage-notices/{posted['id']}/cancel"
-            await asyncio.to_thread(api, stack, "POST", ended)
+            await asyncio.to_thread(cancelled, stack)
             await point.wait_for(lambda a: "TELEPHONE MODE ends" in getattr(a.message, "text", ""))
             await done(point, numbers)
 
     try:
         run(work)
     finally:
-        notices = api(stack, "GET", "/outage-notices?state=ON")["results"]
-        assert notices == []
+        cancelled(stack)
     assert taken(stack, levels) == levels
 
 
