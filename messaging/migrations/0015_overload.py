@@ -82,7 +82,7 @@ class Migration(migrations.Migration):
                 (
                     "alarmed_at",
                     models.DateTimeField(
-                        help_text="When its opening was alarmed; null once its closing was told.",
+                        help_text="When its opening was last alarmed.",
                         null=True,
                     ),
                 ),
