@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
@@ -115,7 +115,7 @@ def _lately(key: Hashable, seconds: float, count: Callable[[], int]) -> int:
     return found
 
 
-def _counted(statement: str, *values: object) -> int:
+def _counted(statement: str, *values: Any) -> int:
     with connection.cursor() as cursor:
         cursor.execute(statement, list(values))
         (found,) = cursor.fetchone()

@@ -5,6 +5,7 @@ one that is not closed. What is decided about them is in `breakers`.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -101,7 +102,12 @@ def locked(endpoint_id: UUID) -> Breaker:
 def heads(endpoint_id: UUID, circuit: Circuit, at: datetime) -> list[NewDelivery]:
     """What could be tried, the first to be tried first: nothing that a gate holds anyway."""
     tenant_id, shut = require_tenant(), gates.read()
-    values = {"tenant": tenant_id, "endpoint": endpoint_id, "at": at, "last": circuit.probe}
+    values: dict[str, Any] = {
+        "tenant": tenant_id,
+        "endpoint": endpoint_id,
+        "at": at,
+        "last": circuit.probe,
+    }
     with connection.cursor() as cursor:
         cursor.execute(_HEADS, values)
         rows = cursor.fetchall()
@@ -150,6 +156,6 @@ def pick() -> list[tuple[UUID, UUID]]:
         return list(cursor.fetchall())
 
 
-def _execute(statement: str, *values: object) -> None:
+def _execute(statement: str, *values: Any) -> None:
     with connection.cursor() as cursor:
         cursor.execute(statement, list(values))
