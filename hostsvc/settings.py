@@ -130,6 +130,14 @@ SMP_OPEN_JOBS = _env.number("HOSTSVC_SMP_OPEN_JOBS", 20, 1, 10_000)
 SITE_LIMIT_MW = _env.number("HOSTSVC_SITE_LIMIT_MW", 100, 1, 1_000_000)
 PORTFOLIO_LIMIT_MW = _env.number("HOSTSVC_PORTFOLIO_LIMIT_MW", 300, 1, 1_000_000)
 
+# The circuit breaker of an endpoint opens after so many failures in a row; how many per cent of a
+# process's threads one endpoint may take up; and deliveries that wait, of a tenant and of the host,
+# beyond which nothing more is taken that could wait outside (docs/promises.md).
+BREAKER_FAILURES = _env.number("HOSTSVC_BREAKER_FAILURES", 5, 1, 1_000)
+ENDPOINT_SHARE = _env.number("HOSTSVC_ENDPOINT_SHARE", 25, 1, 100)
+TENANT_BACKLOG = _env.number("HOSTSVC_TENANT_BACKLOG", 20_000, 1, 10_000_000)
+HOST_BACKLOG = _env.number("HOSTSVC_HOST_BACKLOG", 200_000, 1, 100_000_000)
+
 # Event streams that a tenant may have open at once in one process; seconds without an answer after
 # which an instruction is escalated where the tenant has no ladder of its own; authorities of
 # webhooks beside the system's; and days of failure after which a webhook is disabled.

@@ -54,6 +54,12 @@ FIGURES: Final = (
         " WHERE state IN ('PENDING', 'CLAIMED', 'HELD') GROUP BY state",
     ),
     Figure(
+        "hostsvc_breakers",
+        "Circuit breakers of endpoints that something has failed with, by state.",
+        ("state",),
+        "SELECT state, count(*) FROM messaging_breaker GROUP BY state",
+    ),
+    Figure(
         "hostsvc_links",
         "Control points that have ever had a link, by whether it is up.",
         ("state",),

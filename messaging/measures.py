@@ -52,6 +52,11 @@ REFUSED_AT_THE_EDGE = Counter(
     "hostsvc_refused_at_the_edge_total",
     "Peers and requests that a listener turned away before any message was read.",
 )
+REFUSED_FOR_BACKLOG = Counter(
+    "hostsvc_refused_for_backlog_total",
+    "What was not taken because too much waits already, by where it came to.",
+    ("at",),
+)
 LINKS = Counter(
     "hostsvc_link_events_total",
     "Links of control points that got ready (up) or ended (down).",

@@ -17,8 +17,18 @@ from messaging.outage_rows import Maintenance as Maintenance
 from messaging.outage_rows import OutageNotice as OutageNotice
 from messaging.outage_rows import StandingHold as StandingHold
 from messaging.outage_rows import SystemNotice as SystemNotice
+from messaging.overload_rows import Breaker as Breaker
+from messaging.overload_rows import BreakerDue as BreakerDue
 from messaging.smp_models import SmpJob as SmpJob
-from messaging.states import DEAD, OPEN, UNDELIVERED, AttemptOutcome, DeliveryState, Lane
+from messaging.states import (
+    DEAD,
+    OPEN,
+    UNDELIVERED,
+    AttemptOutcome,
+    DeliveryState,
+    Lane,
+    Urgency,
+)
 from tenants.models import Endpoint
 from tenants.rows import TenantRow
 
@@ -181,6 +191,7 @@ class Due(models.Model):
     lane = models.TextField(choices=Lane)
     due_at = models.DateTimeField()
     owner = models.BigIntegerField(null=True, help_text="The process that has claimed it.")
+    urgency = models.SmallIntegerField(choices=Urgency, db_default=Urgency.REDECLARATION)
 
     class Meta:
         verbose_name_plural = "due"

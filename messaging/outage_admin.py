@@ -16,7 +16,14 @@ from unfold.forms import ActionForm
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from messaging.domain.notices import SERVICES, read_notice
-from messaging.models import Connection, Maintenance, OutageNotice, StandingHold, SystemNotice
+from messaging.models import (
+    Breaker,
+    Connection,
+    Maintenance,
+    OutageNotice,
+    StandingHold,
+    SystemNotice,
+)
 from messaging.relay import holds, maintenance, telephone
 from messaging.relay.holds import NotHeld
 from messaging.relay.maintenance import AlreadySo, Switched
@@ -59,6 +66,18 @@ class ConnectionAdmin(ReadOnlyAdmin):
     lit_since, answered, good = moment("since"), moment("answered_at"), moment("good_at")
     asked_next, missed_since = moment("ask_at"), moment("normalize_from")
     normalized = moment("normalized_at")
+
+
+@admin.register(Breaker)
+class BreakerAdmin(ReadOnlyAdmin):
+    """A connection test of the endpoint that comes out green closes it."""
+
+    list_display = ("endpoint", "tenant", "state", "changed", "failures", "tried_next", "detail")
+    list_filter = (TENANT_FILTER, "state")
+    list_select_related = ("tenant", "endpoint")
+    ordering = ("-since",)
+    fields = ("endpoint", "tenant", "state", "changed", "failures", "tried_next", "detail")
+    changed, tried_next = moment("since"), moment("open_until")
 
 
 @admin.register(OutageNotice)

@@ -1,5 +1,5 @@
-"""The words for where a delivery stands, what an attempt came to, and which hands a delivery waits
-for.
+"""The words for where a delivery stands, what an attempt came to, which hands a delivery waits for,
+and how the ways out stand.
 """
 
 from __future__ import annotations
@@ -90,6 +90,23 @@ class Lane(models.TextChoices):
     OPERATOR = "operator", "to the system operator"
     LINK = "link", "to a control point's link"
     FILES = "files", "to a trading point's directory"
+
+
+class Urgency(models.IntegerChoices):
+    """What goes first where hands are few: the lower, the sooner."""
+
+    INSTRUCTION = 0, "an instruction, or an answer to one"
+    REDECLARATION = 1
+    SUBMISSION = 2
+    FILE = 3
+
+
+class BreakerState(models.TextChoices):
+    """CLOSED lets everything through, OPEN nothing, HALF_OPEN one try that is under way."""
+
+    CLOSED = "CLOSED"
+    OPEN = "OPEN"
+    HALF_OPEN = "HALF_OPEN", "one try is under way"
 
 
 class LampState(models.TextChoices):

@@ -14,12 +14,27 @@ from messaging.events.wake import MAIL, POST
 from messaging.events.wake import QUEUE as WEBHOOKS
 from messaging.files import collecting, fetching, keeping
 from messaging.files.wake import wake_collector, wake_fetcher
+from messaging.relay import (
+    breakers,
+    due,
+    gate_watch,
+    lamps,
+    normalization,
+    supervision,
+    telephone,
+)
 from messaging.relay import deliver as delivering
-from messaging.relay import due, gate_watch, lamps, normalization, supervision, telephone
-from messaging.relay.parts import is_large
+from messaging.relay.publishing import queue_of
 from messaging.relay.smp import due as smp_due
 from messaging.relay.smp.work import work_on
-from messaging.relay.wake import DELIVER_LARGE, wake_registrations, wake_worker
+from messaging.relay.wake import (
+    DELIVER,
+    DELIVER_LARGE,
+    room_in,
+    wake_registrations,
+    wake_worker,
+)
+from messaging.states import Urgency
 from messaging.transports.directories import all_directories
 from tenants import old_answers
 from tenants.api.idempotency import KEPT_FOR
@@ -46,11 +61,14 @@ def deliver_large(tenant_id: str, delivery_id: str) -> None:
 @shared_task(name="messaging.tasks.sweep")
 def sweep() -> None:
     """Hands out what is due: the lost wake-ups, the waits that are over, and what a dead process
-    had claimed.
+    had claimed. Never more than the workers' queues have room for.
     """
-    for overdue in reconnecting(lambda: due.pick(SWEEP_LIMIT)):
-        large = is_large(overdue.lane, "")
-        wake_worker(overdue.tenant_id, overdue.delivery_id, large=large)
+    room, room_for_large = (room_in(queue_of(task)) for task in (DELIVER, DELIVER_LARGE))
+    for overdue in reconnecting(lambda: due.pick(room, room_for_large)):
+        large = overdue.urgency >= Urgency.SUBMISSION
+        ids = overdue.tenant_id, overdue.delivery_id
+        wake_worker(*ids, large=large, urgency=overdue.urgency)
+    breakers.look()
 
 
 @shared_task(name="messaging.tasks.watch_links")

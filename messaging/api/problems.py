@@ -7,8 +7,10 @@ from contextlib import contextmanager
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.http import Http404
-from rest_framework.exceptions import PermissionDenied
+from rest_framework.exceptions import APIException, PermissionDenied
 
+from messaging.relay import backlog
+from messaging.relay.backlog import RETRY_AFTER_S, BacklogFull
 from messaging.relay.correlate import NoMatch
 from messaging.relay.dead_letters import NotNow
 from messaging.relay.from_api import Suspended
@@ -18,6 +20,30 @@ from tenants.api.problems import Conflict
 class TenantSuspended(PermissionDenied):
     default_code = "suspended"
     default_detail = "The tenant is suspended: nothing is taken from it (R020)."
+
+
+class TooMuchWaits(APIException):
+    """Nothing more is taken from the tenant until some of what waits has gone."""
+
+    status_code = 429
+    default_code = "backlog-full"
+    wait = RETRY_AFTER_S
+
+
+class Overloaded(APIException):
+    """Nothing more is taken from anybody."""
+
+    status_code = 503
+    default_code = "overloaded"
+    wait = RETRY_AFTER_S
+
+
+def refuse_where_full() -> None:
+    """To be asked before a message is taken that could be sent later."""
+    try:
+        backlog.check("api")
+    except BacklogFull as error:
+        raise (Overloaded if error.of_host else TooMuchWaits)(str(error)) from None
 
 
 @contextmanager

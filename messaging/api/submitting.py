@@ -21,7 +21,7 @@ from rest_framework.response import Response
 from messaging.api import filing
 from messaging.api.content import schemas_of
 from messaging.api.finding import FindingSerializer, refused, refused_at
-from messaging.api.problems import TenantSuspended
+from messaging.api.problems import TenantSuspended, refuse_where_full
 from messaging.domain.redeclarations import Redeclaration
 from messaging.domain.rules import Violation, problem_item
 from messaging.domain.submissions import Submission
@@ -156,6 +156,8 @@ class SubmissionView(TenantView):
 def post_one(request: Request) -> Response:
     """Takes the one message, or submission, of a request."""
     asked, content = OneQuestion.of(request), _bytes(request)
+    if not asked.get("validate_only"):
+        refuse_where_full()
     if _is(request, CsvBytes):
         return filing.post_file(request, content, asked)
     value = _parsed(content)
@@ -210,6 +212,8 @@ class MessageBulk(SubmissionView):
         refusal is that of all: 422 `message-refused`, its findings naming the message by `index`.
         """
         asked = BulkQuestion.of(request)
+        if not asked.get("validate_only"):
+            refuse_where_full()
         at, by = now(), dict(caller_of(request).shown.told)
         items = [_examined(content, value, at) for content, value in _several(request)]
         bad = [index for index, item in enumerate(items) if item.examined is None]

@@ -7,6 +7,7 @@ from django.urls import path
 from messaging.api import (
     alerts,
     answers,
+    breakers,
     connection_test,
     events,
     links,
@@ -56,6 +57,7 @@ urlpatterns = [
     path("smp/units/<uuid:unit_id>/withdraw", registered.UnitWithdraw.as_view()),
     path("smp/capacity", registered.CapacityView.as_view()),
     path("smp/login", registered.LoginView.as_view()),
+    path("breakers", breakers.BreakerList.as_view()),
     path("connections", outages.ConnectionList.as_view()),
     path("holds", outages.HoldList.as_view()),
     path("holds/<uuid:hold_id>", outages.HoldDetail.as_view()),

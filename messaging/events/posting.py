@@ -23,6 +23,7 @@ from django.db import connection
 
 from messaging.events import signing, wake, webhooks
 from messaging.events.models import Webhook, WebhookDelivery
+from messaging.relay import draining
 from messaging.transports import https
 from messaging.transports.base import Refused, Unanswered, Unreachable
 from tenants.audit import ledger
@@ -113,7 +114,7 @@ def take_turn(tenant_id: UUID, webhook_id: UUID) -> None:
     for parcel in claimed.parcels:
         tried = _post(claimed, parcel)
         goes_on = in_tenant(tenant_id, partial(_settle, webhook_id, parcel.delivery_id, tried))
-        if not goes_on or time.monotonic() > ends:
+        if not goes_on or time.monotonic() > ends or draining.is_on():
             break
     if in_tenant(tenant_id, partial(_release, webhook_id)):
         wake.post(tenant_id, webhook_id)

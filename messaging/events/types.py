@@ -40,6 +40,7 @@ class EventType(StrEnum):
     LINK_UP = "link.up"
     LINK_DOWN = "link.down"
     CONNECTION_CHANGED = "connection.changed"
+    BREAKER_CHANGED = "breaker.changed"
     TELEPHONE_BEGAN = "telephone.began"
     TELEPHONE_ENDED = "telephone.ended"
     HOLD_PLACED = "hold.placed"
@@ -68,6 +69,8 @@ MEANINGS: Mapping[EventType, str] = {
     EventType.LINK_UP: "A control point connected.",
     EventType.LINK_DOWN: "A control point's link was lost or closed.",
     EventType.CONNECTION_CHANGED: "The lamp of a connection to the system operator changed.",
+    EventType.BREAKER_CHANGED: "The circuit breaker of an endpoint opened: one message at a time is"
+    " tried; or it closed again.",
     EventType.TELEPHONE_BEGAN: "Telephone mode began.",
     EventType.TELEPHONE_ENDED: "Telephone mode ended.",
     EventType.HOLD_PLACED: "What is to be sent is held, by a person.",
@@ -99,6 +102,7 @@ _PLAIN = {
     Event.LINK_UP: EventType.LINK_UP,
     Event.LINK_DOWN: EventType.LINK_DOWN,
     Event.CONNECTION_CHANGED: EventType.CONNECTION_CHANGED,
+    Event.BREAKER_CHANGED: EventType.BREAKER_CHANGED,
     Event.TELEPHONE_BEGAN: EventType.TELEPHONE_BEGAN,
     Event.TELEPHONE_ENDED: EventType.TELEPHONE_ENDED,
     Event.HOLD_PLACED: EventType.HOLD_PLACED,

@@ -21,7 +21,7 @@ from pathlib import Path
 from uuid import UUID
 
 from messaging.files.uploads import count_in, is_final, may_be_taken
-from messaging.relay import from_trading_point
+from messaging.relay import backlog, from_trading_point
 from messaging.relay.from_trading_point import Arrived, Filed
 from messaging.relay.trading_points import NoTradingPoint
 from messaging.relay.wake import wake
@@ -80,7 +80,7 @@ def waiting(directories: Directories) -> bool:
 
 def _collect(tenant_id: UUID, endpoint_id: UUID, directories: Directories, take: Take) -> bool:
     left = _left(directories)
-    names = [] if _is_full(tenant_id, directories) else _names(directories.outgoing)
+    names = [] if _may_not(tenant_id, directories) else _names(directories.outgoing)
     order = from_trading_point.in_order(
         tenant_id, endpoint_id, {*names, *(found.name for found in left)}
     )
@@ -182,6 +182,12 @@ def _moment(directories: Directories) -> datetime:
     if there:
         at = max(at, max(found.arrived_at for found in there) + timedelta(microseconds=1))
     return at
+
+
+def _may_not(tenant_id: UUID, directories: Directories) -> bool:
+    """Files wait where they are, and their directory's quota is what stops whoever brings more."""
+    is_full = in_tenant(tenant_id, lambda: backlog.is_full("files"))
+    return is_full or _is_full(tenant_id, directories)
 
 
 def _is_full(tenant_id: UUID, directories: Directories) -> bool:

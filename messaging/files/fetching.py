@@ -19,8 +19,9 @@ from django.db import connection
 
 from messaging.files import collecting
 from messaging.files.uploads import Limits, is_final, is_name
-from messaging.relay import from_trading_point
+from messaging.relay import draining, from_trading_point
 from messaging.relay.file_places import is_fetched, place_of
+from messaging.relay.parking import LOOKS
 from messaging.relay.register import FILE_PROTOCOL
 from messaging.relay.settings import trading_point_settings
 from messaging.transports.base import TransportError
@@ -42,6 +43,11 @@ from tenants.scope import in_tenant
 LONGEST_WAIT = timedelta(minutes=10)
 """Between two looks at a server that is away."""
 
+NO_ROOM = timedelta(seconds=3)
+"""Until a server is looked at that there was no room for: slow ones leave the half of a worker's
+threads to what is there already.
+"""
+
 LEASE = timedelta(minutes=2)
 """After which a look that nobody ended is begun anew, unless it is still under way."""
 
@@ -59,6 +65,7 @@ _AGAIN = """
 UPDATE messaging_fetchdue SET due_at = %s, failing_since = %s
 WHERE endpoint_id = %s AND tenant_id = %s
 """
+_PUT_OFF = "UPDATE messaging_fetchdue SET due_at = %s WHERE endpoint_id = %s AND tenant_id = %s"
 _SINCE = "SELECT failing_since FROM messaging_fetchdue WHERE endpoint_id = %s AND tenant_id = %s"
 
 
@@ -104,6 +111,18 @@ def fetch(
     """Fetches and takes what is there, and says when to look again. A server that is away is told
     of once, and once more when it is back.
     """
+    if draining.is_on():
+        return
+    with LOOKS.one_more() as has_room:
+        if has_room:
+            _fetch_from(tenant_id, endpoint_id, take, guard)
+        else:
+            in_tenant(tenant_id, lambda: _put_off(tenant_id, endpoint_id))
+
+
+def _fetch_from(
+    tenant_id: UUID, endpoint_id: UUID, take: collecting.Take, guard: Guard | None
+) -> None:
     server = in_tenant(tenant_id, lambda: _find(endpoint_id))
     if server is None:
         return
@@ -112,6 +131,11 @@ def fetch(
         if alone:
             fault = _tried(server, take, guard or Guard.of_vendor())
             in_tenant(tenant_id, lambda: _settle(server, fault))
+
+
+def _put_off(tenant_id: UUID, endpoint_id: UUID) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_PUT_OFF, [now() + NO_ROOM, endpoint_id, tenant_id])
 
 
 def _tried(server: _Server, take: collecting.Take, guard: Guard) -> str:

@@ -28,10 +28,10 @@ from messaging.measures import ACKNOWLEDGEMENTS, LINKS
 from messaging.protocols.base import LocalProtocolError
 from messaging.protocols.edl import events as ev
 from messaging.protocols.edl.numbers import is_after
-from messaging.protocols.edl.profile import EdlProfile, Role
+from messaging.protocols.edl.profile import EdlProfile, Form, Role
 from messaging.protocols.edl.session import Session
 from messaging.protocols.edl.states import State
-from messaging.relay import from_control_point, links
+from messaging.relay import backlog, from_control_point, links
 from messaging.relay.from_control_point import Arrival
 from messaging.relay.hold import Hold, LinkReplaced
 from messaging.relay.numbering import Outgoing
@@ -56,6 +56,11 @@ UNREAD_WITHIN = 30.0
 
 UNWRITTEN_LIMIT = 1024 * 1024
 """Bytes that may wait for a control point that does not read, before its link is closed."""
+
+HELD_BACK = 0.25
+"""Seconds for each message while too much waits: a hundred of them may wait for an answer that must
+come within thirty.
+"""
 
 NOT_READING = "the control point does not read"
 
@@ -130,6 +135,16 @@ class LinkConnection:
         """Ends the link; `serve` then tidies up."""
         self._reason = reason
         self._writer.transport.abort()
+
+    def finish(self, reason: str) -> None:
+        """Ends the link once what came of it is taken and answered; nothing more is read."""
+        self._reason = reason
+        if self._hold is None:
+            self.close(reason)
+            return
+        with suppress(RuntimeError):  # The transport is closed already.
+            self._writer.transport.pause_reading()
+        self._reader.feed_eof()
 
     async def serve(self) -> None:
         try:
@@ -248,6 +263,8 @@ class LinkConnection:
 
     async def _on_message(self, event: ev.Received | ev.Repeated) -> None:
         hold = self._ready_hold()
+        if isinstance(event, ev.Received) and not self._answers(event):
+            await self._hold_back()
         arrival = self._arrival(event.number, event.type, event.in_reply_to, event.content)
         if isinstance(event, ev.Received):
             answer = await self._run(from_control_point.take, hold, arrival, self._last_taken)
@@ -260,6 +277,17 @@ class LinkConnection:
             self._write(self._session.nack(event.number, answer.code, answer.text, now()))
         self._measure(arrival, answer.code)
         self._wake_others(answer.deliveries)
+
+    def _answers(self, event: ev.Received) -> bool:
+        found = self._session.profile.messages.get(event.type)
+        return found is not None and found.form is Form.ANSWER
+
+    async def _hold_back(self) -> None:
+        """While too much waits, a message is taken so much later, and nothing is read meanwhile:
+        TCP slows the control point down. A window of messages is still answered in time.
+        """
+        if backlog.seemed_full(self._ready_hold().tenant_id):
+            await asyncio.sleep(HELD_BACK)
 
     def _measure(self, arrival: Arrival, code: RefusalCode) -> None:
         took = (now() - arrival.at).total_seconds()

@@ -36,6 +36,9 @@ THREADS = 16
 WAKERS = 4
 BACKLOG = 1024
 LOOK_EVERY = 0.5
+FINISHED_WITHIN = 4.0
+CLOSED_WITHIN = 3.0
+"""Seconds that links have to end when the gateway does: in their own time, and cut off."""
 NOT_BEATING = "this gateway has lost sight of the database"
 READER_LIMIT = 64 * 1024
 
@@ -76,7 +79,7 @@ class GatewayServer:
         await stop.wait()
         for server in servers:
             server.close()
-        await self._close_all("the gateway is stopping")
+        await self._finish_all("the gateway is stopping")
         for server in servers:
             await server.wait_closed()
         for helper in helpers:
@@ -241,8 +244,15 @@ class GatewayServer:
         for link in list(self._all):
             link.close(reason)
 
-    async def _close_all(self, reason: str) -> None:
-        tasks = [task for task in self._all.values() if task is not None]
+    async def _finish_all(self, reason: str) -> None:
+        """What came is taken and answered, for a while; then the links end all the same."""
+        for link in list(self._all):
+            link.finish(reason)
+        await self._all_ended(FINISHED_WITHIN)
         self._close_links(reason)
+        await self._all_ended(CLOSED_WITHIN)
+
+    async def _all_ended(self, seconds: float) -> None:
+        tasks = [task for task in self._all.values() if task is not None]
         if tasks:
-            await asyncio.wait(tasks, timeout=8)
+            await asyncio.wait(tasks, timeout=seconds)

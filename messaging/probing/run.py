@@ -22,11 +22,13 @@ from messaging.probing.report import Colour, Finding, Report, Step
 from messaging.probing.trading_point import try_server
 from messaging.protocols.base import UnknownProfile
 from messaging.protocols.settings import BadSettings
-from messaging.relay import signing
+from messaging.relay import breakers, signing
 from messaging.relay.codecs import operator_codec
 from messaging.relay.file_places import place_of
 from messaging.relay.register import FILE_PROTOCOL, LEGACY_PROTOCOL
+from messaging.relay.rows import NewDelivery
 from messaging.relay.settings import operator_settings
+from messaging.relay.wake import wake
 from messaging.transports.connecting import Guard
 from tenants import endpoints
 from tenants.audit import ledger
@@ -80,7 +82,7 @@ def run(tenant_id: UUID, endpoint_id: UUID, by: str, guard: Guard | None = None)
     report = Report(
         row.name, row.protocol, row.environment, row.address, begun.at, took, tuple(steps)
     )
-    in_tenant(tenant_id, lambda: _finish(begun, by, report))
+    wake(in_tenant(tenant_id, lambda: _finish(begun, by, report)))
     return report
 
 
@@ -149,7 +151,8 @@ def _our_certificates(at: datetime) -> Finding:
     return certificates.of_ours({one.label: pems[one] for one in purposes}, at)
 
 
-def _finish(begun: _Begun, by: str, report: Report) -> None:
+def _finish(begun: _Begun, by: str, report: Report) -> tuple[NewDelivery, ...]:
+    """Returns what may go: a way that is seen to be good is tried no further by its breaker."""
     at = now()
     ConnectionTest.objects.filter(endpoint=begun.endpoint, started_at=begun.at).update(
         finished_at=at, colour=report.colour.value, report=report.as_json()
@@ -157,6 +160,9 @@ def _finish(begun: _Begun, by: str, report: Report) -> None:
     colours = {step.name: step.colour.value for step in report.steps}
     detail = {"phase": "ended", "colour": report.colour.value, "steps": json.dumps(colours)}
     _tell(begun.endpoint, at, by, detail)
+    if report.colour is not Colour.GREEN:
+        return ()
+    return breakers.close(begun.endpoint.id, at, f"{by} tested the connection, and it is good")
 
 
 def _tell(row: Endpoint, at: datetime, by: str, detail: Mapping[str, object]) -> None:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from messaging.relay import deadlines, verdicts
+from messaging.relay import breakers, deadlines, verdicts
+from messaging.relay.breakers import Exchange
+from messaging.relay.breaking import Way
 from messaging.relay.file_places import place_of
 from messaging.relay.load import LoadedDelivery, load_locked
 from messaging.relay.moves import AS_BEFORE, lock_queue, move
@@ -39,6 +41,7 @@ class ClaimedFile:
     content: bytes
     attempts: int
     received_at: datetime
+    is_troubled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ def claim(row: LoadedDelivery, at: datetime) -> ClaimedFile:
         content=content,
         attempts=row.attempts + 1,
         received_at=row.message.received_at,
+        is_troubled=breakers.is_troubled(row),
     )
 
 
@@ -83,7 +87,16 @@ def carry(claimed: ClaimedFile) -> Made:
     nobody knows of is simply tried again.
     """
     report = _put(claimed)
-    return in_tenant(claimed.tenant_id, lambda: _settle(claimed, report))
+    made = in_tenant(claimed.tenant_id, lambda: _settle(claimed, report))
+    return made + breakers.note(_exchange(claimed, report))
+
+
+def _exchange(claimed: ClaimedFile, report: _Report) -> Exchange:
+    """A directory of the host's own is no way that could be broken."""
+    is_there = report.outcome is AttemptOutcome.DELIVERED or claimed.place.remote is None
+    ids = (claimed.tenant_id, claimed.endpoint_id, claimed.delivery_id)
+    way = Way.ANSWERED if is_there else Way.FAILED
+    return Exchange(*ids, way, report.detail, claimed.is_troubled)
 
 
 def _put(claimed: ClaimedFile) -> _Report:

@@ -27,7 +27,15 @@ from messaging.protocols.neso.seals.base import Sealed, Target, is_fresh
 from messaging.protocols.neso.wa.codec import WaCodec
 from messaging.protocols.neso.wa.exchange import Exchange, exchange_of
 from messaging.protocols.settings import BadSettings
-from messaging.relay import carry_file, deadlines, due, signing, superseding, verdicts
+from messaging.relay import (
+    breakers,
+    carry_file,
+    deadlines,
+    due,
+    signing,
+    superseding,
+    verdicts,
+)
 from messaging.relay.carry_file import ClaimedFile
 from messaging.relay.codecs import operator_codec, read_loaded, wider_access_codec
 from messaging.relay.gates import OUT, Gate, gate_before
@@ -83,6 +91,7 @@ class Claimed:
     attempts: int
     received_at: datetime
     deadline: datetime
+    is_troubled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +112,8 @@ def claim(row: LoadedDelivery, owner: int) -> Claimed | ClaimedFile | NotClaimed
     if row.wait_until is not None and at < min(row.wait_until, row.deadline):
         return NotClaimed()
     gate = gate_before(row)
+    if gate is None and at < row.deadline and breakers.keeps_back(row, at):
+        return NotClaimed()
     large = is_large(row.lane, row.queue)
     if not due.claim(row.id, owner, at + (deadlines.LARGE_LEASE if large else deadlines.LEASE)):
         return NotClaimed()
@@ -224,6 +235,7 @@ def _sealed(row: LoadedDelivery, at: datetime) -> Claimed:
         attempts=row.attempts + 1,
         received_at=row.message.received_at,
         deadline=row.deadline,
+        is_troubled=breakers.is_troubled(row),
     )
 
 

@@ -19,6 +19,7 @@ from messaging.models import Delivery, Instruction
 from messaging.relay import deadlines, verdicts
 from messaging.relay.load import load_locked
 from messaging.relay.moves import lock_queue
+from messaging.relay.parts import urgency_of
 from messaging.relay.register import OPERATOR_PROTOCOL
 from messaging.relay.rows import NewDelivery
 from messaging.relay.verdicts import Made
@@ -33,8 +34,8 @@ By = Mapping[str, object]
 # At the end of its queue: what was sent since it died must not be overtaken a second time.
 _REOPEN = """
 WITH due AS (
-    INSERT INTO messaging_due (delivery_id, tenant_id, lane, due_at)
-    VALUES (%(id)s, %(tenant)s, %(lane)s, %(at)s)
+    INSERT INTO messaging_due (delivery_id, tenant_id, lane, due_at, urgency)
+    VALUES (%(id)s, %(tenant)s, %(lane)s, %(at)s, %(urgency)s)
     ON CONFLICT (delivery_id) DO UPDATE SET due_at = EXCLUDED.due_at, owner = NULL
 )
 UPDATE messaging_delivery SET
@@ -131,6 +132,7 @@ def _replay(row: Delivery, at: datetime, by: By) -> NewDelivery:
         "id": row.id,
         "tenant": require_tenant(),
         "lane": lane.value,
+        "urgency": urgency_of(lane, row.queue).value,
         "at": at,
         "endpoint": endpoint_id,
         "deadline": deadline,

@@ -13,7 +13,21 @@ from messaging.protocols.base import RemoteProtocolError
 from messaging.protocols.neso.seals.base import SealError
 from messaging.protocols.neso.wa.exchange import Answer as Verdict
 from messaging.protocols.neso.wa.exchange import Outcome, Sealing, read_answer, ruling_of
-from messaging.relay import carry_file, deadlines, due, lamps, ownership, verdicts, watch
+from messaging.relay import (
+    breakers,
+    carry_file,
+    deadlines,
+    draining,
+    due,
+    lamps,
+    ownership,
+    parking,
+    verdicts,
+    watch,
+)
+from messaging.relay.breakers import Exchange
+from messaging.relay.breaking import way_of
+from messaging.relay.bulkheads import Berth
 from messaging.relay.carry_file import ClaimedFile
 from messaging.relay.claim import Claimed, NotClaimed, claim
 from messaging.relay.gates import OUT
@@ -24,7 +38,7 @@ from messaging.relay.questions import is_sealed, kept, open_answer
 from messaging.relay.rows import NewAttempt, NewDelivery, insert_attempt
 from messaging.relay.settings import operator_settings
 from messaging.relay.verdicts import Made
-from messaging.relay.wake import wake
+from messaging.relay.wake import wake, wake_parked
 from messaging.states import OPEN, UNDELIVERED, AttemptOutcome, DeliveryState, Lane
 from messaging.transports.base import Answered, TransportError, Unanswered
 from messaging.transports.https import post
@@ -51,20 +65,32 @@ class Report:
     verdict: Verdict | None = None
     retry_after: float | None = None
     left: bool = True
+    was_tried: bool = True
 
 
 def deliver(tenant_id: UUID, delivery_id: UUID, *, large: bool = False) -> None:
     """Does what the delivery needs now, if it is this process's to do. One that is large is passed
-    on to the workers for that, unless this is one of them.
+    on to the workers for that, unless this is one of them. A process that is about to end takes
+    nothing more in hand: the row is due.
     """
-    with ownership.in_hand(delivery_id) as mine:
-        if mine:
-            _deliver(tenant_id, delivery_id, large)
+    if draining.is_on():
+        return
+    berth = Berth(parking.BULKHEADS)
+    try:
+        with ownership.in_hand(delivery_id) as mine:
+            if mine:
+                _deliver(tenant_id, delivery_id, large, berth)
+    finally:
+        # Only now: one that is woken while it is still in hand would be dropped.
+        for ticket in berth.leave():
+            wake_parked(ticket)
 
 
-def _deliver(tenant_id: UUID, delivery_id: UUID, large: bool) -> None:
+def _deliver(tenant_id: UUID, delivery_id: UUID, large: bool, berth: Berth) -> None:
     owner = ownership.owner()
-    claimed = in_tenant(tenant_id, lambda: take_in_hand(delivery_id, owner, large=large))
+    claimed = in_tenant(
+        tenant_id, lambda: take_in_hand(delivery_id, owner, large=large, berth=berth)
+    )
     if isinstance(claimed, NotClaimed):
         wake(claimed.deliveries)
         return
@@ -73,13 +99,15 @@ def _deliver(tenant_id: UUID, delivery_id: UUID, large: bool) -> None:
         return
     report = _send(claimed)
     wake(in_tenant(tenant_id, lambda: _settle(claimed, report)))
+    wake(breakers.note(_exchange(claimed, report)))
 
 
 def take_in_hand(
-    delivery_id: UUID, owner: int, *, large: bool = True
+    delivery_id: UUID, owner: int, *, large: bool = True, berth: Berth | None = None
 ) -> Claimed | ClaimedFile | NotClaimed:
     """Within the tenant's scope: claims what is to be sent from here, and looks after what waits
-    for others. What is `large` is left alone by whoever does not carry such.
+    for others. What is `large` is left alone by whoever does not carry such; what finds no `berth`
+    waits for one.
     """
     place = find_place(delivery_id)
     if place is None or place.state not in OPEN:
@@ -93,10 +121,19 @@ def take_in_hand(
         lane, queue = Lane(place.lane), place.queue
         passed = NewDelivery(delivery_id, require_tenant(), place.endpoint_id, lane, queue=queue)
         return NotClaimed((passed,))
+    if berth is not None and not berth.enter(place.endpoint_id):
+        parking.park(berth, delivery_id, place)
+        return NotClaimed()
     row = load(delivery_id)
     if row is None or row.state not in UNDELIVERED:
         return NotClaimed()
     return claim(row, owner)
+
+
+def _exchange(claimed: Claimed, report: Report) -> Exchange:
+    way = way_of(report.status, tried=report.was_tried)
+    ids = (claimed.tenant_id, claimed.endpoint.id, claimed.delivery_id)
+    return Exchange(*ids, way, report.detail, claimed.is_troubled)
 
 
 def _send(claimed: Claimed) -> Report:
@@ -105,7 +142,7 @@ def _send(claimed: Claimed) -> Report:
     within = deadlines.answer_within(usual, len(claimed.sealed.body))
     time_left = deadlines.time_for(within, claimed.deadline, sent_at)
     if time_left is None:
-        return Report(None, sent_at, None, None, TOO_LATE, left=False)
+        return Report(None, sent_at, None, None, TOO_LATE, left=False, was_tried=False)
     try:
         answer = post(
             claimed.url,

@@ -18,6 +18,9 @@ from tenants.scope import require_tenant
 _PUT_OFF = """
 UPDATE messaging_due SET due_at = %s, owner = NULL WHERE delivery_id = %s AND tenant_id = %s
 """
+_PUT_OFF_IDLE = """
+UPDATE messaging_due SET due_at = %s WHERE delivery_id = %s AND tenant_id = %s AND owner IS NULL
+"""
 _REMOVE = "DELETE FROM messaging_due WHERE delivery_id = %s AND tenant_id = %s"
 _CLAIM = """
 UPDATE messaging_due SET owner = %s, due_at = %s
@@ -34,12 +37,15 @@ UPDATE messaging_due d SET owner = NULL, due_at = now() WHERE owner IS NOT NULL 
 """
 _PICK = """
 WITH picked AS (
-    SELECT delivery_id FROM messaging_due WHERE due_at <= now()
-    ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED
+    SELECT delivery_id FROM messaging_due
+    WHERE due_at <= now() AND (urgency >= 2) = %s
+    ORDER BY urgency, due_at LIMIT %s FOR UPDATE SKIP LOCKED
+), handed AS (
+    UPDATE messaging_due d SET due_at = now() + interval '2 seconds', owner = NULL
+    FROM picked WHERE d.delivery_id = picked.delivery_id
+    RETURNING d.tenant_id, d.delivery_id, d.urgency, d.lane
 )
-UPDATE messaging_due d SET due_at = now() + interval '2 seconds', owner = NULL
-FROM picked WHERE d.delivery_id = picked.delivery_id
-RETURNING d.tenant_id, d.delivery_id, d.lane
+SELECT tenant_id, delivery_id, lane, urgency FROM handed ORDER BY urgency
 """
 
 _WAITING = "SELECT DISTINCT tenant_id FROM messaging_due WHERE lane = %s AND due_at <= now()"
@@ -50,6 +56,7 @@ class Overdue:
     tenant_id: UUID
     delivery_id: UUID
     lane: str
+    urgency: int
 
 
 def claim(delivery_id: UUID, owner: int, until: datetime) -> bool:
@@ -66,20 +73,32 @@ def put_off(delivery_id: UUID, until: datetime) -> None:
     _execute(_PUT_OFF, [until, delivery_id, require_tenant()])
 
 
+def put_off_idle(delivery_id: UUID, until: datetime) -> None:
+    """Until then it wants no hand, unless somebody has it in hand."""
+    _execute(_PUT_OFF_IDLE, [until, delivery_id, require_tenant()])
+
+
 def remove(delivery_id: UUID) -> None:
     """Nothing more is to be done for it."""
     _execute(_REMOVE, [delivery_id, require_tenant()])
 
 
-def pick(limit: int) -> list[Overdue]:
-    """What is due now, first freeing what a dead process had claimed.
+def pick(limit: int, large: int | None = None) -> list[Overdue]:
+    """What is due now, first freeing what a dead process had claimed: at most `limit`, and so many
+    of those that are large, the most urgent first.
 
     Each one picked is due again in two seconds, so a wake-up that is lost on its way costs no more
     than that.
     """
     _execute(_FREE_THE_ORPHANED, [])
+    return _picked(False, limit) + _picked(True, limit if large is None else large)
+
+
+def _picked(large: bool, limit: int) -> list[Overdue]:
+    if limit <= 0:
+        return []
     with connection.cursor() as cursor:
-        cursor.execute(_PICK, [limit])
+        cursor.execute(_PICK, [large, limit])
         return [Overdue(*row) for row in cursor.fetchall()]
 
 

@@ -25,7 +25,7 @@ from messaging.domain.rules import nack_text, violations
 from messaging.domain.units import RefusalCode
 from messaging.models import Message
 from messaging.protocols.base import Parcel, RemoteProtocolError
-from messaging.relay import correlate, route
+from messaging.relay import backlog, correlate, route
 from messaging.relay.codecs import control_point_reader
 from messaging.relay.hold import Hold, LinkReplaced
 from messaging.relay.refusal import Refusal, Refused
@@ -130,6 +130,8 @@ def _take(
             raise Refused(reading)
         _check_units(messages, standings)
         answer, message_id = _store(hold, arrival, messages, standings[0])
+        # Counted here, where a scope is open; the link slows down by what it came to.
+        backlog.is_full("edl")
     except Refused as error:
         message_id = _store_refused(hold, arrival, messages, error.reasons[0])
         answer = _refusal_answer(hold, arrival, error.reasons[0], message_id)

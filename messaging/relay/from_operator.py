@@ -26,7 +26,7 @@ from messaging.domain.instructions import (
 )
 from messaging.domain.units import RefusalCode
 from messaging.protocols.base import Envelope, Parcel, RemoteProtocolError, Stamp
-from messaging.relay import instruct, later_receipt, maintenance
+from messaging.relay import backlog, instruct, later_receipt, maintenance
 from messaging.relay.codecs import wider_access_codec
 from messaging.relay.inflow import Inflow, Outcome
 from messaging.relay.refusal import Refusal, Refused
@@ -66,8 +66,11 @@ class Reply:
 
 def take(inflow: Inflow) -> Reply:
     """Within the tenant's scope. Raises BeatenToIt, after which the whole is to be done again."""
-    if inflow.service != "Health" and maintenance.is_on():
-        return _out(inflow)
+    if inflow.service != "Health":
+        if maintenance.is_on():
+            return _out(inflow, "the host is under maintenance")
+        if backlog.is_host_overfull():
+            return _out(inflow, "too much waits to be delivered")
     known = find_receipt(inflow.endpoint.id, inflow.reference)
     if known is not None:
         return _again(inflow, known)
@@ -77,9 +80,9 @@ def take(inflow: Inflow) -> Reply:
         raise BeatenToIt(inflow.reference) from error
 
 
-def _out(inflow: Inflow) -> Reply:
+def _out(inflow: Inflow, why: str) -> Reply:
     """Nothing is taken, nor remembered: the same payload later is new."""
-    error = ReceiptError("", RefusalCode.SO_OUT.value, "the host is under maintenance")
+    error = ReceiptError("", RefusalCode.SO_OUT.value, why)
     digest = digest_of(inflow.payload)
     detail = {"reference": inflow.reference, "service": inflow.service}
     detail |= {"code": error.code, "text": error.text}

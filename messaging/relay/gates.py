@@ -160,6 +160,11 @@ def read() -> tuple[Gate, ...]:
         )
 
 
+def is_shut_out(one: Waiting, shut: Iterable[Gate]) -> bool:
+    """Whether any of what was `read` keeps it back."""
+    return _first_before(one, shut) is not None
+
+
 def lock() -> None:
     """From now until the transaction ends no delivery is put off by a gate. To be asked before any
     gate is written: writing one makes connections due, and whoever has their rows must not wait for

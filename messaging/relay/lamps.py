@@ -22,7 +22,7 @@ from django.db.models import QuerySet
 from messaging.domain.acknowledgements import Health, HealthStatus
 from messaging.models import Connection, Delivery
 from messaging.protocols.neso.wa.exchange import Outcome
-from messaging.relay import connections, gates, telephone
+from messaging.relay import breakers, connections, draining, gates, telephone
 from messaging.relay.connections import Picked, Place
 from messaging.relay.publishing import publish
 from messaging.relay.questions import CANNOT_ASK, Asked, Question, ask, prepare
@@ -83,7 +83,9 @@ def look() -> int:
 def _look() -> int:
     done = 0
     with ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="health") as threads:
-        while picked := reconnecting(lambda: connections.pick(AT_A_TIME)):
+        while not draining.is_on() and (
+            picked := reconnecting(lambda: connections.pick(AT_A_TIME))
+        ):
             begun = [found for one in picked if (found := _begun(one)) is not None]
             # The threads do the asking and nothing else: no database connection is theirs.
             asking = [one for one in begun if one.question is not None]
@@ -159,6 +161,10 @@ def _question(endpoint: Endpoint, row: Connection, at: datetime) -> Question | N
 def _ended(picked: Picked, asked: Asked) -> None:
     try:
         normalizes = in_tenant(picked.tenant_id, lambda: _end(picked, asked))
+        if asked.outcome is Outcome.VERDICT:
+            # After the lamp's own row: whoever has a breaker locked may wait for that one.
+            hurried = in_tenant(picked.tenant_id, lambda: breakers.hurry(picked.endpoint_id, now()))
+            wake(hurried)
     except Exception:
         _log.exception("an answer is not noted", endpoint=str(picked.endpoint_id))
         return

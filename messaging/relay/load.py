@@ -27,15 +27,17 @@ SELECT d.id, d.lane, d.queue, d.position, d.state, d.created_at, d.deadline, d.a
         WHERE b.tenant_id = m.tenant_id AND b.digest = m.body_digest
           AND b.month = date_trunc('month', m.received_at AT TIME ZONE 'UTC')::date),
        o.id, o.name, o.protocol, o.environment, o.address, o.settings::text, o.peer_id, o.state,
-       e.id, e.name, e.protocol, e.environment, e.address, e.settings::text, e.peer_id, e.state
+       e.id, e.name, e.protocol, e.environment, e.address, e.settings::text, e.peer_id, e.state,
+       b.state, b.failures
 FROM messaging_delivery d
 JOIN messaging_message m ON m.id = d.message_id
 JOIN tenants_endpoint o ON o.id = m.endpoint_id
 JOIN tenants_endpoint e ON e.id = d.endpoint_id
+LEFT JOIN messaging_breaker b ON b.tenant_id = d.tenant_id AND b.endpoint_id = d.endpoint_id
 """
 # The lock is moves.lock_queue's, taken on the way.
 _PLACE = """
-SELECT lane, state, endpoint_id, queue, CASE WHEN lane <> 'link' THEN
+SELECT lane, state, endpoint_id, queue, position, CASE WHEN lane <> 'link' THEN
     pg_advisory_xact_lock(hashtextextended(endpoint_id || ' ' || queue, 0)) END
 FROM messaging_delivery WHERE id = %s
 """
@@ -92,7 +94,7 @@ class LoadedMessage:
 
 @dataclass(frozen=True, slots=True)
 class LoadedDelivery:
-    """`endpoint` is where it is to go."""
+    """`endpoint` is where it is to go; the last two are of its breaker, as far as it has one."""
 
     id: UUID
     lane: str
@@ -113,6 +115,8 @@ class LoadedDelivery:
     wait_until: datetime | None
     message: LoadedMessage
     endpoint: LoadedEndpoint
+    breaker_state: str | None
+    breaker_failures: int
 
     @property
     def message_id(self) -> UUID:
@@ -131,6 +135,7 @@ class Place:
     state: str
     endpoint_id: UUID
     queue: str
+    position: int
 
 
 def find_place(delivery_id: UUID) -> Place | None:
@@ -140,7 +145,7 @@ def find_place(delivery_id: UUID) -> Place | None:
     with connection.cursor() as cursor:
         cursor.execute(_PLACE, [delivery_id])
         row = cursor.fetchone()
-    return Place(*row[:4]) if row else None
+    return Place(*row[:5]) if row else None
 
 
 def is_settled(delivery_id: UUID) -> bool:
@@ -191,7 +196,9 @@ def _loaded(row: tuple[Any, ...]) -> LoadedDelivery:
     delivery = [_plain(value) for value in row[:message_at]]
     message = [_plain(value) for value in row[message_at:origin_at]]
     message.append(_endpoint(row[origin_at:endpoint_at]))
-    delivery += [LoadedMessage(*message), _endpoint(row[endpoint_at:])]
+    breaker_at = endpoint_at + _ENDPOINT_COLUMNS
+    delivery += [LoadedMessage(*message), _endpoint(row[endpoint_at:breaker_at])]
+    delivery += [row[breaker_at], row[breaker_at + 1] or 0]
     return LoadedDelivery(*delivery)
 
 

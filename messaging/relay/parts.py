@@ -1,6 +1,6 @@
 """Which of the typed messages that one stored message carries a delivery is for: a message from a
 control point may redeclare several BM units, and each has a delivery in a queue of its own. Which
-deliveries are too large to be carried beside instructions.
+deliveries are too large to be carried beside instructions, and which go first.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from messaging.domain.instructions import InstructionAnswer
 from messaging.domain.messages import BmMessage, unit_of
 from messaging.domain.submissions import Submission
 from messaging.relay.load import LoadedDelivery
-from messaging.states import Lane
+from messaging.states import Lane, Urgency
 
 _ANSWERS = " answers"
 _SUBMISSIONS = " submissions"
@@ -62,3 +62,13 @@ def unit_for(row: LoadedDelivery) -> str:
 def is_large(lane: str, queue: str) -> bool:
     """Whether carrying it may take so long that no instruction may wait behind it."""
     return lane == Lane.FILES or queue.endswith(_SUBMISSIONS)
+
+
+def urgency_of(lane: str, queue: str) -> Urgency:
+    """What of it goes first. All that goes to a control point is an instruction, or soon said."""
+    if lane == Lane.FILES:
+        return Urgency.FILE
+    if queue.endswith(_SUBMISSIONS):
+        return Urgency.SUBMISSION
+    is_first = lane == Lane.LINK or answers_instruction(queue)
+    return Urgency.INSTRUCTION if is_first else Urgency.REDECLARATION

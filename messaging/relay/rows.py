@@ -18,6 +18,7 @@ from django.db import connection
 from messaging import measures
 from messaging.models import DEFAULT_PROFILE, Message
 from messaging.relay import log_lines
+from messaging.relay.parts import urgency_of
 from messaging.states import AttemptOutcome, Lane
 from tenants.ids import digest_of, new_id
 from tenants.scope import require_tenant
@@ -49,8 +50,8 @@ _PROFILE_NOW = "SELECT settings ->> 'profile' FROM tenants_endpoint WHERE id = %
 
 _DELIVERY = """
 WITH due AS (
-    INSERT INTO messaging_due (delivery_id, tenant_id, lane, due_at)
-    VALUES (%(id)s, %(tenant)s, %(lane)s, %(due_at)s)
+    INSERT INTO messaging_due (delivery_id, tenant_id, lane, due_at, urgency)
+    VALUES (%(id)s, %(tenant)s, %(lane)s, %(due_at)s, %(urgency)s)
 )
 INSERT INTO messaging_delivery (
     id, tenant_id, message_id, endpoint_id, lane, queue, state, created_at, deadline, attempts,
@@ -76,8 +77,8 @@ SELECT unnest(%(ids)s::uuid[]), %(tenant)s, %(message)s, unnest(%(units)s::text[
 
 _NUMBERED = """
 WITH due AS (
-    INSERT INTO messaging_due (delivery_id, tenant_id, lane, due_at)
-    VALUES (%(id)s, %(tenant)s, 'link', %(due_at)s)
+    INSERT INTO messaging_due (delivery_id, tenant_id, lane, due_at, urgency)
+    VALUES (%(id)s, %(tenant)s, 'link', %(due_at)s, 0)
 ), body AS (
     INSERT INTO audit_body (tenant_id, digest, month, content)
     VALUES (%(tenant)s, %(digest)s, date_trunc('month', %(at)s AT TIME ZONE 'UTC')::date,
@@ -264,6 +265,7 @@ def insert_delivery(
             "queue": queue,
             "at": at,
             "due_at": due_at,
+            "urgency": urgency_of(lane, queue).value,
             "deadline": deadline,
         },
     )

@@ -14,16 +14,21 @@ import redis
 import structlog
 
 from messaging.relay import words
-from messaging.relay.parts import is_large
-from messaging.relay.publishing import broker, publish
+from messaging.relay.bulkheads import Ticket
+from messaging.relay.parts import is_large, urgency_of
+from messaging.relay.publishing import broker, depth_of, publish
 from messaging.relay.rows import NewDelivery
 from messaging.relay.words import SomethingWaits, Word
-from messaging.states import Lane
+from messaging.states import Lane, Urgency
 
 DELIVER = "messaging.tasks.deliver"
 DELIVER_LARGE = "messaging.tasks.deliver_large"
 """By the workers that carry what is too large to be carried beside instructions."""
 REGISTRATIONS = "messaging.tasks.registrations"
+
+MOST_QUEUED = 1_000
+"""Tasks in one queue of workers, beyond which a sweep hands out nothing more."""
+SWEPT_AT_ONCE = 500
 
 _log = structlog.get_logger(__name__)
 
@@ -35,16 +40,40 @@ def wake(deliveries: Iterable[NewDelivery]) -> None:
             wake_link(delivery.endpoint_id, delivery.numbered or SomethingWaits())
         else:
             large = is_large(delivery.lane, delivery.queue)
-            wake_worker(delivery.tenant_id, delivery.id, large=large)
+            urgency = urgency_of(delivery.lane, delivery.queue)
+            wake_worker(delivery.tenant_id, delivery.id, large=large, urgency=urgency)
 
 
-def wake_worker(tenant_id: UUID, delivery_id: UUID, *, large: bool = False) -> None:
+def wake_parked(ticket: Ticket) -> None:
+    """There is room for what was parked."""
+    ids = ticket.tenant_id, ticket.delivery_id
+    wake_worker(*ids, large=ticket.is_large, urgency=ticket.urgency)
+
+
+def wake_worker(
+    tenant_id: UUID,
+    delivery_id: UUID,
+    *,
+    large: bool = False,
+    urgency: int = Urgency.REDECLARATION,
+) -> None:
     """One that is large without being known to be is passed on by the worker that gets it."""
     task = DELIVER_LARGE if large else DELIVER
     try:
-        publish(task, (str(tenant_id), str(delivery_id)))
+        publish(task, (str(tenant_id), str(delivery_id)), urgency)
     except redis.RedisError as error:
         _log.warning("no broker to wake a worker", error=str(error))
+
+
+def room_in(queue: str) -> int:
+    """How many more tasks a sweep may put there: what waits in the database may wait there longer,
+    and would be put there anew every two seconds.
+    """
+    try:
+        return min(MOST_QUEUED - depth_of(queue), SWEPT_AT_ONCE)
+    except redis.RedisError as error:
+        _log.warning("no broker to ask how much waits", error=str(error))
+        return 0
 
 
 def wake_registrations(tenant_id: UUID, item_id: UUID) -> None:

@@ -168,10 +168,23 @@ PROBLEMS: Final[tuple[Explained, ...]] = (
         "A quota is spent (`RateLimit` says which), too many event streams are open, or too many"
         " credentials that are not in force were shown. Ask again after `Retry-After`.",
     ),
+    Explained(
+        "backlog-full",
+        429,
+        "Too many of the tenant's messages wait to be delivered, and nothing was taken. What waits"
+        " is safe; send this again after `Retry-After`. Answers to instructions are taken all the"
+        " same.",
+    ),
     Explained("internal", 500, "A fault of the host's. Its operator sees it."),
     Explained("busy", 503, "Other keys are being opened. Ask again after `Retry-After`."),
     Explained(
         "took-too-long", 503, "The question was too dear. Ask for less: a shorter time, fewer rows."
+    ),
+    Explained(
+        "overloaded",
+        503,
+        "So much waits in the whole host that nothing was taken. Send it again after"
+        " `Retry-After`.",
     ),
     Explained("unavailable", 503, "The database is away. Ask again after `Retry-After`."),
 )

@@ -52,6 +52,8 @@ class Event(StrEnum):
     """What was alarmed as missing for a settlement period is there now."""
     CONNECTION_CHANGED = "connection changed"
     """The lamp of a connection to the system operator went out, or is lit again."""
+    BREAKER_CHANGED = "breaker changed"
+    """The circuit breaker of an endpoint opened, or closed again."""
     NORMALIZED = "normalized"
     """The operator was asked what was missed; `digest` names its sealed answer."""
     NOTICE_POSTED = "outage notice posted"

@@ -1,5 +1,5 @@
 """Gives a tenant one of everything its people can have: a member, a key, a client certificate for
-the API, and a login for files.
+the API, a login for files, and an endpoint with a breaker.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from messaging.events import alerts, webhooks
 from messaging.events.alerts import Step
 from messaging.events.types import Way
+from messaging.models import Breaker
 from messaging.rehearsal.authority import Authority, Issued
 from messaging.relay.smp import logins
 from messaging.smp_models import (
@@ -42,6 +43,7 @@ def equip(person: Person) -> Issued:
         api_certificates.pin("robot", issued.pem, proof)
         point = endpoints.add(Draft("logged in at", "edt", "sftp", Environment.SIMULATOR))
         file_logins.make(point, "robot", by=THE_HOST)
+        Breaker.objects.create(tenant_id=person.tenant_id, endpoint=point, detail=person.name)
         _register(person)
         made = webhooks.add("https://127.0.0.1:9/hook", person.name, [], THE_HOST)
         webhooks.try_out(made.row)

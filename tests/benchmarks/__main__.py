@@ -21,8 +21,9 @@ from typing import Any
 
 import uvloop
 
-from tests.benchmarks import edt, hops, load, report
+from tests.benchmarks import edt, hops, load, neighbours, report
 from tests.benchmarks.load import Lost, Samples, Target
+from tests.benchmarks.neighbours import Neighbours
 from tests.benchmarks.parts import ACKNOWLEDGED, IN, OUT, Parts
 from tests.benchmarks.plan import Plan, Side, read
 from tests.benchmarks.report import Row, compared, summed
@@ -35,6 +36,8 @@ MEASURE_SECONDS = 80
 MESSAGES = 80
 """Of each kind, side and round."""
 BURSTS = 2
+NEIGHBOURS = 300
+"""Of each kind, without and beside a slow and a dead endpoint."""
 PARTS = 30
 """Passes after each of the bound's one-at-a-time series."""
 VERIFY_GOAL = 100_000
@@ -50,6 +53,7 @@ class Outcome:
 
     rounds: dict[Side, list[Samples]] = field(default_factory=lambda: {side: [] for side in Side})
     parts: dict[str, list[float]] = field(default_factory=dict)
+    neighbours: Neighbours | None = None
 
 
 def main() -> int:
@@ -104,6 +108,8 @@ async def _measure(plan: Plan) -> Outcome:
             outcome.rounds[side].append(samples)
     outcome.parts = dict(parts.seconds)
     await parts.close()
+    print("beside a slow and a dead endpoint", flush=True)
+    outcome.neighbours = await neighbours.measure(plan, targets[Side.RELAY], NEIGHBOURS)
     for target in targets.values():
         target.close()
     return outcome
@@ -146,6 +152,7 @@ def _rows(outcome: Outcome, chain: dict[str, Any]) -> list[Row]:
         row("instruction in, BOAI on the link: p99", "boa", 0.99, None),
         row("burst of 50 BOAs, the last one", "burst", 0.5, 1.5),
         row("burst of 50 BOAs, the middle one", "burst_median", 0.5, None),
+        *(outcome.neighbours.rows() if outcome.neighbours else ()),
         check("bound against its parts: RESULT", "result", OUT),
         check("bound against its parts: ACK", "ack", ACKNOWLEDGED),
         check("bound against its parts: BOAI", "boa", IN),

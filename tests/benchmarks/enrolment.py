@@ -27,6 +27,7 @@ from tenants.onboarding.enrol import (  # noqa: E402
     enrol,
 )
 from tenants.scope import tenant_scope  # noqa: E402
+from tests.benchmarks.neighbours import DEAD, SLOW  # noqa: E402
 from tests.benchmarks.plan import (  # noqa: E402
     CONTROL_POINTS,
     Pair,
@@ -78,7 +79,8 @@ class Enrolment:
 
     def _tenant(self, peer: Peer, side: Side, letter: str) -> TenantSite:
         name = f"{side.value}-{letter.lower()}"
-        short = ("R" if side is Side.RELAY else "B") + letter
+        short = side.value[0].upper() + letter
+        trouble = {"A": SLOW, "B": DEAD}[letter] if side is Side.TROUBLED else ""
         signing, client = self._issue(f"{name}-signing"), self._issue(f"{name}-client")
         names = [f"{short}{number:02d}" for number in range(1, CONTROL_POINTS + 1)]
         points = {point: self._issue(point) for point in names}
@@ -90,7 +92,9 @@ class Enrolment:
                 environment=ENVIRONMENT,
                 signing=KeyPairPlan(signing[0].pem, signing[0].key),
                 client=KeyPairPlan(client[0].pem, client[0].key),
-                operators=(OperatorPlan(peer, OPERATOR_PROTOCOL, "https", self._peer_url()),),
+                operators=(
+                    OperatorPlan(peer, OPERATOR_PROTOCOL, "https", self._peer_url() + trouble),
+                ),
                 control_points=tuple(
                     ControlPointPlan(p, (f"{p}-1",), issued.pem, LEGACY_PROTOCOL, "tcp")
                     for p, (issued, _) in points.items()

@@ -14,6 +14,7 @@ from uuid import uuid4
 import uvloop
 
 from tests.benchmarks import wire
+from tests.benchmarks.neighbours import DEAD, SLOW, SLOW_SECONDS
 from tests.benchmarks.plan import OPERATOR, Plan, read, server_context
 from tests.benchmarks.wire import HttpServer, Signer
 
@@ -33,7 +34,11 @@ async def main(plan: Plan) -> None:
     tenants = [Signer.load(t.signing, t.participant_id) for t in plan.tenants]
     known = {signer.thumbprint: signer for signer in tenants}
 
-    async def answer(_path: str, body: bytes) -> tuple[int, bytes]:
+    async def answer(path: str, body: bytes) -> tuple[int, bytes]:
+        if path.startswith(DEAD):
+            await asyncio.Event().wait()
+        if path.startswith(SLOW):
+            await asyncio.sleep(SLOW_SECONDS)
         payload, header = wire.open_sealed(body, known)
         reference = str(uuid4())
         receipt = {

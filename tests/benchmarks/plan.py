@@ -18,10 +18,13 @@ OPERATOR = "NGESO"
 
 
 class Side(StrEnum):
-    """What is measured: the service itself, or the lower bound it is held against."""
+    """What is measured: the service itself, or the lower bound it is held against. TROUBLED are
+    tenants of the service whose operators are slow and dead.
+    """
 
     RELAY = "relay"
     BOUND = "bound"
+    TROUBLED = "troubled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +88,10 @@ class Plan:
         return tuple(tenant for tenant in self.tenants if tenant.side is side)
 
     def edl_port(self, side: Side) -> int:
-        return self.edl if side is Side.RELAY else self.ports.bound_edl
+        return self.ports.bound_edl if side is Side.BOUND else self.edl
 
     def inbound_port(self, side: Side) -> int:
-        return self.inbound if side is Side.RELAY else self.ports.bound_inbound
+        return self.ports.bound_inbound if side is Side.BOUND else self.inbound
 
 
 def write(plan: Plan, path: Path) -> None:

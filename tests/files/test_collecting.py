@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.test import override_settings
 
 from messaging.files import collecting, keeping
+from messaging.relay import backlog
 from messaging.relay.from_trading_point import Arrived, Filed
 from messaging.relay.register import FILE_PROTOCOL
 from messaging.transports.directories import Directories
@@ -229,3 +231,21 @@ def test_the_archive_is_kept_for_its_time_and_within_its_size(
     keeping.tidy(directories, later)
     assert names(directories.archive) == []
     assert names(directories.outgoing) == ["ALITA_000001.sub"]
+
+
+def test_files_stay_where_they_are_while_too_much_waits(point: Point) -> None:
+    """What their directory may hold then bounds what can be uploaded."""
+    leave(point, "ALITA_000001.sub")
+    taken: list[str] = []
+
+    def take(arrived: Arrived) -> Filed:
+        taken.append(arrived.name)
+        return filed(arrived)
+
+    backlog.forget()
+    with override_settings(HOST_BACKLOG=0):
+        assert not collecting.collect(point.tenant_id, point.endpoint_id, take)
+    assert names(point.directories.outgoing) == ["ALITA_000001.sub"]
+    backlog.forget()
+    assert collecting.collect(point.tenant_id, point.endpoint_id, take)
+    assert taken == ["ALITA_000001.sub"]

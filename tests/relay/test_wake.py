@@ -1,13 +1,16 @@
-"""Whom a delivery wakes: nothing large stands in the queue that instructions wait in."""
+"""Whom a delivery wakes: nothing large stands in the queue that instructions wait in, and in each
+queue the most urgent is taken first.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 import redis
+from django.conf import settings
 from django.test import override_settings
 
 from hostsvc.celery import app
@@ -17,6 +20,11 @@ from messaging.states import Lane
 from tests.servers import TestServers
 
 TENANT, DELIVERY, ENDPOINT = (UUID(int=n) for n in (1, 2, 3))
+LISTS = [
+    publishing.list_of(queue, priority)
+    for queue in ("urgent", "files")
+    for priority in (0, 3, 6, 9)
+]
 
 
 @pytest.fixture
@@ -24,31 +32,59 @@ def broker(servers: TestServers) -> Iterator[redis.Redis]:
     with override_settings(REDIS_URL=servers.redis):
         publishing.broker.cache_clear()
         found = publishing.broker()
-        found.delete("urgent", "files")
+        found.delete(*LISTS)
         yield found
-        found.delete("urgent", "files")
+        found.delete(*LISTS)
     publishing.broker.cache_clear()
 
 
 @pytest.mark.parametrize(
-    ("lane", "queue", "where", "task"),
+    ("lane", "queue", "where", "priority", "task"),
     [
-        (Lane.OPERATOR, "ALICP1-1", "urgent", "messaging.tasks.deliver"),
-        (Lane.OPERATOR, "ALICP1-1 answers", "urgent", "messaging.tasks.deliver"),
-        (Lane.OPERATOR, "", "urgent", "messaging.tasks.deliver"),
-        (Lane.OPERATOR, "ALITA submissions", "files", "messaging.tasks.deliver_large"),
-        (Lane.FILES, "ALITA", "files", "messaging.tasks.deliver_large"),
+        (Lane.OPERATOR, "ALICP1-1", "urgent", 3, "messaging.tasks.deliver"),
+        (Lane.OPERATOR, "ALICP1-1 answers", "urgent", 0, "messaging.tasks.deliver"),
+        (Lane.OPERATOR, "", "urgent", 3, "messaging.tasks.deliver"),
+        (Lane.OPERATOR, "ALITA submissions", "files", 6, "messaging.tasks.deliver_large"),
+        (Lane.FILES, "ALITA", "files", 9, "messaging.tasks.deliver_large"),
     ],
 )
 def test_each_wakes_the_workers_of_its_kind(
-    broker: redis.Redis, lane: Lane, queue: str, where: str, task: str
+    broker: redis.Redis, lane: Lane, queue: str, where: str, priority: int, task: str
 ) -> None:
     wake.wake([NewDelivery(DELIVERY, TENANT, ENDPOINT, lane, queue=queue)])
-    counts = {name: broker.llen(name) for name in ("urgent", "files")}
-    assert counts == {"urgent": 0, "files": 0} | {where: 1}
-    (told,) = broker.lrange(where, 0, -1)
+    place = publishing.list_of(where, priority)
+    assert {name: broker.llen(name) for name in LISTS} == dict.fromkeys(LISTS, 0) | {place: 1}
+    assert publishing.depth_of(where) == 1
+    (told,) = broker.lrange(place, 0, -1)
     headers = json.loads(told)["headers"]
     assert headers["task"] == task
     assert headers["argsrepr"] == str((str(TENANT), str(DELIVERY)))
     app.loader.import_default_modules()
     assert task in app.tasks
+
+
+def test_workers_take_the_most_urgent_first_and_leave_none(broker: redis.Redis) -> None:
+    """By Celery's own connection, as a worker does: in the order of the lists it looks into."""
+    queues = ["ALICP1-1", "ALICP1-2", "ALICP1-1 answers"]
+    ids = {queue: uuid4() for queue in queues}
+    for queue in queues:
+        wake.wake([NewDelivery(ids[queue], TENANT, ENDPOINT, Lane.OPERATOR, queue=queue)])
+    with app.connection_for_read(url=settings.REDIS_URL) as connection:
+        simple = connection.SimpleQueue("urgent")
+        told = [simple.get(timeout=5) for _ in queues]
+        for one in told:
+            one.ack()
+        simple.close()
+    taken = [UUID(one.payload[0][1]) for one in told]
+    assert taken == [ids["ALICP1-1 answers"], ids["ALICP1-1"], ids["ALICP1-2"]]
+
+
+def test_a_sweep_is_told_how_much_room_the_workers_have(
+    broker: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wake, "MOST_QUEUED", 3)
+    assert wake.room_in("urgent") == 3
+    for queue in ("ALICP1-1", "ALICP1-1 answers"):
+        wake.wake([NewDelivery(DELIVERY, TENANT, ENDPOINT, Lane.OPERATOR, queue=queue)])
+    assert wake.room_in("urgent") == 1
+    assert wake.room_in("files") == 3

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from messaging.protocols.base import UnknownProfile
 from messaging.protocols.settings import BadSettings
-from messaging.relay import ownership
+from messaging.relay import draining, ownership
 from messaging.relay.smp import due, jobs
 from messaging.relay.smp.asking import look_after
 from messaging.relay.smp.checking import check_on
@@ -50,7 +50,7 @@ def _work_on(tenant_id: UUID, item_id: UUID, owner: int) -> bool:
     if job.state == State.UPLOADING:
         in_tenant(tenant_id, lambda: _give_up(item_id))
         return False
-    return all(advance(tenant_id, item_id, owner) for _ in range(AT_ONCE))
+    return all(not draining.is_on() and advance(tenant_id, item_id, owner) for _ in range(AT_ONCE))
 
 
 def _is_batch(item_id: UUID) -> bool:
