@@ -106,6 +106,9 @@ def _settle(claimed: ClaimedFile, report: _Report) -> Made:
         return ()
     if report.outcome is AttemptOutcome.DELIVERED:
         return verdicts.left(row, at)
+    if row.attempts != claimed.attempts:
+        # Another worker has it in hand since.
+        return ()
     schedule = deadlines.schedule_of(row.message.kind)
     pause = deadlines.pause_after(schedule, claimed.attempts, str(claimed.delivery_id))
     return verdicts.retry(row, at, pause)

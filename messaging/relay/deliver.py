@@ -17,7 +17,7 @@ from messaging.relay import carry_file, deadlines, due, lamps, ownership, verdic
 from messaging.relay.carry_file import ClaimedFile
 from messaging.relay.claim import Claimed, NotClaimed, claim
 from messaging.relay.gates import OUT
-from messaging.relay.load import find_place, is_settled, load, load_locked
+from messaging.relay.load import LoadedDelivery, find_place, is_settled, load, load_locked
 from messaging.relay.moves import lock_queue
 from messaging.relay.parts import is_large
 from messaging.relay.questions import is_sealed, kept, open_answer
@@ -164,7 +164,7 @@ def _settle(claimed: Claimed, report: Report) -> Made:
     _record(claimed, report, at)
     if row is None or row.state not in OPEN:
         return ()
-    if row.state == DeliveryState.DELIVERED and report.outcome not in _VERDICTS:
+    if report.outcome not in _VERDICTS and _is_overtaken(claimed, row):
         return ()
     match report.outcome:
         case Outcome.VERDICT:
@@ -180,6 +180,13 @@ def _settle(claimed: Claimed, report: Report) -> Made:
             schedule = deadlines.schedule_of(row.message.kind)
             pause = deadlines.pause_after(schedule, claimed.attempts, str(claimed.delivery_id))
             return verdicts.retry(row, at, deadlines.pause_asked(pause, report.retry_after))
+
+
+def _is_overtaken(claimed: Claimed, row: LoadedDelivery) -> bool:
+    """Whether the peer has it, or another worker has it in hand since: what this one does not know
+    is no matter then. A verdict is, whoever heard it.
+    """
+    return row.state == DeliveryState.DELIVERED or row.attempts != claimed.attempts
 
 
 def _seed(claimed: Claimed) -> str:
