@@ -16,7 +16,13 @@ import psycopg
 import pytest
 from django.db import connection
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
 
 from messaging.models import Delivery, Due, Link
 from messaging.protocols.neso.wa.exchange import Outcome
@@ -82,6 +88,12 @@ class Claims(RuleBasedStateMachine):
         self.workers: list[Worker] = []
         self.overtaken: list[Claimed] = []
         forget_what_waits(person)
+
+    @initialize()
+    def begin(self) -> None:
+        for unit in UNITS:
+            self.say(unit, 2)
+            self.hire()
 
     @rule(unit=st.sampled_from(UNITS), several=st.integers(1, 2))
     def say(self, unit: str, several: int) -> None:
@@ -164,14 +176,21 @@ class Claims(RuleBasedStateMachine):
         self.workers.remove(worker)
 
     @precondition(lambda self: any(one.hands for one in self.workers))
-    @rule(who=picks)
-    def outlive_the_lease(self, who: int) -> None:
-        """As when the worker's host has lost the database, and the database has not noticed."""
+    @rule(who=picks, taken_over=st.booleans())
+    def outlive_the_lease(self, who: int, taken_over: bool) -> None:
+        """As when the worker's host has lost the database, and the database has not noticed; at
+        once another worker may take over.
+        """
         worker, claimed = self._busy(who)
         Due.objects.filter(delivery_id=claimed.delivery_id).update(due_at=now())
         self.sweep()
         assert claimed.delivery_id not in self.lanes.owner
         self.overtaken.append(worker.hands.pop(claimed.delivery_id))
+        others = [one for one in self.workers if one is not worker]
+        if taken_over and others:
+            again = self._claim(others[0], claimed.delivery_id)
+            assert again is not None
+            self._gets(others[0], again)
 
     @precondition(lambda self: self.overtaken)
     @rule(which=picks, gets_through=st.booleans())

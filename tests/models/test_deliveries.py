@@ -19,7 +19,13 @@ from uuid import UUID
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
 
 from messaging.domain.acknowledgements import TakenRedeclaration
 from messaging.models import Attempt, Connection, Delivery, Due, Link, StandingHold
@@ -99,6 +105,12 @@ class Deliveries(RuleBasedStateMachine):
             StandingHold.objects.filter(released_at=None).update(released_at=now())
         Due.objects.all().delete()
         self.the_operator_is_back()
+
+    @initialize()
+    def begin(self) -> None:
+        for unit in UNITS:
+            self.say(unit, 0)
+            self.claim(len(self.seen) - 1)
 
     # What control points and workers do.
 

@@ -9,9 +9,9 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import psycopg
@@ -112,11 +112,16 @@ class World:
     def directories(self) -> Directories:
         return Directories.of(self.alice.tenant_id, self.trading.endpoint_id)
 
-    def of_operator(self, since: datetime, *types: str) -> list[dict[str, Any]]:
-        """Payloads that came to the operator."""
-        rows = self.ends.control("GET", f"/messages?since={since.timestamp()}")["messages"]
-        found = [row["payload"] or {} for row in rows if row["direction"] == "in"]
-        return [one for one in found if one.get("type") in types]
+    def came_to_operator(self, type_: str) -> Callable[[], int]:
+        """How many payloads of a type come to the operator from now on."""
+
+        def count() -> int:
+            rows = self.ends.control("GET", "/messages?since=0")["messages"]
+            came = [row["payload"] or {} for row in rows if row["direction"] == "in"]
+            return sum(payload.get("type") == type_ for payload in came)
+
+        before = count()
+        return lambda: count() - before
 
     def happen(self) -> str:
         """Something that is to be told of; its name."""
@@ -176,11 +181,8 @@ def world(
 def deliver(world: World) -> Job:
     link = open_link(world.alice, world.alice.control_points[0])
     (made,) = link.say(mel()).deliveries
-    begun = now() - timedelta(seconds=1)
-    return Job(
-        (world.tenant, str(made.id)),
-        lambda: _attempts(world, made.id) * len(world.of_operator(begun, "redeclaration")),
-    )
+    came = world.came_to_operator("redeclaration")
+    return Job((world.tenant, str(made.id)), lambda: _attempts(world, made.id) * came())
 
 
 def deliver_large(world: World) -> Job:
@@ -193,11 +195,8 @@ def deliver_large(world: World) -> Job:
     world.trading.leave(world.trading.name(sequence), lines)
     with tenant_scope(world.alice.tenant_id):
         made = Delivery.objects.exclude(id__in=before).get(lane=Lane.OPERATOR)
-    begun = now() - timedelta(seconds=1)
-    return Job(
-        (world.tenant, str(made.id)),
-        lambda: _attempts(world, made.id) * len(world.of_operator(begun, "submission")),
-    )
+    came = world.came_to_operator("submission")
+    return Job((world.tenant, str(made.id)), lambda: _attempts(world, made.id) * came())
 
 
 def sweep(world: World) -> Job:
@@ -218,8 +217,7 @@ def watch_links(world: World) -> Job:
 
 def look_at_connections(world: World) -> Job:
     _look(world)
-    begun = now() - timedelta(seconds=0.2)
-    return Job((), lambda: len(world.of_operator(begun, "health")))
+    return Job((), world.came_to_operator("health"))
 
 
 def normalize(world: World) -> Job:
@@ -228,12 +226,8 @@ def normalize(world: World) -> Job:
     with tenant_scope(world.alice.tenant_id):
         Connection.objects.update(state="UP", normalize_from=from_, normalizing_until=None)
         endpoint_id = Connection.objects.get().endpoint_id
-    begun = now() - timedelta(seconds=0.2)
-    return Job(
-        (world.tenant, str(endpoint_id)),
-        lambda: len(world.of_operator(begun, "normalization")),
-        times=len(world.alice.control_points),
-    )
+    came = world.came_to_operator("normalization")
+    return Job((world.tenant, str(endpoint_id)), came, times=len(world.alice.control_points))
 
 
 def keep_partitions_ahead(world: World) -> Job:
