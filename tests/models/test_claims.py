@@ -176,21 +176,26 @@ class Claims(RuleBasedStateMachine):
         self.workers.remove(worker)
 
     @precondition(lambda self: any(one.hands for one in self.workers))
-    @rule(who=picks, taken_over=st.booleans())
-    def outlive_the_lease(self, who: int, taken_over: bool) -> None:
-        """As when the worker's host has lost the database, and the database has not noticed; at
-        once another worker may take over.
-        """
+    @rule(who=picks)
+    def outlive_the_lease(self, who: int) -> None:
+        """As when the worker's host has lost the database, and the database has not noticed."""
         worker, claimed = self._busy(who)
         Due.objects.filter(delivery_id=claimed.delivery_id).update(due_at=now())
         self.sweep()
         assert claimed.delivery_id not in self.lanes.owner
         self.overtaken.append(worker.hands.pop(claimed.delivery_id))
-        others = [one for one in self.workers if one is not worker]
-        if taken_over and others:
-            again = self._claim(others[0], claimed.delivery_id)
-            assert again is not None
-            self._gets(others[0], again)
+
+    @precondition(lambda self: len(self.workers) > 1 and any(one.hands for one in self.workers))
+    @rule(who=picks, gets_through=st.booleans())
+    def be_overtaken(self, who: int, gets_through: bool) -> None:
+        """Another has it in hand by the time that this one is heard of again."""
+        worker, claimed = self._busy(who)
+        self.outlive_the_lease(who)
+        other = next(one for one in self.workers if one is not worker)
+        again = self._claim(other, claimed.delivery_id)
+        assert again is not None
+        self._gets(other, again)
+        self.speak_up_late(len(self.overtaken) - 1, gets_through)
 
     @precondition(lambda self: self.overtaken)
     @rule(which=picks, gets_through=st.booleans())
@@ -345,4 +350,4 @@ def test_whoever_dies_each_is_in_one_hand_and_every_lane_goes_on_in_order(
     alice: Person, quiet_link: OpenLink, servers: TestServers, database: str
 ) -> None:
     url = servers.url("app", database)
-    play(lambda: Claims(alice, url, quiet_link), games=8, steps=25)
+    play(lambda: Claims(alice, url, quiet_link), games=10, steps=30)
