@@ -9,6 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 from messaging.domain.acknowledgements import ReceiptOfMessage
+from messaging.models import Attempt
 from messaging.protocols.base import RemoteProtocolError
 from messaging.protocols.neso.seals.base import SealError
 from messaging.protocols.neso.wa.exchange import Answer as Verdict
@@ -161,8 +162,10 @@ def _settle(claimed: Claimed, report: Report) -> Made:
     lock_queue(claimed.endpoint.id, claimed.queue)
     row = load_locked(claimed.delivery_id)
     at = now()
+    if row is None or _is_settled_already(claimed, report, row):
+        return ()
     _record(claimed, report, at)
-    if row is None or row.state not in OPEN:
+    if row.state not in OPEN:
         return ()
     if report.outcome not in _VERDICTS and _is_overtaken(claimed, row):
         return ()
@@ -180,6 +183,16 @@ def _settle(claimed: Claimed, report: Report) -> Made:
             schedule = deadlines.schedule_of(row.message.kind)
             pause = deadlines.pause_after(schedule, claimed.attempts, str(claimed.delivery_id))
             return verdicts.retry(row, at, deadlines.pause_asked(pause, report.retry_after))
+
+
+def _is_settled_already(claimed: Claimed, report: Report, row: LoadedDelivery) -> bool:
+    """Whether this very try is on record: its commit was lost on its way back. Asked only where
+    somebody has moved it since it was claimed.
+    """
+    if (row.state, row.attempts) == (DeliveryState.CLAIMED, claimed.attempts):
+        return False
+    tried = Attempt.objects.filter(delivery_id=claimed.delivery_id, sent_at=report.sent_at)
+    return tried.exists()
 
 
 def _is_overtaken(claimed: Claimed, row: LoadedDelivery) -> bool:

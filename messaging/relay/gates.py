@@ -99,8 +99,7 @@ class Waiting:
     def of(cls, row: LoadedDelivery) -> Waiting:
         message, endpoint = row.message, row.endpoint
         place = (endpoint.id, message.endpoint.id, endpoint.environment)
-        what = (row.lane, row.queue, message.kind, message.id, message.bm_unit)
-        return cls(*place, *what)
+        return cls(*place, row.lane, row.queue, message.kind, message.id, message.bm_unit)
 
     def names(self, bm_unit: str) -> bool:
         """Whether it says anything of the BM unit. Of a submission that is asked of the database,

@@ -5,6 +5,7 @@ many steps that the folder takes seconds.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, cast
 
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
@@ -33,4 +34,4 @@ def _play(
         suppress_health_check=list(HealthCheck),
         report_multiple_bugs=False,
     )
-    run_state_machine_as_test(machine, settings=how)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(cast(Any, machine), settings=how)

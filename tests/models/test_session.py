@@ -86,9 +86,8 @@ class Links(RuleBasedStateMachine):
         """To and fro until nobody has anything to say."""
         while self.linked and any(end.out for end in self.ends.values()):
             for side in Role:
-                self.carry(side, len(self.ends[side].out))
-                if not self.linked:
-                    return
+                if self.ends[side].out:
+                    self.carry(side, len(self.ends[side].out))
 
     @precondition(lambda self: self.linked)
     @rule()

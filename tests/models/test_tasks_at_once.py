@@ -4,6 +4,7 @@ for each to do: none fails, and what is to be done is done once.
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import json
 from collections.abc import Callable, Iterator
@@ -451,6 +452,14 @@ def test_every_task_is_among_them() -> None:
     app.loader.import_default_modules()
     ours = {name for name in app.tasks if name.startswith(("messaging.", "tenants.", "hostsvc."))}
     assert ours == {*JOBS, *ELSEWHERE}
+
+
+def test_tasks_are_given_ids_alone_and_are_acknowledged_when_they_are_done() -> None:
+    assert app.conf.task_acks_late
+    for name in (*JOBS, *ELSEWHERE):
+        given = inspect.get_annotations(app.tasks[name].run, eval_str=True)
+        assert {*given.values()} <= {str, None}
+        assert all(one == "return" or one.endswith("_id") for one in given)
 
 
 def _attempts(world: World, delivery_id: UUID) -> int:
