@@ -9,7 +9,6 @@ from datetime import datetime
 from uuid import UUID
 
 from messaging.domain.acknowledgements import ReceiptOfMessage
-from messaging.models import Attempt
 from messaging.protocols.base import RemoteProtocolError
 from messaging.protocols.neso.seals.base import SealError
 from messaging.protocols.neso.wa.exchange import Answer as Verdict
@@ -22,7 +21,7 @@ from messaging.relay.load import LoadedDelivery, find_place, is_settled, load, l
 from messaging.relay.moves import lock_queue
 from messaging.relay.parts import is_large
 from messaging.relay.questions import is_sealed, kept, open_answer
-from messaging.relay.rows import NewAttempt, NewDelivery, insert_attempt
+from messaging.relay.rows import NewAttempt, NewDelivery, insert_attempt, is_recorded
 from messaging.relay.settings import operator_settings
 from messaging.relay.verdicts import Made
 from messaging.relay.wake import wake
@@ -191,8 +190,7 @@ def _is_settled_already(claimed: Claimed, report: Report, row: LoadedDelivery) -
     """
     if (row.state, row.attempts) == (DeliveryState.CLAIMED, claimed.attempts):
         return False
-    tried = Attempt.objects.filter(delivery_id=claimed.delivery_id, sent_at=report.sent_at)
-    return tried.exists()
+    return is_recorded(claimed.delivery_id, report.sent_at)
 
 
 def _is_overtaken(claimed: Claimed, row: LoadedDelivery) -> bool:

@@ -14,6 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -64,7 +65,7 @@ ENDS: Final = {
 }
 """Each with the entry that tells of it."""
 
-OUTCOMES: Final = {
+OUTCOMES: Final[dict[str, dict[str, Any]]] = {
     "accepted": {"outcome": Outcome.VERDICT, "status": 200},
     "received": {"outcome": Outcome.VERDICT, "status": 200, "verdict": "received"},
     "refused": {"outcome": Outcome.REFUSED, "status": 422},
@@ -295,7 +296,7 @@ class Deliveries(RuleBasedStateMachine):
             ids = list(rows.order_by("position").values_list("id", flat=True))
         Due.objects.filter(delivery_id__in=ids).update(owner=None)
         for delivery_id in ids:
-            found = self._in_scope(lambda one=delivery_id: take_in_hand(one, next(_owners)))
+            found = self._in_scope(partial(take_in_hand, delivery_id, next(_owners)))
             if isinstance(found, Claimed):
                 self.hands.append(found)
                 self.settle(0, "accepted")
@@ -317,6 +318,7 @@ class Deliveries(RuleBasedStateMachine):
     def _first_of_its_lane(self, delivery_id: UUID) -> UUID | None:
         with tenant_scope(self.person.tenant_id):
             row = Delivery.objects.get(id=delivery_id)
+            assert row.endpoint_id is not None
             lane = Delivery.objects.filter(endpoint_id=row.endpoint_id, queue=row.queue)
             waiting = lane.filter(state__in=UNDELIVERED).order_by("position")
             return waiting.values_list("id", flat=True).first()
@@ -353,7 +355,7 @@ def _report(claimed: Claimed, how: str) -> Report:
         envelope = Envelope(Stamp("", at, claimed.reference), (RECEIVED,))
         told["verdict"] = Answer(Outcome.VERDICT, final=False, envelope=envelope)
     answered_at = at if told["status"] else None
-    return Report(sent_at=at, answered_at=answered_at, detail=how, **told)  # type: ignore[arg-type]
+    return Report(sent_at=at, answered_at=answered_at, detail=how, **told)
 
 
 @pytest.fixture

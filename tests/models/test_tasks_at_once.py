@@ -321,8 +321,12 @@ def tidy_files(world: World) -> Job:
     world.directories.make()
     for name in ("older", "newer"):
         (world.directories.archive / name).write_bytes(bytes(600_000))
-    left = lambda: [path.name for path in world.directories.archive.iterdir()]  # noqa: E731
-    return Job((), lambda: left().count("newer") - left().count("older"))
+
+    def done() -> int:
+        left = {path.name for path in world.directories.archive.iterdir()}
+        return int(left & {"older", "newer"} == {"newer"})
+
+    return Job((), done)
 
 
 def sweep_smp(world: World) -> Job:

@@ -140,7 +140,8 @@ def test_of_the_same_instruction_at_several_workers_at_once_one_is_taken(alice: 
     def take(one: dict[str, Any]) -> Reply:
         start.wait(10)
         try:
-            reply = exchange._first_to_commit(alice.tenant_id, taking(one))  # type: ignore[arg-type]
+            work: Any = taking(one)
+            reply: object = exchange._first_to_commit(alice.tenant_id, work)
         finally:
             connection.close()
         assert isinstance(reply, Reply)
