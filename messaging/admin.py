@@ -154,12 +154,13 @@ class OpenFilter(DropdownFilter):  # type: ignore[misc]
     parameter_name = "open"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("yes", "something is")]
+        return [("yes", "something is"), ("stuck", "it does not get through")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> QuerySet[Delivery]:
-        if self.value() != "yes":
+        if self.value() is None:
             return queryset
-        return queryset.filter(id__in=Due.objects.values("delivery_id"))
+        open_ones = queryset.filter(id__in=Due.objects.values("delivery_id"))
+        return open_ones.filter(stuck_at__isnull=False) if self.value() == "stuck" else open_ones
 
 
 @admin.register(Delivery)
@@ -175,9 +176,10 @@ class DeliveryAdmin(ReplayActions, CarriedAdmin):
     time_field = "created_at"
     created, until = moment("created_at"), moment("deadline")
     sent, held, settled = moment("sent_at"), moment("held_at"), moment("settled_at")
+    stuck = moment("stuck_at")
     fields = (
         *("id", "tenant", "message_link", "endpoint", "lane", "queue", "position", "state"),
-        *("created", "until", "sent", "held", "settled", "attempts", "reference"),
+        *("created", "until", "sent", "held", "stuck", "settled", "attempts", "reference"),
         *("outcome_code", "outcome_text", "body", "tries"),
     )
 

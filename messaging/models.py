@@ -138,6 +138,9 @@ class Delivery(TenantRow):
     wait_until = models.DateTimeField(
         null=True, help_text="Not to be tried before, however often it is woken."
     )
+    stuck_at = models.DateTimeField(
+        null=True, help_text="When it was alarmed that it does not get through."
+    )
     settled_at = models.DateTimeField(null=True)
     outcome_code = models.TextField(blank=True)
     outcome_text = models.TextField(blank=True)

@@ -72,7 +72,7 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
         fields: tuple[str, ...] = (
             *("id", "message_id", "endpoint_id", "lane", "queue", "state", "created_at"),
             *("deadline", "attempt_count", "reference", "payload_digest", "sealed_digest"),
-            *("sent_at", "held_at", "settled_at", "outcome_code", "outcome_text"),
+            *("sent_at", "held_at", "stuck_at", "settled_at", "outcome_code", "outcome_text"),
             *("closed_at", "closed_reason"),
         )
         read_only_fields = fields

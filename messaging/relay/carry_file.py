@@ -14,7 +14,7 @@ from messaging.relay.breaking import Way
 from messaging.relay.file_places import place_of
 from messaging.relay.load import LoadedDelivery, load_locked
 from messaging.relay.moves import AS_BEFORE, lock_queue, move
-from messaging.relay.rows import NewAttempt, insert_attempt
+from messaging.relay.rows import NewAttempt, insert_attempt, is_recorded
 from messaging.relay.verdicts import Made
 from messaging.states import OPEN, AttemptOutcome, DeliveryState, Lane
 from messaging.transports import files
@@ -114,11 +114,20 @@ def _settle(claimed: ClaimedFile, report: _Report) -> Made:
     lock_queue(claimed.endpoint_id, claimed.queue)
     row = load_locked(claimed.delivery_id)
     at = now()
+    if row is None:
+        return ()
+    in_hand = (row.state, row.attempts) == (DeliveryState.CLAIMED, claimed.attempts)
+    if not in_hand and is_recorded(claimed.delivery_id, report.sent_at):
+        # Its commit was lost on its way back.
+        return ()
     _record(claimed, report, at)
-    if row is None or row.state not in OPEN:
+    if row.state not in OPEN:
         return ()
     if report.outcome is AttemptOutcome.DELIVERED:
         return verdicts.left(row, at)
+    if row.attempts != claimed.attempts:
+        # Another worker has it in hand since.
+        return ()
     schedule = deadlines.schedule_of(row.message.kind)
     pause = deadlines.pause_after(schedule, claimed.attempts, str(claimed.delivery_id))
     return verdicts.retry(row, at, pause)

@@ -41,7 +41,7 @@ WITH due AS (
 UPDATE messaging_delivery SET
     state = 'PENDING', endpoint_id = %(endpoint)s, deadline = %(deadline)s,
     position = nextval('messaging_delivery_position'), held_at = NULL, wait_until = NULL,
-    settled_at = NULL, outcome_code = '', outcome_text = ''
+    stuck_at = NULL, settled_at = NULL, outcome_code = '', outcome_text = ''
 WHERE id = %(id)s AND state = ANY(%(dead)s)
 """
 

@@ -43,6 +43,9 @@ net.
 KEPT_BACK = timedelta(seconds=60)
 """A redeclaration that is older than this and still here did not flow."""
 
+STUCK_AFTER = timedelta(minutes=2)
+"""At the latest, since its receipt: what was tried and does not get through is alarmed, once."""
+
 GATE_LOOK_AGAIN = timedelta(minutes=10)
 """What waits for a gate is made due by whoever opens it; this is the safety net."""
 
@@ -101,6 +104,11 @@ _BYTES_A_SECOND = 512 * 1024
 def schedule_of(kind: str) -> Schedule:
     """By the kind of message, as it is stored."""
     return _SCHEDULES.get(kind, REDECLARATION)
+
+
+def stuck_after(kind: str) -> timedelta:
+    """How long a message may be tried in vain before a person is told: a quarter of its time."""
+    return min(schedule_of(kind).within / 4, STUCK_AFTER)
 
 
 def answer_within(within: timedelta, size: int) -> timedelta:

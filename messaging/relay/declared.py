@@ -79,7 +79,7 @@ INSERT INTO messaging_declared AS d (
 VALUES (%s, %s, %s, %s, '[]', 0, %s, %s, '{}')
 ON CONFLICT (tenant_id, bm_unit, parameter) DO UPDATE
 SET doubt = EXCLUDED.doubt, doubt_position = EXCLUDED.doubt_position
-WHERE d.position < EXCLUDED.doubt_position AND d.doubt_position < EXCLUDED.doubt_position
+WHERE d.position <= EXCLUDED.doubt_position AND d.doubt_position < EXCLUDED.doubt_position
 """
 _OWN_UNITS = """
 SELECT u.name FROM tenants_bmunit u JOIN tenants_endpoint e ON e.id = u.control_point_id

@@ -31,11 +31,11 @@ from messaging.relay.bulkheads import Berth
 from messaging.relay.carry_file import ClaimedFile
 from messaging.relay.claim import Claimed, NotClaimed, claim
 from messaging.relay.gates import OUT
-from messaging.relay.load import find_place, is_settled, load, load_locked
+from messaging.relay.load import LoadedDelivery, find_place, is_settled, load, load_locked
 from messaging.relay.moves import lock_queue
 from messaging.relay.parts import is_large
 from messaging.relay.questions import is_sealed, kept, open_answer
-from messaging.relay.rows import NewAttempt, NewDelivery, insert_attempt
+from messaging.relay.rows import NewAttempt, NewDelivery, insert_attempt, is_recorded
 from messaging.relay.settings import operator_settings
 from messaging.relay.verdicts import Made
 from messaging.relay.wake import wake, wake_parked
@@ -198,10 +198,12 @@ def _settle(claimed: Claimed, report: Report) -> Made:
     lock_queue(claimed.endpoint.id, claimed.queue)
     row = load_locked(claimed.delivery_id)
     at = now()
-    _record(claimed, report, at)
-    if row is None or row.state not in OPEN:
+    if row is None or _is_settled_already(claimed, report, row):
         return ()
-    if row.state == DeliveryState.DELIVERED and report.outcome not in _VERDICTS:
+    _record(claimed, report, at)
+    if row.state not in OPEN:
+        return ()
+    if report.outcome not in _VERDICTS and _is_overtaken(claimed, row):
         return ()
     match report.outcome:
         case Outcome.VERDICT:
@@ -217,6 +219,22 @@ def _settle(claimed: Claimed, report: Report) -> Made:
             schedule = deadlines.schedule_of(row.message.kind)
             pause = deadlines.pause_after(schedule, claimed.attempts, str(claimed.delivery_id))
             return verdicts.retry(row, at, deadlines.pause_asked(pause, report.retry_after))
+
+
+def _is_settled_already(claimed: Claimed, report: Report, row: LoadedDelivery) -> bool:
+    """Whether this very try is on record: its commit was lost on its way back. Asked only where
+    somebody has moved it since it was claimed.
+    """
+    if (row.state, row.attempts) == (DeliveryState.CLAIMED, claimed.attempts):
+        return False
+    return is_recorded(claimed.delivery_id, report.sent_at)
+
+
+def _is_overtaken(claimed: Claimed, row: LoadedDelivery) -> bool:
+    """Whether the peer has it, or another worker has it in hand since: what this one does not know
+    is no matter then. A verdict is, whoever heard it.
+    """
+    return row.state == DeliveryState.DELIVERED or row.attempts != claimed.attempts
 
 
 def _seed(claimed: Claimed) -> str:

@@ -17,8 +17,9 @@ from uuid import UUID
 from django.db import connection
 
 from messaging.relay.load import LoadedDelivery
-from messaging.relay.parts import answers_instruction, queues_of_unit
+from messaging.relay.parts import answers_instruction, carries_submissions, queues_of_unit
 from messaging.relay.register import REMEMBERED
+from messaging.relay.units import is_about
 from messaging.states import Lane
 from tenants.remembered import Remembered
 from tenants.scope import require_tenant
@@ -50,7 +51,8 @@ _LOCK = "SELECT pg_advisory_xact_lock{}(hashtextextended(%s, 0))"
 # The first of each queue, in case it waits for a gate alone: what the operator itself asked us to
 # wait for stays as it is. Claims keep the order, and each that settles wakes the next.
 _HEADS = """
-SELECT h.id, h.endpoint_id, m.endpoint_id, e.environment, h.lane, h.queue, m.kind FROM (
+SELECT h.id, h.endpoint_id, m.endpoint_id, e.environment, h.lane, h.queue, m.kind, m.id, m.bm_unit
+FROM (
     SELECT DISTINCT ON (endpoint_id, queue)
         id, endpoint_id, lane, queue, message_id, state, wait_until
     FROM messaging_delivery
@@ -90,12 +92,22 @@ class Waiting:
     lane: str
     queue: str
     kind: str
+    message_id: UUID
+    bm_unit: str
 
     @classmethod
     def of(cls, row: LoadedDelivery) -> Waiting:
         message, endpoint = row.message, row.endpoint
         place = (endpoint.id, message.endpoint.id, endpoint.environment)
-        return cls(*place, row.lane, row.queue, message.kind)
+        return cls(*place, row.lane, row.queue, message.kind, message.id, message.bm_unit)
+
+    def names(self, bm_unit: str) -> bool:
+        """Whether it says anything of the BM unit. Of a submission that is asked of the database,
+        and only while a unit is held.
+        """
+        if not carries_submissions(self.queue):
+            return self.queue in queues_of_unit(bm_unit)
+        return bm_unit == self.bm_unit or (not self.bm_unit and is_about(self.message_id, bm_unit))
 
     @property
     def service(self) -> str:
@@ -128,7 +140,7 @@ class Gate:
             return self.endpoint_id == one.endpoint_id
         return (
             self.endpoint_id in (None, one.endpoint_id, one.source)
-            and (not self.bm_unit or one.queue in queues_of_unit(self.bm_unit))
+            and (not self.bm_unit or one.names(self.bm_unit))
             and self.environment in ("", one.environment)
             and (self.kind != "telephone" or one.service in self.services)
         )
@@ -182,9 +194,11 @@ def let_go() -> int:
     gates = read()
     with connection.cursor() as cursor:
         cursor.execute(_HEADS, {"tenant": tenant_id})
-        free = [row[0] for row in cursor if _first_before(Waiting(*row[1:]), gates) is None]
-        if not free:
-            return 0
+        heads = cursor.fetchall()
+    free = [row[0] for row in heads if _first_before(Waiting(*row[1:]), gates) is None]
+    if not free:
+        return 0
+    with connection.cursor() as cursor:
         cursor.execute(_LET_GO, [tenant_id, free])
         return int(cursor.rowcount)
 

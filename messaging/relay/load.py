@@ -21,7 +21,7 @@ from tenants.audit.bodies import BodyGone
 _SELECT = """
 SELECT d.id, d.lane, d.queue, d.position, d.state, d.created_at, d.deadline, d.attempts,
        d.reference, d.payload_digest, d.payload_at, d.payload_profile, d.sealed_digest,
-       d.sealed_at, d.sent_at, d.held_at, d.wait_until,
+       d.sealed_at, d.sent_at, d.held_at, d.wait_until, d.stuck_at,
        m.id, m.origin, m.kind, m.bm_unit, m.reference, m.answers_id, m.profile, m.received_at,
        (SELECT b.content FROM audit_body b
         WHERE b.tenant_id = m.tenant_id AND b.digest = m.body_digest
@@ -53,7 +53,7 @@ _LAST_UNDER = (
     + "WHERE d.endpoint_id = %s AND d.reference = %s AND d.lane = 'link'"
     + " ORDER BY d.sent_at DESC NULLS LAST LIMIT 1 FOR UPDATE OF d"
 )
-_DELIVERY_COLUMNS, _MESSAGE_COLUMNS, _ENDPOINT_COLUMNS = 17, 9, 8
+_DELIVERY_COLUMNS, _MESSAGE_COLUMNS, _ENDPOINT_COLUMNS = 18, 9, 8
 _SETTINGS_AT = 5
 
 
@@ -113,6 +113,7 @@ class LoadedDelivery:
     sent_at: datetime | None
     held_at: datetime | None
     wait_until: datetime | None
+    stuck_at: datetime | None
     message: LoadedMessage
     endpoint: LoadedEndpoint
     breaker_state: str | None

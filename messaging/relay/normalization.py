@@ -14,7 +14,7 @@ from functools import partial
 from uuid import UUID
 
 import structlog
-from django.db import IntegrityError
+from django.db import IntegrityError, InterfaceError, OperationalError
 
 from messaging.domain.acknowledgements import (
     NormalizationAnswer,
@@ -107,9 +107,16 @@ def normalize(tenant_id: UUID, endpoint_id: UUID) -> None:
         for name in claimed.control_points:
             _reconcile(place, claimed, name, tally)
     except CANNOT_ASK as error:
-        in_tenant(tenant_id, partial(_put_off, endpoint_id, f"cannot be asked: {error}"))
+        in_tenant(tenant_id, partial(_faulted, claimed, f"cannot be asked: {error}"))
     except _NotAnswered as error:
         in_tenant(tenant_id, partial(_failed, claimed, error))
+    except (InterfaceError, OperationalError):
+        # Whoever looks next asks again; nothing could be noted now.
+        raise
+    except Exception as error:
+        _log.exception("what was missed cannot be taken", endpoint=str(endpoint_id))
+        reason = f"the host failed over it: {type(error).__name__}"
+        in_tenant(tenant_id, partial(_faulted, claimed, reason))
     else:
         in_tenant(tenant_id, partial(_finish, claimed, tally))
 
@@ -297,6 +304,24 @@ def _failed(claimed: _Claimed, error: _NotAnswered) -> None:
     _over(claimed, row, at)
 
 
+def _faulted(claimed: _Claimed, reason: str) -> None:
+    """The fault is here, so it is asked for until it is put right. Where that lasts it is alarmed,
+    once, and traffic waits no longer.
+    """
+    row = locked(claimed.endpoint.id)
+    tries = row.normalize_tries + 1
+    if tries == MOST_TRIES:
+        _alarm(claimed, reason)
+    if tries >= MOST_TRIES and row.state != LampState.OUT:
+        gates.lock()
+        row.is_holding = False
+        row.save()
+        telephone.over(claimed.ending)
+        gates.let_go()
+    pause = AGAIN if tries < MOST_TRIES else LEASE
+    _put_off(claimed.endpoint.id, reason, tries=tries, pause=pause)
+
+
 def _alarm(claimed: _Claimed, reason: str) -> None:
     text = f"the system operator does not say what was missed: {reason}"
     detail = {"alarm": text, "endpoint": claimed.endpoint.id, "since": claimed.since.isoformat()}
@@ -308,12 +333,10 @@ def _refusal(asked: Asked) -> str:
     return verdicts.first_error(said) if isinstance(said, ReceiptOfMessage) else asked.detail
 
 
-def _put_off(endpoint_id: UUID, reason: str, *, tries: int | None = None) -> None:
-    at = now()
+def _put_off(endpoint_id: UUID, reason: str, *, tries: int, pause: timedelta = AGAIN) -> None:
+    again = now() + pause
     row = locked(endpoint_id)
-    row.normalizing_until = at + AGAIN
-    if tries is not None:
-        row.normalize_tries = tries
+    row.normalizing_until, row.normalize_tries = again, tries
     row.save()
-    connections.hurry(endpoint_id, at + AGAIN)
+    connections.hurry(endpoint_id, again)
     _log.info("what was missed is asked for again", reason=reason)

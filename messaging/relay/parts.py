@@ -33,8 +33,13 @@ def answers_instruction(queue: str) -> bool:
     return queue.endswith(_ANSWERS)
 
 
+def carries_submissions(queue: str) -> bool:
+    """Whether a queue is that of a trading agent's submissions."""
+    return queue.endswith(_SUBMISSIONS)
+
+
 def queues_of_unit(bm_unit: str) -> tuple[str, ...]:
-    """All that a BM unit has: its redeclarations, and its answers."""
+    """All that is a BM unit's own: its redeclarations, and its answers."""
     return bm_unit, f"{bm_unit}{_ANSWERS}"
 
 
@@ -47,7 +52,7 @@ def outline_of(row: LoadedDelivery) -> Submission | None:
     """A submission without its records, once its payload is made: how it travels hangs on none of
     them, and reading two hundred thousand again at each try takes seconds.
     """
-    if row.payload_digest is None or not row.queue.endswith(_SUBMISSIONS):
+    if row.payload_digest is None or not carries_submissions(row.queue):
         return None
     return Submission(row.queue.removesuffix(_SUBMISSIONS), 0, ())
 
@@ -61,14 +66,14 @@ def unit_for(row: LoadedDelivery) -> str:
 
 def is_large(lane: str, queue: str) -> bool:
     """Whether carrying it may take so long that no instruction may wait behind it."""
-    return lane == Lane.FILES or queue.endswith(_SUBMISSIONS)
+    return lane == Lane.FILES or carries_submissions(queue)
 
 
 def urgency_of(lane: str, queue: str) -> Urgency:
     """What of it goes first. All that goes to a control point is an instruction, or soon said."""
     if lane == Lane.FILES:
         return Urgency.FILE
-    if queue.endswith(_SUBMISSIONS):
+    if carries_submissions(queue):
         return Urgency.SUBMISSION
     is_first = lane == Lane.LINK or answers_instruction(queue)
     return Urgency.INSTRUCTION if is_first else Urgency.REDECLARATION

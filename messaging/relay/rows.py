@@ -16,7 +16,7 @@ from uuid import UUID
 from django.db import connection
 
 from messaging import measures
-from messaging.models import DEFAULT_PROFILE, Message
+from messaging.models import DEFAULT_PROFILE, Attempt, Message
 from messaging.relay import log_lines
 from messaging.relay.parts import urgency_of
 from messaging.states import AttemptOutcome, Lane
@@ -370,6 +370,11 @@ def insert_attempt(new: NewAttempt) -> None:
         answered_at=new.answered_at,
         settled_at=new.settled_at,
     )
+
+
+def is_recorded(delivery_id: UUID, sent_at: datetime) -> bool:
+    """Whether the try that began then has its row."""
+    return Attempt.objects.filter(delivery_id=delivery_id, sent_at=sent_at).exists()
 
 
 def insert_receipt(

@@ -35,6 +35,7 @@ from messaging.relay.rows import (
     insert_delivery,
     insert_message,
     insert_receipt,
+    insert_units,
 )
 from messaging.relay.trading_points import TradingPoint
 from messaging.states import Lane
@@ -143,6 +144,7 @@ def _new(point: TradingPoint, offer: Offer, name: FileName) -> Submitted:
     if refusals:
         _tell_refused(offer, message_id, refusals)
     else:
+        _name_units(reading.submission, message_id, offer.at)
         deliveries = _relay(point, reading, message_id, offer.at)
         _tell_stored(offer, reading, message_id, len(deliveries))
     insert_receipt(
@@ -170,6 +172,13 @@ def _refusals(point: TradingPoint, offer: Offer, reading: Reading) -> tuple[Viol
         return (found,)
     apply_rules(reading, point.circumstances(offer.at), point.settings.warn_only)
     return reading.findings.in_order()
+
+
+def _name_units(submission: Submission, message_id: UUID, at: datetime) -> None:
+    """So that it is found, and held, by each of them; of one alone the message's row says it."""
+    units = dict.fromkeys(record.bm_unit for record in submission.records)
+    if len(units) > 1:
+        insert_units(message_id, units, at)
 
 
 def _relay(

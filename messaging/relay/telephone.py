@@ -204,9 +204,10 @@ def _end(row: OutageNotice, endpoint: Endpoint, at: datetime) -> tuple[NewDelive
 
 
 def _tell_control_points(endpoint: Endpoint, text: str, at: datetime) -> tuple[NewDelivery, ...]:
+    """In the order in which everybody locks links: telling a control point locks its own."""
     points = Endpoint.objects.filter(protocol=LEGACY_PROTOCOL, environment=endpoint.environment)
     made: list[NewDelivery] = []
-    for point in map(as_control_point, points.order_by("name")):
+    for point in map(as_control_point, points.order_by("id")):
         codec = legacy_codec(point.settings)
         parts = codec.divide(FreeText(point.name, text))
         made += [route.tell(point, part, at) for part in parts]

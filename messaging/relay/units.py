@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.db.models import Q
 
 from messaging.models import UnitOfMessage
@@ -14,3 +16,8 @@ def about_unit(bm_unit: str) -> Q:
     among = UnitOfMessage.objects.filter(bm_unit=bm_unit)
     alone = Q(bm_unit=bm_unit)
     return alone | Q(id__in=among.values("message_id")) if among.exists() else alone
+
+
+def is_about(message_id: UUID, bm_unit: str) -> bool:
+    """Whether a message about several units is about this one too."""
+    return UnitOfMessage.objects.filter(bm_unit=bm_unit, message_id=message_id).exists()

@@ -14,7 +14,7 @@ from messaging import measures
 from messaging.domain.acknowledgements import ReceiptOfMessage, Result, ResultVerdict
 from messaging.domain.units import RefusalCode
 from messaging.models import Message
-from messaging.relay import declared, due, reply_files, route, silence
+from messaging.relay import deadlines, declared, due, reply_files, route, silence
 from messaging.relay.correlate import is_answered
 from messaging.relay.load import LoadedDelivery, LoadedEndpoint
 from messaging.relay.moves import NO_MORE, move
@@ -182,9 +182,16 @@ def await_final(row: LoadedDelivery, at: datetime) -> Made:
 
 
 def retry(row: LoadedDelivery, at: datetime, pause: timedelta) -> Made:
-    """It did not get through, or nobody knows whether it did."""
+    """It did not get through, or nobody knows whether it did. Where that lasts, it is alarmed,
+    once: it is the first of its queue, and a person can stop it.
+    """
     until = min(at + pause, row.deadline)
-    move(row.id, DeliveryState.PENDING, {"wait_until": until}, until)
+    changes = {"wait_until": until}
+    if row.stuck_at is None and at - row.created_at >= deadlines.stuck_after(row.message.kind):
+        changes["stuck_at"] = at
+        tries = f"{row.attempts} tries in {int((at - row.created_at).total_seconds())} s"
+        alarm(row, at, f"stuck: not through after {tries}; those behind it wait")
+    move(row.id, DeliveryState.PENDING, changes, until)
     return ()
 
 

@@ -17,7 +17,7 @@ from django.db import connection
 
 from messaging.models import Delivery, Due, Message
 from messaging.protocols.base import Parcel
-from messaging.relay import due, ownership, verdicts
+from messaging.relay import dead_letters, deadlines, deliver, due, ownership, verdicts
 from messaging.relay.carry_file import ClaimedFile
 from messaging.relay.claim import Claimed, NotClaimed
 from messaging.relay.codecs import legacy_codec, operator_codec
@@ -206,6 +206,59 @@ def release(person: Person, delivery_id: UUID) -> None:
         return verdicts.retry(row, now(), timedelta(0))
 
     in_tenant(person.tenant_id, work)
+
+
+def test_a_head_that_does_not_get_through_is_alarmed_once_and_can_be_stopped_with_a_reason(
+    alice: Person, link: OpenLink
+) -> None:
+    head, behind = say(link), say(link)
+    for seconds in (0, 119, 121, 300):
+        with tenant_scope(alice.tenant_id):
+            received = now() - timedelta(seconds=seconds)
+            Delivery.objects.filter(id=head).update(created_at=received)
+        claim(alice, head)
+        release(alice, head)
+        assert len(alarms_of(alice, head)) == (seconds > deadlines.STUCK_AFTER.total_seconds())
+    assert alarms_of(alice, head) == [
+        "stuck: not through after 3 tries in 121 s; those behind it wait"
+    ]
+    assert isinstance(claim(alice, behind), NotClaimed)
+    by = {"by": "a person"}
+    in_tenant(alice.tenant_id, lambda: dead_letters.abandon(head, "wrong day", now(), by))
+    assert isinstance(claim(alice, behind), Claimed)
+    with tenant_scope(alice.tenant_id):
+        assert Delivery.objects.get(id=head).stuck_at is not None
+        dead_letters.replay(head, now(), by)
+        assert Delivery.objects.get(id=head).stuck_at is None, "it may get stuck again"
+
+
+def alarms_of(person: Person, delivery_id: UUID) -> list[str]:
+    with tenant_scope(person.tenant_id):
+        rows = Entry.objects.filter(delivery_id=delivery_id, event="alarmed").order_by("seq")
+        return [json.loads(bytes(row.record))["detail"]["alarm"] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("kind", "seconds"), [("ACCEPT", 30), ("MEL", 120), ("SUBMISSION", 120), ("ACK_FILE", 120)]
+)
+def test_an_answer_that_does_not_get_through_is_alarmed_while_there_is_time(
+    kind: str, seconds: int
+) -> None:
+    assert deadlines.stuck_after(kind) == timedelta(seconds=seconds)
+
+
+def test_one_that_was_overtaken_and_knows_nothing_takes_nothing_out_of_anothers_hands(
+    alice: Person, link: OpenLink
+) -> None:
+    delivery_id = say(link)
+    overtaken = claim(alice, delivery_id)
+    assert isinstance(overtaken, Claimed)
+    in_tenant(alice.tenant_id, lambda: due.put_off(delivery_id, now()))
+    assert isinstance(claim(alice, delivery_id, 2), Claimed)
+    report = deliver.Report(None, now(), None, None, "no answer")
+    in_tenant(alice.tenant_id, lambda: deliver._settle(overtaken, report))
+    assert Due.objects.get(delivery_id=delivery_id).owner == 2
+    assert isinstance(claim(alice, delivery_id, 3), NotClaimed)
 
 
 def test_after_its_deadline_it_expires_and_the_control_point_is_told(

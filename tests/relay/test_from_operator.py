@@ -6,14 +6,19 @@ from __future__ import annotations
 
 import itertools
 import json
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from django.db import connection
 
 from messaging.domain.instructions import InstructionAnswer, Verdict
 from messaging.domain.units import RefusalCode
+from messaging.inbound import exchange
 from messaging.models import Delivery, Due, Instruction, Message
 from messaging.protocols.base import Parcel
 from messaging.relay import due, from_operator, links, verdicts, watch
@@ -67,13 +72,17 @@ def acceptance(number: int, **changes: Any) -> dict[str, Any]:
 
 
 def post(person: Person, payload: dict[str, Any], service: str = "Instruction") -> Reply:
+    return in_tenant(person.tenant_id, taking(payload, service))
+
+
+def taking(payload: dict[str, Any], service: str = "Instruction") -> Callable[[], Reply]:
     def work() -> Reply:
         endpoint = find_operator(Environment.SIMULATOR)
         assert endpoint is not None
         content = json.dumps(payload).encode()
         return from_operator.take(Inflow(endpoint, service, payload["messageId"], content, now()))
 
-    return in_tenant(person.tenant_id, work)
+    return work
 
 
 def said(reply: Reply) -> dict[str, Any]:
@@ -119,6 +128,33 @@ def test_the_same_content_under_another_id_is_a_repeat(alice: Person, link: Open
     post(alice, payload)
     reply = post(alice, payload | {"messageId": str(uuid4()), "sentAt": stamp(now())})
     assert (reply.status, reply.deliveries) == (200, ())
+
+
+def test_of_the_same_instruction_at_several_workers_at_once_one_is_taken(alice: Person) -> None:
+    """Under its own id, and under another's: all are answered alike, and it goes down once."""
+    number = numbers()
+    payload = acceptance(number)
+    told = [payload] * 3 + [payload | {"messageId": str(uuid4())}] * 3
+    start = threading.Barrier(len(told))
+
+    def take(one: dict[str, Any]) -> Reply:
+        start.wait(10)
+        try:
+            work: Any = taking(one)
+            reply: object = exchange._first_to_commit(alice.tenant_id, work)
+        finally:
+            connection.close()
+        assert isinstance(reply, Reply)
+        return reply
+
+    with ThreadPoolExecutor(len(told)) as workers:
+        replies = list(workers.map(take, told))
+    assert {(reply.status, said(reply)["status"]) for reply in replies} == {(200, "RECEIVED")}
+    assert len({reply.payload for reply in replies}) == 2, "each id has its first answer"
+    assert sum(len(reply.deliveries) for reply in replies) == 1
+    with tenant_scope(alice.tenant_id):
+        row = Instruction.objects.get(number=number)
+        assert Delivery.objects.filter(message_id=row.message_id).count() == 1
 
 
 def test_a_known_number_with_other_content_is_refused(alice: Person) -> None:

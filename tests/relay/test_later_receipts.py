@@ -10,11 +10,12 @@ from uuid import UUID
 
 import pytest
 
+from messaging.domain.acknowledgements import TakenRedeclaration
 from messaging.domain.units import RefusalCode
-from messaging.models import Delivery, Due, Message
+from messaging.models import Declared, Delivery, Due, Message
 from messaging.protocols.base import Envelope, Stamp
 from messaging.protocols.neso.wa.exchange import ReceiptMode
-from messaging.relay import verdicts, watch
+from messaging.relay import normalization, verdicts, watch
 from messaging.relay.claim import Claimed, NotClaimed
 from messaging.relay.codecs import operator_codec
 from messaging.relay.deliver import take_in_hand
@@ -133,6 +134,45 @@ def test_the_first_final_receipt_wins_and_any_other_is_refused(
         again = post(alice, receipt(delivery_id, status), service)
         assert (again.status, codes(again)) == (422, [RefusalCode.ALREADY_ANSWERED])
     assert state_of(alice, delivery_id) == state
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "wanted"),
+    [
+        ("ACCEPTED", "REJECTED", 1),
+        ("REJECTED", "ACCEPTED", 1),
+        ("ACCEPTED", "ACCEPTED", 0),
+        ("REJECTED", "REJECTED", 0),
+    ],
+)
+def test_one_that_says_otherwise_changes_nothing_and_is_alarmed(
+    alice: Person, first: str, then: str, wanted: int
+) -> None:
+    delivery_id = received(alice, "Redeclaration")
+    post(alice, receipt(delivery_id, first), "Redeclaration")
+    ended = state_of(alice, delivery_id)
+    again = post(alice, receipt(delivery_id, then), "Redeclaration")
+    assert (again.status, codes(again)) == (422, [RefusalCode.ALREADY_ANSWERED])
+    assert state_of(alice, delivery_id) == ended
+    assert alarms(alice, delivery_id) == wanted
+    with tenant_scope(alice.tenant_id):
+        doubt = Declared.objects.get(bm_unit="ALICP1-1", parameter="MEL").doubt
+    assert bool(doubt) is ("REJECTED" in (first, then)), "who can tell what is in force?"
+
+
+def test_a_rejection_of_what_normalization_settled_is_alarmed(alice: Person) -> None:
+    """The operator named it as taken, and judged it after that."""
+    delivery_id = redeclaration(alice)
+    in_tenant(alice.tenant_id, lambda: take_in_hand(delivery_id, 1))
+    one = TakenRedeclaration("ALICP1-1", "MEL", str(delivery_id))
+    endpoint = in_tenant(alice.tenant_id, lambda: find_operator(Environment.SIMULATOR))
+    assert endpoint is not None
+    tally = normalization._Tally()
+    in_tenant(alice.tenant_id, lambda: normalization._settle(endpoint.id, one, None, tally))
+    assert state_of(alice, delivery_id) == DeliveryState.ACKNOWLEDGED
+    told = post(alice, receipt(delivery_id, "REJECTED"), "Redeclaration")
+    assert (told.status, codes(told)) == (422, [RefusalCode.ALREADY_ANSWERED])
+    assert alarms(alice, delivery_id) == 1
 
 
 @each_service

@@ -11,17 +11,18 @@ import pytest
 
 from messaging.domain.acknowledgements import ReceiptError, ReceiptOfMessage, ReceiptStatus
 from messaging.models import Attempt, Delivery, Due, Message
-from messaging.relay import verdicts
+from messaging.relay import holds, verdicts
 from messaging.relay.claim import NotClaimed
 from messaging.relay.deliver import take_in_hand
 from messaging.relay.load import load_locked
 from messaging.relay.parts import is_large
 from messaging.states import DeliveryState, LampState, Lane
 from tenants.audit import bodies
+from tenants.changes import WATCH
 from tenants.clock import now
 from tenants.scope import tenant_scope
 from tests.people import Person
-from tests.relay.filing.trading import UNIT, Trading, golden, notification, scalar
+from tests.relay.filing.trading import OTHER, UNIT, Trading, golden, notification, scalar
 from tests.relay.outages.conftest import look
 from tests.relay.sealing.both_ends import BothEnds
 from tests.relay.sealing.speaking import until
@@ -117,6 +118,31 @@ def test_in_an_outage_nothing_follows_the_acknowledgement_until_it_ends(
     again(trading)
     trading.submit()
     assert sorted(trading.replies()) == [ACC, ACK, "ALITA_000002.acc", "ALITA_000002.ack"]
+
+
+@pytest.mark.parametrize("units", [(UNIT,), (OTHER, UNIT)], ids=["alone", "among others"])
+def test_while_a_unit_is_held_so_is_a_submission_that_names_it(
+    operator: BothEnds, trading: Trading, units: tuple[str, ...]
+) -> None:
+    """And those behind it; one of other units goes as ever."""
+    tenant_id = trading.person.tenant_id
+    with tenant_scope(tenant_id):
+        row = holds.place("a test", "a person", now(), bm_unit=UNIT)
+    WATCH.stop()
+    trading.leave(trading.name(1), [scalar("ALITA", unit=OTHER)])
+    trading.submit()
+    assert delivery_of(trading, 1).state == DeliveryState.ACKNOWLEDGED
+    trading.leave(trading.name(2), [scalar("ALITA", unit=unit) for unit in units])
+    trading.leave(trading.name(3), [scalar("ALITA", unit=OTHER)])
+    trading.submit()
+    assert {delivery_of(trading, number).state for number in (2, 3)} == {DeliveryState.HELD}
+    with tenant_scope(tenant_id):
+        holds.release(row, "a test", "a person", now())
+    WATCH.stop()
+    waiting = Due.objects.filter(delivery_id=delivery_of(trading, 2).id, due_at__lte=now())
+    assert waiting.exists(), "whoever releases has it go"
+    trading.submit()
+    assert {delivery_of(trading, number).state for number in (2, 3)} == {DeliveryState.ACKNOWLEDGED}
 
 
 def test_a_submission_whose_gate_closes_first_expires_with_an_alarm(

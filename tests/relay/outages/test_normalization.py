@@ -18,6 +18,7 @@ from messaging.relay.lamps import MARGIN
 from messaging.relay.normalization import MOST_TRIES
 from messaging.states import DeliveryState
 from tenants.audit import bodies
+from tenants.changes import WATCH
 from tenants.clock import now
 from tenants.models import Endpoint
 from tenants.scope import tenant_scope
@@ -235,6 +236,35 @@ def test_a_control_point_that_the_operator_will_not_tell_of_keeps_no_other_from_
     assert find(alice, told) is not None
     alarms = [entry["detail"]["alarm"] for entry in events(alice, "alarmed")]
     assert any("what was missed: AAA: R002" in alarm for alarm in alarms)
+
+
+def test_what_the_host_itself_fails_over_is_alarmed_and_asked_until_it_is_put_right(
+    ends: BothEnds, alice: Person, link: OpenLink
+) -> None:
+    """The control point's profile is installed no more: what was missed can't be written for it."""
+    ends.control("POST", "/outage", {"on": True})
+    look(alice)
+    ends.control("POST", "/outage", {"on": False})
+    told, delivery_id = miss_one(ends), say(link)
+    with tenant_scope(alice.tenant_id):
+        point = Endpoint.objects.filter(name=alice.control_points[0])
+        point.update(settings={"profile": "gone"})
+    before = len(events(alice, "alarmed"))
+    try:
+        held = [look(alice).is_holding for _ in range(MOST_TRIES + 2)]
+    finally:
+        with tenant_scope(alice.tenant_id):
+            point.update(settings={})
+        WATCH.stop()
+    assert held == [True] * (MOST_TRIES - 1) + [False] * 3
+    alarms = [entry["detail"]["alarm"] for entry in events(alice, "alarmed")[before:]]
+    assert sum("does not say what was missed" in alarm for alarm in alarms) == 1
+    assert find(alice, told) is None
+    look(alice)
+    assert find(alice, told) is not None, "nothing is given up"
+    start_now(alice)
+    work(alice)
+    assert state_of(alice, delivery_id) == DeliveryState.ACKNOWLEDGED
 
 
 def test_an_operator_that_is_out_again_is_asked_later(ends: BothEnds, alice: Person) -> None:

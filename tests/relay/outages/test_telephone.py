@@ -10,11 +10,19 @@ from typing import Any
 import pytest
 
 from messaging.domain.instructions import InstructionAnswer, Verdict
-from messaging.models import Connection, ConnectionDue, Delivery, OutageNotice, SystemNotice
+from messaging.models import (
+    Connection,
+    ConnectionDue,
+    Delivery,
+    Message,
+    OutageNotice,
+    SystemNotice,
+)
 from messaging.relay import connections, lamps, telephone
 from messaging.relay.telephone import NoticeOver
 from messaging.states import DeliveryState, NoticeState
 from tenants.clock import now
+from tenants.models import Endpoint
 from tenants.scope import tenant_scope
 from tests.people import Person
 from tests.relay.conftest import OpenLink
@@ -87,6 +95,35 @@ def test_from_start_to_end_all_waits_and_then_goes_in_order(
     assert b"TELEPHONE MODE ends" in texts[-1]
     names = [entry["event"] for entry in events(alice, "telephone mode began", "normalized")]
     assert names[-1] == "normalized"
+
+
+def test_links_are_told_in_the_order_in_which_everybody_locks_them(
+    ends: BothEnds, alice: Person
+) -> None:
+    """By id, whatever their names: two who lock the same links never wait for each other."""
+    with tenant_scope(alice.tenant_id):
+        newest = Endpoint.objects.create(
+            tenant_id=alice.tenant_id,
+            name="AAA",
+            protocol="edl",
+            transport="tcp",
+            environment="simulator",
+        )
+    begun = now()
+    try:
+        notice(alice)
+        look(alice)
+        with tenant_scope(alice.tenant_id):
+            rows = Message.objects.filter(kind="TEXT", origin="HOST", received_at__gte=begun)
+            told = list(rows.order_by("id").values_list("endpoint_id", flat=True))
+    finally:
+        with tenant_scope(alice.tenant_id):
+            Delivery.objects.filter(endpoint=newest).update(state=DeliveryState.ABANDONED)
+            newest.name = "ZZZ"
+            newest.environment = "test"
+            newest.save()
+    assert newest.id in told
+    assert told == sorted(told)
 
 
 def test_what_was_missed_is_known_before_anything_goes(
