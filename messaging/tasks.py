@@ -16,6 +16,7 @@ from messaging.files import collecting, fetching, keeping
 from messaging.files.wake import wake_collector, wake_fetcher
 from messaging.relay import deliver as delivering
 from messaging.relay import due, gate_watch, lamps, normalization, supervision, telephone
+from messaging.relay.crash_points import Step
 from messaging.relay.parts import is_large
 from messaging.relay.smp import due as smp_due
 from messaging.relay.smp.work import work_on
@@ -48,7 +49,7 @@ def sweep() -> None:
     """Hands out what is due: the lost wake-ups, the waits that are over, and what a dead process
     had claimed.
     """
-    for overdue in reconnecting(lambda: due.pick(SWEEP_LIMIT)):
+    for overdue in reconnecting(lambda: due.pick(SWEEP_LIMIT), Step.SWEEP):
         large = is_large(overdue.lane, "")
         wake_worker(overdue.tenant_id, overdue.delivery_id, large=large)
 
@@ -133,7 +134,7 @@ def registrations(tenant_id: str, item_id: str) -> None:
 @shared_task(name="messaging.tasks.sweep_smp")
 def sweep_smp() -> None:
     """Hands out the registrations that are due, also those that a dead process had in hand."""
-    for tenant_id, item_id in reconnecting(lambda: smp_due.pick(SWEEP_LIMIT)):
+    for tenant_id, item_id in reconnecting(lambda: smp_due.pick(SWEEP_LIMIT), Step.SMP_SWEEP):
         wake_registrations(tenant_id, item_id)
 
 

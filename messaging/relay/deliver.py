@@ -16,6 +16,7 @@ from messaging.protocols.neso.wa.exchange import Outcome, Sealing, read_answer, 
 from messaging.relay import carry_file, deadlines, due, lamps, ownership, verdicts, watch
 from messaging.relay.carry_file import ClaimedFile
 from messaging.relay.claim import Claimed, NotClaimed, claim
+from messaging.relay.crash_points import Step
 from messaging.relay.gates import OUT
 from messaging.relay.load import find_place, is_settled, load, load_locked
 from messaging.relay.moves import lock_queue
@@ -64,7 +65,9 @@ def deliver(tenant_id: UUID, delivery_id: UUID, *, large: bool = False) -> None:
 
 def _deliver(tenant_id: UUID, delivery_id: UUID, large: bool) -> None:
     owner = ownership.owner()
-    claimed = in_tenant(tenant_id, lambda: take_in_hand(delivery_id, owner, large=large))
+    claimed = in_tenant(
+        tenant_id, lambda: take_in_hand(delivery_id, owner, large=large), Step.CLAIM
+    )
     if isinstance(claimed, NotClaimed):
         wake(claimed.deliveries)
         return
@@ -72,7 +75,7 @@ def _deliver(tenant_id: UUID, delivery_id: UUID, large: bool) -> None:
         wake(carry_file.carry(claimed))
         return
     report = _send(claimed)
-    wake(in_tenant(tenant_id, lambda: _settle(claimed, report)))
+    wake(in_tenant(tenant_id, lambda: _settle(claimed, report), Step.SETTLE))
 
 
 def take_in_hand(
@@ -115,6 +118,7 @@ def _send(claimed: Claimed) -> Report:
             identity=claimed.connection.identity,
             seconds=time_left.total_seconds(),
             method=claimed.exchange.service.method,
+            step=Step.POST,
         )
     except TransportError as error:
         left = isinstance(error, Unanswered)

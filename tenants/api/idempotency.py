@@ -23,7 +23,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from tenants import vault
+from tenants import crash, vault
 from tenants.api.authentication import Caller
 from tenants.api.problems import Conflict
 from tenants.clock import now
@@ -123,7 +123,7 @@ def once_outside(tenant_id: UUID, asked: Asked, run: Callable[[], Response]) -> 
     """The same for what speaks to others over the network and so has no transaction open: should
     the process die meanwhile, the key is free again after a while.
     """
-    with tenant_scope(tenant_id):
+    with tenant_scope(tenant_id, crash.API_KEY_TAKEN):
         first = _find(asked) if _lock(asked) else None
         if first is not None:
             return _again(first, asked)
@@ -139,7 +139,7 @@ def once_outside(tenant_id: UUID, asked: Asked, run: Callable[[], Response]) -> 
         with tenant_scope(tenant_id):
             IdempotentAnswer.objects.filter(id=row.id).delete()
         raise
-    with tenant_scope(tenant_id):
+    with tenant_scope(tenant_id, crash.API_ANSWER_KEPT):
         _put(row, response)
         row.save(update_fields=["status", "headers", "sealed_body"])
     return response

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from django.conf import settings
 
+from messaging.relay.crash_points import Step
 from messaging.relay.smp import due
 from messaging.relay.smp.places import Platform
 from messaging.smp_models import SmpBatch, SmpJob, SmpPart
@@ -71,14 +72,14 @@ def take(tenant_id: UUID, platform: Platform, wish: Wish, content: Iterable[byte
 
     Raises TooManyJobs, TooLarge and Empty.
     """
-    job = in_tenant(tenant_id, lambda: _begin(platform, wish))
+    job = in_tenant(tenant_id, lambda: _begin(platform, wish), Step.SMP_BEGIN)
     try:
         digest, size = _store(tenant_id, job.id, content)
     except BaseException as error:
         reason = f"the upload was refused or broke off: {type(error).__name__}"
-        in_tenant(tenant_id, lambda: _give_up(job.id, reason))
+        in_tenant(tenant_id, lambda: _give_up(job.id, reason), Step.SMP_GIVE_UP)
         raise
-    return in_tenant(tenant_id, lambda: _hand_over(job.id, digest, size))
+    return in_tenant(tenant_id, lambda: _hand_over(job.id, digest, size), Step.SMP_HAND_OVER)
 
 
 def cancel(job_id: UUID, by: str) -> SmpJob:
@@ -182,7 +183,7 @@ def _store(tenant_id: UUID, job_id: UUID, content: Iterable[bytes]) -> tuple[byt
 
 def _write(tenant_id: UUID, parts: list[SmpPart]) -> None:
     """Safe to run twice: a part is known by its id."""
-    with tenant_scope(tenant_id):
+    with tenant_scope(tenant_id, Step.SMP_PARTS):
         SmpPart.objects.bulk_create(parts, ignore_conflicts=True)
 
 
