@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -22,7 +23,7 @@ NOWHERE: Final = "none"
 """An order that has every point noted, and the process live."""
 
 CRASHED: Final = "crashed"
-"""Beside a point's name in the visits: the process died there."""
+"""Beside a point's name in the visits, with the seconds since 1970: the process died there."""
 
 API: Final = "api"
 API_KEY_TAKEN: Final = "api-key-taken"
@@ -63,7 +64,7 @@ class Armed:
                 return
             if self._orders is not None:
                 self._orders.unlink(missing_ok=True)
-            self._note(f"{point} {CRASHED}")
+            self._note(f"{point} {CRASHED} {time.time():.3f}")
             os.kill(os.getpid(), signal.SIGKILL)
 
     def _ordered(self) -> str:

@@ -1,0 +1,310 @@
+"""Kills each kind of process at each crash point that it can reach, over seeds, with traffic in
+both directions; after each death everything must go all the way, and all books must agree.
+
+    python -m tests.chaos.points --seeds 20
+
+Points and kinds of process come from the relay's table, which is held against what was seen: a
+point that was never visited fails the run, and so does a visit that the table does not know.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from rich.console import Console
+from rich.table import Table
+
+from messaging.rehearsal.authority import Authority
+from messaging.rehearsal.operator_desk import OperatorDesk
+from messaging.rehearsal.players import on_stage
+from messaging.rehearsal.service_file import read_service
+from messaging.relay.crash_points import PLACES, Kind, Point, Step, points
+from tenants import crash
+from tests.chaos import points_stack
+from tests.chaos.points_books import Books
+from tests.chaos.points_errands import RAW_POINT, RAW_TENANT, Cast, NotDone, ask, errand_to, talk
+from tests.e2e import rig as rigs
+from tests.e2e.rig import Rig
+from tests.events.receiver import receiving
+from tests.servers import ROOT
+
+MOST_ERRANDS = 8
+"""So often an errand is done for a point before it counts as never visited."""
+
+_MOST_VISITS = 3
+_BACK_SECONDS = 120.0
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A point, and a kind of process to kill there."""
+
+    point: Point
+    kind: Kind
+
+    def __str__(self) -> str:
+        return f"{self.point.name} of {self.kind}"
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """What came of one target: `recovered` is in seconds from the death to the end of the errand
+    that it befell, None where nobody died.
+    """
+
+    seed: int
+    target: Target
+    nth: int
+    recovered: float | None
+    faults: tuple[str, ...]
+
+
+def targets() -> list[Target]:
+    """Each point with each kind of process that can reach it; not those that need a trouble of
+    their own.
+    """
+    return [
+        Target(point, kind)
+        for point in points()
+        if not point.place.rare
+        for kind in sorted(point.place.kinds)
+    ]
+
+
+def sample(seed: int, count: int) -> list[Target]:
+    """So many of them, of different kinds of process where there are."""
+    chance = random.Random(seed)
+    every = [one for one in targets() if one.point.step is not Step.LINK_BEAT]
+    chance.shuffle(every)
+    kinds = list({one.kind: one for one in every}.values())
+    return (kinds + [one for one in every if one not in kinds])[:count]
+
+
+def in_turn(seed: int, chosen: Sequence[Target]) -> list[Target]:
+    """In the seed's order, one kind of process after the other: one that dies again at once is
+    started again later and later.
+    """
+    chance = random.Random(seed)
+    left = {kind: [one for one in chosen if one.kind is kind] for kind in Kind}
+    for waiting in left.values():
+        chance.shuffle(waiting)
+    ordered = []
+    while any(left.values()):
+        ordered += [waiting.pop() for waiting in left.values() if waiting]
+    return ordered
+
+
+async def play(
+    cast: Cast, books: Books, seed: int, chosen: Sequence[Target], tell: Tell
+) -> list[Death]:
+    deaths = []
+    for target in in_turn(seed, chosen):
+        nth = cast.chance.randint(1, _MOST_VISITS)
+        death = await _kill(cast, books, seed, target, nth)
+        deaths.append(death)
+        after = "never visited" if death.recovered is None else f"{death.recovered:5.1f} s"
+        tell(f"seed {seed}  {target} ({nth}): {after} {' | '.join(death.faults)}")
+    return deaths
+
+
+async def _kill(cast: Cast, books: Books, seed: int, target: Target, nth: int) -> Death:
+    var, name = cast.rig.var, target.kind.value
+    orders = points_stack.orders(var, name)
+    before = _deaths(var, target)
+    errand = errand_to(target.point.step, target.kind)
+    faults: list[str] = []
+    await books.open()
+    _order(orders, f"{target.point.name}:{nth}")
+    recovered = None
+    for _ in range(MOST_ERRANDS):
+        try:
+            await errand(cast)
+        except NotDone as error:
+            faults.append(str(error))
+        if new := _deaths(var, target)[len(before) :]:
+            recovered = time.time() - new[0]
+        if new or faults:
+            break
+    orders.unlink(missing_ok=True)
+    faults += await books.compare()
+    if recovered is None:
+        faults.append("never visited")
+    return Death(seed, target, nth, recovered, tuple(faults))
+
+
+def _order(file: Path, order: str) -> None:
+    """Whole at once, for it is looked at all the time."""
+    partial = file.with_suffix(".partial")
+    partial.write_text(order)
+    partial.replace(file)
+
+
+def _deaths(var: Path, target: Target) -> list[float]:
+    """When the kind of process died at the point, in seconds since 1970."""
+    start = f"{target.point.name} {crash.CRASHED} "
+    lines = _lines(_visits(var, target.kind))
+    return [float(line.removeprefix(start)) for line in lines if line.startswith(start)]
+
+
+def _lines(file: Path) -> list[str]:
+    return file.read_text().splitlines() if file.exists() else []
+
+
+def unknown_to_the_table(var: Path) -> Iterator[str]:
+    """Visits that it does not have, by whoever made them."""
+    declared = {(kind, point.name) for point in points() for kind in point.place.kinds}
+    for kind in Kind:
+        seen = {line.partition(" ")[0] for line in _lines(_visits(var, kind))}
+        for name in sorted(seen):
+            if (kind, name) not in declared:
+                yield f"{name} was visited by {kind}, which the table does not say"
+
+
+def _visits(var: Path, kind: Kind) -> Path:
+    return points_stack.visits(var, kind.value)
+
+
+def chains(rig: Rig) -> list[str]:
+    """What is wrong with an audit chain."""
+    done = rig.manage("verify_audit", environment={"HOSTSVC_LOG_LEVEL": "ERROR"})
+    return [] if done.returncode == 0 else [(done.stdout + done.stderr).strip()]
+
+
+@contextmanager
+def running() -> Iterator[Rig]:
+    """A stack with armed processes in a folder that goes with it, and a receiver of webhooks."""
+    var = Path(tempfile.mkdtemp(prefix="points-"))
+    (var / "crash").mkdir()
+    issuer = Authority("receivers")
+    points_stack.authority(var).write_text(issuer.pem)
+    rig = rigs.start(var, "tests.chaos.points_stack")
+    try:
+        with receiving(var / "crash", issuer) as receiver:
+            set_up(rig, receiver.url)
+            yield rig
+    finally:
+        rigs.stop(rig)
+        shutil.rmtree(var, ignore_errors=True)
+
+
+def set_up(rig: Rig, webhook: str) -> None:
+    """What the errands need: a webhook, a unit whose data is expected, a link whose loss is alarmed
+    at once, a platform that is asked again where it did not answer.
+    """
+    content = json.dumps({"url": webhook}).encode()
+    ask(rig, "alder", "POST", "webhooks", content, key=str(uuid4()))
+    rows = ask(rig, "alder", "GET", "bm-units?limit=500")["results"]
+    unit = next(row for row in rows if row["name"] == rig.units("alder")[3])
+    content = json.dumps({"expected": ["MEL"]}).encode()
+    ask(rig, "alder", "PATCH", f"bm-units/{unit['id']}", content)
+    _set(rig, RAW_TENANT, RAW_POINT, alarm_seconds=1)
+    rows = ask(rig, "alder", "GET", "endpoints?limit=500")["results"]
+    platform = next(row["name"] for row in rows if row["protocol"] == "neso-smp")
+    _set(rig, "alder", platform, unanswered="repeat")
+
+
+def _set(rig: Rig, tenant: str, name: str, **settings: object) -> None:
+    row = rig.endpoint(tenant, name)
+    content = json.dumps({"settings": {**row["settings"], **settings}}).encode()
+    ask(rig, tenant, "PATCH", f"endpoints/{row['id']}", content)
+
+
+@asynccontextmanager
+async def on_links(rig: Rig, chance: random.Random) -> AsyncIterator[tuple[Cast, Books]]:
+    service = read_service(rig.var / "service.json", ROOT)
+    async with (
+        OperatorDesk(service.simulator_control) as desk,
+        on_stage(service.driven(), service, rig.var / "players") as players,
+    ):
+        books = Books(rig, players, desk)
+        try:
+            yield Cast(rig, players, desk, chance), books
+        finally:
+            books.close()
+
+
+async def rehearse(
+    rig: Rig, seeds: Iterable[int], chosen: Callable[[int], Sequence[Target]], tell: Tell
+) -> list[Death]:
+    """On a stack of `running`, one seed after the other."""
+    deaths: list[Death] = []
+    async with on_links(rig, random.Random(0)) as (cast, books):
+        await talk(cast)
+        for seed in seeds:
+            cast.chance = random.Random(seed)
+            deaths += await play(cast, books, seed, chosen(seed), tell)
+    return deaths
+
+
+def run(
+    seeds: Iterable[int] = range(1, 21),
+    points: Callable[[int], Sequence[Target]] | None = None,
+    tell: Tell = print,
+) -> int:
+    """0 where every target died, all went all the way each time, and the books and chains are
+    whole; else 1, with what is not so. `points` are a seed's targets: all, if nothing is said.
+    """
+    with running() as rig:
+        deaths = asyncio.run(rehearse(rig, seeds, points or (lambda _: targets()), tell))
+        faults = [
+            f"seed {one.seed}, {one.target} ({one.nth}): {fault}"
+            for one in deaths
+            for fault in one.faults
+        ]
+        faults += [*unknown_to_the_table(rig.var), *chains(rig)]
+    Console(highlight=False, width=None if sys.stdout.isatty() else 110).print(told(deaths))
+    for fault in faults:
+        tell(fault)
+    died = [one.target for one in deaths if one.recovered is not None]
+    tell(f"{len(died)} deaths of {len(set(died))} targets; {len(faults)} faults")
+    return 1 if faults else 0
+
+
+def told(deaths: Iterable[Death]) -> Table:
+    """A row for each target: how often it was visited, and how long recovery took at most."""
+    table = Table("point", "process", "deaths", "recovery, longest", "finds")
+    rows: dict[Target, list[Death]] = {}
+    for one in deaths:
+        rows.setdefault(one.target, []).append(one)
+    for target, some in sorted(rows.items(), key=lambda row: list(PLACES).index(row[0].point.step)):
+        times = [one.recovered for one in some if one.recovered is not None]
+        longest = f"{max(times):.1f} s" if times else "never visited"
+        point = target.point
+        table.add_row(point.name, target.kind, str(len(times)), longest, point.finds)
+    return table
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos.points", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=20, help="how many seeds (20)")
+    parser.add_argument("--first", type=int, default=1, help="the first seed (1)")
+    parser.add_argument("--points", type=int, help="a sample of so many for each seed")
+    parser.add_argument("--only", nargs="*", help="steps, as the table names them")
+    asked = parser.parse_args()
+
+    def chosen(seed: int) -> Sequence[Target]:
+        if asked.only:
+            return [one for one in targets() if one.point.step.value in asked.only]
+        return sample(seed, asked.points) if asked.points else targets()
+
+    return run(
+        range(asked.first, asked.first + asked.seeds), chosen, lambda t: print(t, flush=True)
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
