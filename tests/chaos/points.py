@@ -135,6 +135,8 @@ async def _kill(cast: Cast, books: Books, seed: int, target: Target, nth: int) -
             await errand(cast)
         except NotDone as error:
             faults.append(str(error))
+        except Exception as error:  # One errand's trouble hides nobody else's.
+            faults.append(f"{type(error).__name__}: {error}")
         if new := _deaths(var, target)[len(before) :]:
             recovered = time.time() - new[0]
         if new or faults:
@@ -211,14 +213,13 @@ def set_up(rig: Rig, webhook: str) -> None:
     unit = next(row for row in rows if row["name"] == rig.units("alder")[3])
     content = json.dumps({"expected": ["MEL"]}).encode()
     ask(rig, "alder", "PATCH", f"bm-units/{unit['id']}", content)
-    _set(rig, RAW_TENANT, RAW_POINT, alarm_seconds=1)
-    rows = ask(rig, "alder", "GET", "endpoints?limit=500")["results"]
-    platform = next(row["name"] for row in rows if row["protocol"] == "neso-smp")
-    _set(rig, "alder", platform, unanswered="repeat")
+    _set(rig, RAW_TENANT, "edl", RAW_POINT, alarm_seconds=1)
+    _set(rig, "alder", "neso-smp", unanswered="repeat")
 
 
-def _set(rig: Rig, tenant: str, name: str, **settings: object) -> None:
-    row = rig.endpoint(tenant, name)
+def _set(rig: Rig, tenant: str, protocol: str, name: str = "", **settings: object) -> None:
+    rows = ask(rig, tenant, "GET", "endpoints?limit=500")["results"]
+    row = next(one for one in rows if one["protocol"] == protocol and name in ("", one["name"]))
     content = json.dumps({"settings": {**row["settings"], **settings}}).encode()
     ask(rig, tenant, "PATCH", f"endpoints/{row['id']}", content)
 

@@ -287,7 +287,7 @@ FILES_TENANT = "alder"
 async def file(cast: Cast) -> None:
     """A submission as a file, and both replies to it."""
     rig, agent = cast.rig, str(cast.rig.tenant(FILES_TENANT)["tradingAgent"])
-    unit, value = rig.units(FILES_TENANT)[cast.chance.randrange(20)], cast.next_turn() % _VALUES
+    unit, value = rig.units(FILES_TENANT, 0)[cast.chance.randrange(20)], cast.next_turn() % _VALUES
     endpoint = rig.endpoint(FILES_TENANT, agent)["id"]
     rows = ask(rig, FILES_TENANT, "GET", f"endpoints/{endpoint}/next-sequence")
     number = next((row["next"] for row in rows if row["agent"] == agent), 1)
