@@ -100,12 +100,6 @@ def arm(order: str, visits: Path | None, points: frozenset[str]) -> None:
         _armed = Armed(order, None, visits)
 
 
-def reach(point: str) -> None:
-    """Costs one look at a module's attribute where nothing is armed."""
-    if _armed is not None:
-        _armed.reach(point)
-
-
 def before(step: str) -> str:
     return f"before-{step}"
 

@@ -62,15 +62,30 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """What came of one target: `recovered` is in seconds from the death to the end of the errand
-    that it befell, None where nobody died.
+    """What came of one target: `nth` visit was meant, `recovered` is in seconds from the death to
+    the end of the errand that it befell, None where nobody died.
     """
 
-    seed: int
     target: Target
     nth: int
     recovered: float | None
+
+    def __str__(self) -> str:
+        after = "never visited" if self.recovered is None else f"{self.recovered:.1f} s"
+        return f"{self.target}, visit {self.nth}: {after}"
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Deaths in one stretch of traffic, and what was not as it should be after it."""
+
+    seed: int
+    deaths: tuple[Death, ...]
     faults: tuple[str, ...]
+
+    def __str__(self) -> str:
+        deaths = "; ".join(map(str, self.deaths))
+        return " | ".join([f"seed {self.seed}  {deaths}", *self.faults])
 
 
 def targets() -> list[Target]:
@@ -94,58 +109,76 @@ def sample(seed: int, count: int) -> list[Target]:
     return (kinds + [one for one in every if one not in kinds])[:count]
 
 
-def in_turn(seed: int, chosen: Sequence[Target]) -> list[Target]:
-    """In the seed's order, one kind of process after the other: one that dies again at once is
+def in_turn(seed: int, chosen: Sequence[Target]) -> list[tuple[Target, ...]]:
+    """In the seed's order, one of each kind of process at a time: one that dies again at once is
     started again later and later.
     """
     chance = random.Random(seed)
     left = {kind: [one for one in chosen if one.kind is kind] for kind in Kind}
     for waiting in left.values():
         chance.shuffle(waiting)
-    ordered = []
+    rounds = []
     while any(left.values()):
-        ordered += [waiting.pop() for waiting in left.values() if waiting]
-    return ordered
+        rounds.append(tuple(waiting.pop() for waiting in left.values() if waiting))
+    return rounds
 
 
 async def play(
-    cast: Cast, books: Books, seed: int, chosen: Sequence[Target], tell: Tell
-) -> list[Death]:
-    deaths = []
-    for target in in_turn(seed, chosen):
-        nth = cast.chance.randint(1, _MOST_VISITS)
-        death = await _kill(cast, books, seed, target, nth)
-        deaths.append(death)
-        after = "never visited" if death.recovered is None else f"{death.recovered:5.1f} s"
-        tell(f"seed {seed}  {target} ({nth}): {after} {' | '.join(death.faults)}")
-    return deaths
+    cast: Cast,
+    books: Books,
+    seed: int,
+    chosen: Sequence[Target],
+    tell: Tell,
+    *,
+    together: bool,
+) -> list[Round]:
+    """One target after the other, or one of each kind of process at once."""
+    played = []
+    rounds = in_turn(seed, chosen)
+    for some in rounds if together else [(one,) for each in rounds for one in each]:
+        played.append(await _kill(cast, books, seed, some))
+        tell(str(played[-1]))
+    return played
 
 
-async def _kill(cast: Cast, books: Books, seed: int, target: Target, nth: int) -> Death:
-    var, name = cast.rig.var, target.kind.value
-    orders = points_stack.orders(var, name)
-    before = _deaths(var, target)
-    errand = errand_to(target.point.step, target.kind)
+async def _kill(cast: Cast, books: Books, seed: int, some: tuple[Target, ...]) -> Round:
+    """Does the errands that lead to the targets until all have died, or as often as is enough."""
+    var = cast.rig.var
+    before = {one: len(_deaths(var, one)) for one in some}
+    visits = {one: cast.chance.randint(1, _MOST_VISITS) for one in some}
+    recovered: dict[Target, float] = {}
     faults: list[str] = []
     await books.open()
-    _order(orders, f"{target.point.name}:{nth}")
-    recovered = None
+    for one in some:
+        order = f"{one.point.name}:{visits[one]}"
+        _order(points_stack.orders(var, one.kind.value), order)
     for _ in range(MOST_ERRANDS):
-        try:
-            await errand(cast)
-        except NotDone as error:
-            faults.append(str(error))
-        except Exception as error:  # One errand's trouble hides nobody else's.
-            faults.append(f"{type(error).__name__}: {error}")
-        if new := _deaths(var, target)[len(before) :]:
-            recovered = time.time() - new[0]
-        if new or faults:
+        left = [one for one in some if one not in recovered]
+        faults += await _errands(cast, left)
+        for one in left:
+            if new := _deaths(var, one)[before[one] :]:
+                recovered[one] = time.time() - new[0]
+        if faults or len(recovered) == len(some):
             break
-    orders.unlink(missing_ok=True)
+    for one in some:
+        points_stack.orders(var, one.kind.value).unlink(missing_ok=True)
     faults += await books.compare()
-    if recovered is None:
-        faults.append("never visited")
-    return Death(seed, target, nth, recovered, tuple(faults))
+    faults += [f"{one} was never visited" for one in some if one not in recovered]
+    deaths = tuple(Death(one, visits[one], recovered.get(one)) for one in some)
+    return Round(seed, deaths, tuple(faults))
+
+
+async def _errands(cast: Cast, left: Sequence[Target]) -> list[str]:
+    """Those that lead to the targets, each once and all at once; what kept them from their ends."""
+    errands = dict.fromkeys(errand_to(one.point.step, one.kind) for one in left)
+    ends = await asyncio.gather(*(errand(cast) for errand in errands), return_exceptions=True)
+    faults = []
+    for errand, end in zip(errands, ends, strict=True):
+        if isinstance(end, NotDone):
+            faults.append(f"{errand.__name__}: {end}")
+        elif isinstance(end, BaseException):
+            faults.append(f"{errand.__name__}: {type(end).__name__} {end}")
+    return faults
 
 
 def _order(file: Path, order: str) -> None:
@@ -239,50 +272,61 @@ async def on_links(rig: Rig, chance: random.Random) -> AsyncIterator[tuple[Cast,
 
 
 async def rehearse(
-    rig: Rig, seeds: Iterable[int], chosen: Callable[[int], Sequence[Target]], tell: Tell
-) -> list[Death]:
-    """On a stack of `running`, one seed after the other."""
-    deaths: list[Death] = []
+    rig: Rig,
+    seeds: Sequence[int],
+    chosen: Callable[[int], Sequence[Target]],
+    tell: Tell,
+    *,
+    together: bool = False,
+) -> list[Round]:
+    """On a stack of `running`: the first seed's targets die one after the other, those of the
+    others, or `together` of all, one of each kind of process at once.
+    """
+    played: list[Round] = []
     async with on_links(rig, random.Random(0)) as (cast, books):
         await talk(cast)
         for seed in seeds:
             cast.chance = random.Random(seed)
-            deaths += await play(cast, books, seed, chosen(seed), tell)
-    return deaths
+            at_once = together or seed != seeds[0]
+            played += await play(cast, books, seed, chosen(seed), tell, together=at_once)
+    return played
 
 
 def run(
-    seeds: Iterable[int] = range(1, 21),
+    seeds: Sequence[int] = range(1, 21),
     points: Callable[[int], Sequence[Target]] | None = None,
     tell: Tell = print,
+    *,
+    together: bool = False,
 ) -> int:
     """0 where every target died, all went all the way each time, and the books and chains are
     whole; else 1, with what is not so. `points` are a seed's targets: all, if nothing is said.
     """
     with running() as rig:
-        deaths = asyncio.run(rehearse(rig, seeds, points or (lambda _: targets()), tell))
-        faults = [
-            f"seed {one.seed}, {one.target} ({one.nth}): {fault}"
-            for one in deaths
-            for fault in one.faults
-        ]
+        chosen = points or (lambda _: targets())
+        played = asyncio.run(rehearse(rig, seeds, chosen, tell, together=together))
+        faults = [f"seed {one.seed}: {fault}" for one in played for fault in one.faults]
         faults += [*unknown_to_the_table(rig.var), *chains(rig)]
-    Console(highlight=False, width=None if sys.stdout.isatty() else 110).print(told(deaths))
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
+    console.print(table_of(played))
     for fault in faults:
         tell(fault)
-    died = [one.target for one in deaths if one.recovered is not None]
+    died = [one.target for each in played for one in each.deaths if one.recovered is not None]
     tell(f"{len(died)} deaths of {len(set(died))} targets; {len(faults)} faults")
     return 1 if faults else 0
 
 
-def told(deaths: Iterable[Death]) -> Table:
-    """A row for each target: how often it was visited, and how long recovery took at most."""
+def table_of(played: Iterable[Round]) -> Table:
+    """A row for each target: how often it died, and how long recovery took at most."""
     table = Table("point", "process", "deaths", "recovery, longest", "finds")
-    rows: dict[Target, list[Death]] = {}
-    for one in deaths:
-        rows.setdefault(one.target, []).append(one)
-    for target, some in sorted(rows.items(), key=lambda row: list(PLACES).index(row[0].point.step)):
-        times = [one.recovered for one in some if one.recovered is not None]
+    rows: dict[Target, list[float]] = {}
+    for each in played:
+        for one in each.deaths:
+            rows.setdefault(one.target, [])
+            if one.recovered is not None:
+                rows[one.target].append(one.recovered)
+    steps = list(PLACES)
+    for target, times in sorted(rows.items(), key=lambda row: steps.index(row[0].point.step)):
         longest = f"{max(times):.1f} s" if times else "never visited"
         point = target.point
         table.add_row(point.name, target.kind, str(len(times)), longest, point.finds)
@@ -294,6 +338,9 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=20, help="how many seeds (20)")
     parser.add_argument("--first", type=int, default=1, help="the first seed (1)")
     parser.add_argument("--points", type=int, help="a sample of so many for each seed")
+    parser.add_argument(
+        "--together", action="store_true", help="one of each kind of process at once, always"
+    )
     parser.add_argument("--only", nargs="*", help="steps, as the table names them")
     asked = parser.parse_args()
 

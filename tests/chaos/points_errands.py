@@ -372,8 +372,17 @@ async def answer_by_api(cast: Cast) -> None:
 
 async def upload(cast: Cast) -> None:
     """Two assets to be registered, with a new token."""
+    await _upload(cast, "token_expired")
+
+
+async def upload_asked(cast: Cast) -> None:
+    """Two whose batch return does not come, so that the platform is asked."""
+    await _upload(cast, "receipt_missing")
+
+
+async def _upload(cast: Cast, trouble: str) -> None:
     rig, tenant = cast.rig, "alder"
-    fault = {"fault": "token_expired", "path": "Asset/Create", "times": 1}
+    fault = {"fault": trouble, "path": "Asset/Create", "times": 1}
     await asyncio.to_thread(rig.control, "POST", "/faults", {"faults": [fault]})
     first = 10_000 + 10 * cast.next_turn() + 100_000 * cast.chance.randrange(1000)
     content = table([asset(first), asset(first + 1)])
@@ -430,13 +439,18 @@ async def gates(cast: Cast) -> None:
 
 async def webhook(cast: Cast) -> None:
     """What is told of a little traffic, by a webhook."""
+    states = "SELECT count(*), count(*) FILTER (WHERE state = 'PENDING'),"
+    states += " count(*) FILTER (WHERE state = 'FAILED') FROM messaging_webhookdelivery"
+    before, _, failed = cast.query(states)[0]
     await by_api(cast)
-    waiting = "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM messaging_webhookdelivery WHERE state = %s)"
-    await until(lambda: cast.query(waiting, "PENDING"), "the last post of a webhook")
-    delivered = "SELECT event_id FROM messaging_webhookdelivery WHERE state = 'DELIVERED'"
-    ids = {str(row[0]) for row in cast.query(delivered)}
-    if not ids:
-        raise NotDone("nothing was posted to the webhook")
+
+    def all_posted() -> bool:
+        made, pending, _ = cast.query(states)[0]
+        return bool(made > before and not pending)
+
+    await until(all_posted, "the last post of a webhook")
+    if cast.query(states)[0][2] != failed:
+        raise NotDone("an event was given up for a webhook")
 
 
 LEADS: Mapping[Step, Errand] = {
@@ -455,7 +469,9 @@ LEADS: Mapping[Step, Errand] = {
     **{step: notice for step in Step if step.value.startswith("notice-")},
     **{step: gates for step in Step if step.value.startswith("gate-")},
     Step.API: by_api,
+    **dict.fromkeys((Step.API_KEY_TAKEN, Step.API_ANSWER_KEPT), upload),
     **{step: upload for step in Step if step.value.startswith("smp-")},
+    **{step: upload_asked for step in (Step.SMP_ASK_CLAIM, Step.SMP_ASK, Step.SMP_ASKED)},
     **{step: webhook for step in Step if step.value.startswith("webhook-")},
 }
 
