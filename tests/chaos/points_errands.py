@@ -471,7 +471,7 @@ LEADS: Mapping[Step, Errand] = {
     Step.API: by_api,
     **dict.fromkeys((Step.API_KEY_TAKEN, Step.API_ANSWER_KEPT), upload),
     **{step: upload for step in Step if step.value.startswith("smp-")},
-    **{step: upload_asked for step in (Step.SMP_ASK_CLAIM, Step.SMP_ASK, Step.SMP_ASKED)},
+    **dict.fromkeys((Step.SMP_ASK_CLAIM, Step.SMP_ASK, Step.SMP_ASKED), upload_asked),
     **{step: webhook for step in Step if step.value.startswith("webhook-")},
 }
 
