@@ -201,7 +201,7 @@ PLACES: Mapping[Step, Place] = MappingProxyType(
         Step.WAKE_GATEWAY: _place(
             "a message waits for a link, and no gateway knows",
             "the gateways were told",
-            *(_LINK, _OPERATOR, _API, *_WORKERS, _TIME),
+            *(_LINK, _OPERATOR, _API, Kind.URGENT, _TIME),
         ),
         Step.CLAIM: _place(
             "the delivery is nobody's",

@@ -11,8 +11,10 @@ from uuid import uuid4
 import asyncssh
 import psycopg
 
+from messaging.domain.acknowledgements import ResultVerdict
+from messaging.domain.redeclarations import ScalarParameter, ScalarRedeclaration
 from tenants.clock import now
-from tests.chaos.points_cast import Cast, NotDone, ask, payloads, until
+from tests.chaos.points_cast import PATIENCE, Cast, NotDone, ask, payloads, until
 from tests.e2e.rig import Rig
 from tests.e2e.trading_point import tomorrow
 from tests.smp.assets import asset, table
@@ -20,6 +22,8 @@ from tests.smp.assets import asset, table
 # By files, by the API, and to the platform.
 
 FILES_TENANT = "alder"
+HOLD_SECONDS = 1.2
+"""After them every process has noticed a change of the register."""
 
 
 async def file(cast: Cast) -> None:
@@ -76,8 +80,7 @@ async def by_api(cast: Cast) -> None:
         "parameter": "NDZ",
         "value": value,
     }
-    content, key = json.dumps(body).encode(), str(uuid4())
-    await asyncio.to_thread(ask, rig, tenant, "POST", "messages", content, key=key)
+    await _post(rig, tenant, "messages", body)
     wanted = {"type": "redeclaration", "bmUnit": unit, "parameter": "NDZ", "value": value}
     got = await until(lambda: payloads(rig, **wanted), f"{value} of {unit} with the operator")
     if len(got) != 1:
@@ -99,13 +102,50 @@ async def answer_by_api(cast: Cast) -> None:
             return [row for row in rows if row["number"] == number]
 
         (row,) = await until(mine, f"acceptance {number} of {unit}")
-        key = str(uuid4())
-        place_of = f"instructions/{row['id']}/accept"
-        await asyncio.to_thread(ask, rig, tenant, "POST", place_of, b"{}", key=key)
+        await _post(rig, tenant, f"instructions/{row['id']}/accept", {})
         wanted = {"acceptanceNumber": number, "bmUnit": unit, "verdict": "ACCEPTED"}
         got = await until(lambda: payloads(rig, **wanted), f"the answer to {number} of {unit}")
         if len(got) != 1:
             raise NotDone(f"{len(got)} answers to {number} of {unit}")
+
+
+async def abandon(cast: Cast) -> None:
+    """A redeclaration that a person holds back and then stops: its control point is told."""
+    rig, tenant, since = cast.rig, "alder", now()
+    name, unit = rig.tenant(tenant)["controlPoints"][1]["name"], rig.units(tenant)[2]
+    hold = await _post(rig, tenant, "holds", {"bm_unit": unit, "reason": "rehearsed"})
+    waiting = (
+        "SELECT d.id FROM messaging_delivery d JOIN messaging_message m ON m.id = d.message_id"
+        " WHERE m.bm_unit = %s AND m.received_at >= %s AND d.state = 'HELD'"
+    )
+    await asyncio.sleep(HOLD_SECONDS)
+    async with rig.control_point(tenant) as point:
+        parameter, value = ScalarParameter.NDZ, cast.next_value()
+        number = await point.redeclare(ScalarRedeclaration(name, unit, parameter, value))
+        ((id_,),) = await until(lambda: cast.query(waiting, unit, since), f"{value} held")
+        await _post(rig, tenant, f"deliveries/{id_}/abandon", {"reason": "rehearsed"})
+        told = await asyncio.wait_for(point.result(number, final=True), PATIENCE)
+    await _post(rig, tenant, f"holds/{hold['id']}/release", {"reason": "rehearsed"})
+    if told.verdict is not ResultVerdict.REFUSE:
+        raise NotDone(f"of what was stopped, {name} was told {told.verdict}")
+
+
+async def telephone(cast: Cast) -> None:
+    """An announced outage that begins now and is called off: control points are told of both."""
+    rig, tenant = cast.rig, "alder"
+    text = "NESO_Redeclaration\\nis out until further notice"
+    at = (now() - timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    wanted = {"environment": "simulator", "text": text, "starts_at": at}
+    posted = await _post(rig, tenant, "outage-notices", wanted)
+    state = "SELECT 1 FROM messaging_outagenotice WHERE id = %s AND state = %s"
+    await until(lambda: cast.query(state, posted["id"], "ON"), "telephone mode")
+    await _post(rig, tenant, f"outage-notices/{posted['id']}/cancel", {})
+    await until(lambda: cast.query(state, posted["id"], "OVER"), "the end of telephone mode")
+
+
+async def _post(rig: Rig, tenant: str, path: str, body: dict[str, Any]) -> Any:
+    content, key = json.dumps(body).encode(), str(uuid4())
+    return await asyncio.to_thread(ask, rig, tenant, "POST", path, content, key=key)
 
 
 async def upload(cast: Cast) -> None:

@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from messaging.relay.crash_points import Kind, Step
 from tests.chaos.points_cast import Errand
 from tests.chaos.points_elsewhere import (
+    abandon,
     answer_by_api,
     by_api,
     file,
     gates,
     ill_named,
     notice,
+    telephone,
     upload,
     upload_asked,
     webhook,
@@ -47,7 +49,7 @@ LEADS: Mapping[Step, Errand] = {
     Step.CONNECTIONS_PICK: outage,
     **{step: notice for step in Step if step.value.startswith("notice-")},
     **{step: gates for step in Step if step.value.startswith("gate-")},
-    Step.API: by_api,
+    Step.API: answer_by_api,
     **dict.fromkeys((Step.API_KEY_TAKEN, Step.API_ANSWER_KEPT), upload),
     **{step: upload for step in Step if step.value.startswith("smp-")},
     **dict.fromkeys((Step.SMP_ASK_CLAIM, Step.SMP_ASK, Step.SMP_ASKED), upload_asked),
@@ -59,8 +61,8 @@ BY_KIND: Mapping[tuple[Step, Kind], Errand] = {
     (Step.WAKE_WORKER, Kind.WEB): by_api,
     (Step.WAKE_WORKER, Kind.SMP): upload,
     (Step.WAKE_WORKER, Kind.HOUSEKEEPING): outage,
-    (Step.WAKE_GATEWAY, Kind.HOUSEKEEPING): outage,
-    (Step.WAKE_GATEWAY, Kind.WEB): answer_by_api,
+    (Step.WAKE_GATEWAY, Kind.HOUSEKEEPING): telephone,
+    (Step.WAKE_GATEWAY, Kind.WEB): abandon,
 }
 
 
