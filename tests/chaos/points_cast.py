@@ -58,7 +58,7 @@ class Cast:
 Errand = Callable[[Cast], Awaitable[None]]
 
 
-async def until(holds: Callable[[], T], what: str, seconds: float = PATIENCE) -> T:
+async def until(holds: Callable[[], T | None], what: str, seconds: float = PATIENCE) -> T:
     """Asks on a thread until it is so."""
     ends = time.monotonic() + seconds
     while not (found := await asyncio.to_thread(_unless_away, holds)):
@@ -68,7 +68,7 @@ async def until(holds: Callable[[], T], what: str, seconds: float = PATIENCE) ->
     return found
 
 
-def _unless_away(holds: Callable[[], T]) -> T | None:
+def _unless_away(holds: Callable[[], T | None]) -> T | None:
     with suppress(*AWAY):
         return holds()
     return None
@@ -105,9 +105,16 @@ def ask(
         time.sleep(0.2)
 
 
-def payloads(rig: Rig, **wanted: Any) -> list[dict[str, Any]]:
-    """What the simulator got and answered with 200, with these members; once for each messageId."""
-    rows = rig.control("GET", "/messages?since=0")["messages"]
+def last_noted(rig: Rig) -> int:
+    """The number of the simulator's last note."""
+    return int(rig.control("GET", "/health")["messages"])
+
+
+def payloads(rig: Rig, since: int, **wanted: Any) -> list[dict[str, Any]]:
+    """What the simulator got after a note and answered with 200, with these members; once for each
+    messageId.
+    """
+    rows = rig.control("GET", f"/messages?since={since}")["messages"]
     good = {row["exchange"] for row in rows if row["role"] == "answer" and row["status"] == 200}
     found: dict[str, dict[str, Any]] = {}
     for row in rows:

@@ -14,7 +14,7 @@ import psycopg
 from messaging.domain.acknowledgements import ResultVerdict
 from messaging.domain.redeclarations import ScalarParameter, ScalarRedeclaration
 from tenants.clock import now
-from tests.chaos.points_cast import PATIENCE, Cast, NotDone, ask, payloads, until
+from tests.chaos.points_cast import PATIENCE, Cast, NotDone, ask, last_noted, payloads, until
 from tests.e2e.rig import Rig
 from tests.e2e.trading_point import tomorrow
 from tests.smp.assets import asset, table
@@ -34,10 +34,11 @@ async def file(cast: Cast) -> None:
     rows = ask(rig, FILES_TENANT, "GET", f"endpoints/{endpoint}/next-sequence")
     number = next((row["next"] for row in rows if row["agent"] == agent), 1)
     stem = f"{agent}_{number:06d}"
+    since = last_noted(rig)
     line = f"NDZ,{agent},{unit},{tomorrow():%Y-%m-%d %H:%M},{value}\n"
     await _left(cast, f"{stem}.sub", line)
     await until(lambda: _has_replies(rig, stem), f"the replies to {stem}")
-    got = payloads(rig, tradingAgent=agent, sequence=number)
+    got = payloads(rig, since, tradingAgent=agent, sequence=number)
     if len(got) != 1:
         raise NotDone(f"the operator has {len(got)} submissions of {stem}")
 
@@ -72,7 +73,7 @@ async def by_api(cast: Cast) -> None:
     """A redeclaration by the API, under an idempotency key."""
     rig, tenant = cast.rig, "alder"
     unit, value = rig.units(tenant)[cast.chance.randrange(4)], cast.next_value()
-    point = rig.tenant(tenant)["controlPoints"][1]["name"]
+    point, since = rig.tenant(tenant)["controlPoints"][1]["name"], last_noted(rig)
     body = {
         "type": "ScalarRedeclaration",
         "control_point": point,
@@ -82,7 +83,9 @@ async def by_api(cast: Cast) -> None:
     }
     await _post(rig, tenant, "messages", body)
     wanted = {"type": "redeclaration", "bmUnit": unit, "parameter": "NDZ", "value": value}
-    got = await until(lambda: payloads(rig, **wanted), f"{value} of {unit} with the operator")
+    got = await until(
+        lambda: payloads(rig, since, **wanted), f"{value} of {unit} with the operator"
+    )
     if len(got) != 1:
         raise NotDone(f"the operator has {len(got)} redeclarations of {unit} with {value}")
 
@@ -91,7 +94,7 @@ async def answer_by_api(cast: Cast) -> None:
     """An acceptance that is answered by the API in its control point's stead."""
     rig, tenant = cast.rig, "alder"
     point, unit = rig.tenant(tenant)["controlPoints"][1]["name"], rig.units(tenant)[3]
-    held = rig.control_point(tenant, answer=lambda _: None)
+    held, since = rig.control_point(tenant, answer=lambda _: None), last_noted(rig)
     async with held:
         shown = await asyncio.to_thread(rig.dispatch, unit, point, wait=0)
         number = shown["acceptanceNumber"]
@@ -104,7 +107,9 @@ async def answer_by_api(cast: Cast) -> None:
         (row,) = await until(mine, f"acceptance {number} of {unit}")
         await _post(rig, tenant, f"instructions/{row['id']}/accept", {})
         wanted = {"acceptanceNumber": number, "bmUnit": unit, "verdict": "ACCEPTED"}
-        got = await until(lambda: payloads(rig, **wanted), f"the answer to {number} of {unit}")
+        got = await until(
+            lambda: payloads(rig, since, **wanted), f"the answer to {number} of {unit}"
+        )
         if len(got) != 1:
             raise NotDone(f"{len(got)} answers to {number} of {unit}")
 

@@ -15,7 +15,7 @@ from messaging.relay.crash_points import Kind, Point, Step, points
 from tenants import crash
 from tests.chaos import points_stack
 from tests.chaos.points_books import Books
-from tests.chaos.points_cast import Cast, NotDone
+from tests.chaos.points_cast import Cast, Errand, NotDone
 from tests.chaos.points_errands import errand_to
 
 MOST_ERRANDS = 8
@@ -64,6 +64,14 @@ class Round:
     def __str__(self) -> str:
         deaths = "; ".join(map(str, self.deaths))
         return " | ".join([f"seed {self.seed}  {deaths}", *self.faults])
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """When an errand came to its end, in seconds since 1970, and what kept it from a good one."""
+
+    at: float
+    fault: str
 
 
 def targets() -> list[Target]:
@@ -132,10 +140,11 @@ async def _kill(cast: Cast, books: Books, seed: int, some: tuple[Target, ...]) -
         _order(points_stack.orders(var, one.kind.value), order)
     for _ in range(MOST_ERRANDS):
         left = [one for one in some if one not in recovered]
-        faults += await _errands(cast, left)
+        ended = await _errands(cast, left)
+        faults += [end.fault for end in ended.values() if end.fault]
         for one in left:
             if new := _deaths(var, one)[before[one] :]:
-                recovered[one] = time.time() - new[0]
+                recovered[one] = max(ended[errand_to(one.point.step, one.kind)].at - new[0], 0.0)
         if faults or len(recovered) == len(some):
             break
     for one in some:
@@ -146,17 +155,27 @@ async def _kill(cast: Cast, books: Books, seed: int, some: tuple[Target, ...]) -
     return Round(seed, deaths, tuple(faults))
 
 
-async def _errands(cast: Cast, left: Sequence[Target]) -> list[str]:
-    """Those that lead to the targets, each once and all at once; what kept them from their ends."""
-    errands = dict.fromkeys(errand_to(one.point.step, one.kind) for one in left)
-    ends = await asyncio.gather(*(errand(cast) for errand in errands), return_exceptions=True)
-    faults = []
-    for errand, end in zip(errands, ends, strict=True):
-        if isinstance(end, NotDone):
-            faults.append(f"{errand.__name__}: {end}")
-        elif isinstance(end, BaseException):
-            faults.append(f"{errand.__name__}: {type(end).__name__} {end}")
-    return faults
+async def _errands(cast: Cast, left: Sequence[Target]) -> dict[Errand, _End]:
+    """Those that lead to the targets, each once and all at once."""
+    errands = list(dict.fromkeys(errand_to(one.point.step, one.kind) for one in left))
+    ends = await asyncio.gather(*(_ended(cast, errand) for errand in errands))
+    return dict(zip(errands, ends, strict=True))
+
+
+async def _ended(cast: Cast, errand: Errand) -> _End:
+    """One errand's trouble hides no other's."""
+    fault = ""
+    try:
+        await errand(cast)
+    except NotDone as error:
+        fault = f"{_name(errand)}: {error}"
+    except Exception as error:
+        fault = f"{_name(errand)}: {type(error).__name__} {error}"
+    return _End(time.time(), fault)
+
+
+def _name(errand: Errand) -> str:
+    return str(getattr(errand, "__name__", errand))
 
 
 def _order(file: Path, order: str) -> None:
