@@ -16,8 +16,9 @@ import random
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -131,21 +132,30 @@ async def rehearse(
 
 
 def run(
-    seeds: Sequence[int] = range(1, 21),
-    points: Callable[[int], Sequence[Target]] | None = None,
-    tell: Tell = print,
+    seeds: int = 20,
+    points: int | None = None,
     *,
+    first: int = 1,
+    only: Collection[str] = (),
     together: bool = False,
+    tell: Tell = print,
 ) -> int:
     """0 where every target died, all went all the way each time, and the books and chains are
-    whole; else 1, with what is not so. `points` are a seed's targets: all, if nothing is said.
+    whole; else 1, with what is not so. `points` is how many are drawn for each seed, `only` names
+    steps: all, if nothing is said.
     """
+
+    def chosen(seed: int) -> Sequence[Target]:
+        if points is not None:
+            return sample(seed, points)
+        return [one for one in targets() if not only or one.point.step.value in only]
+
+    numbers = range(first, first + seeds)
     with running() as rig:
-        chosen = points or (lambda _: targets())
-        played = asyncio.run(rehearse(rig, seeds, chosen, tell, together=together))
+        played = asyncio.run(rehearse(rig, numbers, chosen, tell, together=together))
         faults = [f"seed {one.seed}: {fault}" for one in played for fault in one.faults]
         faults += [*unknown_to_the_table(rig.var), *chains(rig)]
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
     console.print(table_of(played))
     for fault in faults:
         tell(fault)
@@ -181,14 +191,13 @@ def main() -> int:
     )
     parser.add_argument("--only", nargs="*", help="steps, as the table names them")
     asked = parser.parse_args()
-
-    def chosen(seed: int) -> Sequence[Target]:
-        if asked.only:
-            return [one for one in targets() if one.point.step.value in asked.only]
-        return sample(seed, asked.points) if asked.points else targets()
-
     return run(
-        range(asked.first, asked.first + asked.seeds), chosen, lambda t: print(t, flush=True)
+        asked.seeds,
+        asked.points,
+        first=asked.first,
+        only=asked.only or (),
+        together=asked.together,
+        tell=partial(print, flush=True),
     )
 
 

@@ -60,18 +60,18 @@ Errand = Callable[[Cast], Awaitable[None]]
 
 async def until(holds: Callable[[], T | None], what: str, seconds: float = PATIENCE) -> T:
     """Asks on a thread until it is so."""
+
+    def found() -> T | None:
+        with suppress(*AWAY):
+            return holds()
+        return None
+
     ends = time.monotonic() + seconds
-    while not (found := await asyncio.to_thread(_unless_away, holds)):
+    while not (so := await asyncio.to_thread(found)):
         if time.monotonic() > ends:
             raise NotDone(what)
         await asyncio.sleep(0.2)
-    return found
-
-
-def _unless_away(holds: Callable[[], T | None]) -> T | None:
-    with suppress(*AWAY):
-        return holds()
-    return None
+    return so
 
 
 def ask(
