@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any, TypeVar
 
+from messaging.rehearsal.cast import UNITS_DRIVEN
 from messaging.rehearsal.operator_desk import OperatorDesk
 from messaging.rehearsal.players import Player
 from tests.e2e.rig import Rig
@@ -50,6 +51,13 @@ class Cast:
     def next_value(self) -> int:
         """One that every scalar may have."""
         return self.next_turn() % _VALUES
+
+    def next_units(self) -> tuple[int, int]:
+        """Two BM units of a driven control point, by their places: those that were longest left
+        alone. What is kept back of one is not superseded by another errand's so.
+        """
+        first = 2 * self.next_turn() % UNITS_DRIVEN
+        return first, (first + 1) % UNITS_DRIVEN
 
     def query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         return self.rig.query(statement, *values)

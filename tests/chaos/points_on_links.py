@@ -27,7 +27,7 @@ async def talk(cast: Cast) -> None:
     value = cast.next_value()
 
     async def one(player: Player) -> None:
-        mine = cast.chance.sample(range(len(player.bm_units)), 2)
+        mine = cast.next_units()
         parameters = cast.chance.sample(list(ScalarParameter)[:4], 2)
         values = [scalar(player, mine[0], parameter, value) for parameter in parameters]
         await asyncio.gather(
@@ -61,11 +61,11 @@ async def idle(cast: Cast) -> None:
 
 async def outage(cast: Cast) -> None:
     """The operator is out while redeclarations come; then what was missed is asked for."""
-    value, since = cast.next_value(), now()
+    value, since, (unit, _) = cast.next_value(), now(), cast.next_units()
     await cast.desk.switch_outage(True)
     try:
         tasks = [
-            asyncio.create_task(player.declare(scalar(player, value % 20, value=value)))
+            asyncio.create_task(player.declare(scalar(player, unit, value=value)))
             for player in cast.players
         ]
         held = "SELECT 1 FROM messaging_delivery WHERE state = 'HELD' AND held_at >= %s"

@@ -67,12 +67,21 @@ class Wish:
     by: str
 
 
-def take(tenant_id: UUID, platform: Platform, wish: Wish, content: Iterable[bytes]) -> SmpJob:
+def take(
+    tenant_id: UUID,
+    platform: Platform,
+    wish: Wish,
+    content: Iterable[bytes],
+    job_id: UUID | None = None,
+) -> SmpJob:
     """Stores the file, a few parts a transaction, and hands the job to a worker. Outside any scope.
+    Where a job of this id was handed over before, that is the one.
 
     Raises TooManyJobs, TooLarge and Empty.
     """
-    job = in_tenant(tenant_id, lambda: _begin(platform, wish), Step.SMP_BEGIN)
+    job = in_tenant(tenant_id, lambda: _begin(platform, wish, job_id or new_id()), Step.SMP_BEGIN)
+    if job.state != State.UPLOADING:
+        return job
     try:
         digest, size = _store(tenant_id, job.id, content)
     except BaseException as error:
@@ -140,11 +149,22 @@ def record(job: SmpJob, verb: str, **detail: object) -> None:
     ledger.record(Fact(Event.REGISTRATION, now(), job.id, digest=digest, detail=told))
 
 
-def _begin(platform: Platform, wish: Wish) -> SmpJob:
+def _begin(platform: Platform, wish: Wish, job_id: UUID) -> SmpJob:
+    """One of this id that was handed over is given back; an upload that broke off is ended, and
+    begun anew under another id, for its process may not be quite dead.
+    """
+    known = SmpJob.objects.select_for_update().filter(id=job_id).first()
+    if known is not None:
+        if known.digest is not None:
+            return known
+        if known.state == State.UPLOADING:
+            end(known, State.CANCELLED, "the upload broke off, and was begun anew")
+        job_id = new_id()
     if SmpJob.objects.filter(state__in=UNFINISHED).count() >= settings.SMP_OPEN_JOBS:
         raise TooManyJobs
     at = now()
     job = SmpJob.objects.create(
+        id=job_id,
         tenant_id=require_tenant(),
         endpoint_id=platform.id,
         kind=wish.kind,
