@@ -4,7 +4,11 @@ through, the staff's groups once the database is migrated, and the figures of th
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from django.apps import AppConfig, apps
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models.signals import post_migrate
 
 from hostsvc.staff_groups import make_groups
@@ -21,7 +25,22 @@ class HostsvcConfig(AppConfig):
         from hostsvc.celery import app
         from tenants.checks import at_start
 
+        _arm()
         app.set_default()
         at_start(metrics.serve)
         # The last of the applications: by then every permission there is has been made.
         post_migrate.connect(make_groups, sender=list(apps.get_app_configs())[-1])
+
+
+def _arm() -> None:
+    """For a rehearsal of crashes. A check refuses the start where it is asked for in production."""
+    from messaging.relay import crash_points
+    from tenants import crash
+
+    if not settings.CRASH_AT or settings.MODE == "production":
+        return
+    visits = Path(settings.CRASH_VISITS) if settings.CRASH_VISITS else None
+    try:
+        crash.arm(settings.CRASH_AT, visits, crash_points.names())
+    except crash.BadOrder as error:
+        raise ImproperlyConfigured(f"HOSTSVC_CRASH_AT: {error}") from None

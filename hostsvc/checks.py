@@ -157,6 +157,13 @@ def plain_links_come_out_of_tunnels() -> Found:
             yield _error("E020", text, hint)
 
 
+@in_production
+def nobody_is_to_die() -> Found:
+    """Crashes are rehearsed elsewhere."""
+    if settings.CRASH_AT:
+        yield _error("E021", "HOSTSVC_CRASH_AT is set", "Leave it out: it is for rehearsals.")
+
+
 def weakness_of_key(key: bytes) -> str:
     """Why 32 bytes are no random key, or nothing. Tells nothing of the key itself."""
     steps = {(after - before) % 256 for before, after in pairwise(key)}

@@ -376,6 +376,11 @@ CELERY_BEAT_SCHEDULE = {
     "keep partitions ahead": {"task": "messaging.tasks.keep_partitions_ahead", "schedule": 86_400},
 }
 
+# For rehearsals of crashes: where this process is to die, and where it notes what it came by (see
+# tenants.crash). Nothing of it works in production.
+CRASH_AT = _env.text("HOSTSVC_CRASH_AT", "")
+CRASH_VISITS = _env.text("HOSTSVC_CRASH_VISITS", "")
+
 # The files that settings came from, by the variables that name them.
 SECRET_FILES = _env.files
 

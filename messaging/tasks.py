@@ -24,6 +24,7 @@ from messaging.relay import (
     telephone,
 )
 from messaging.relay import deliver as delivering
+from messaging.relay.crash_points import Step
 from messaging.relay.publishing import queue_of
 from messaging.relay.smp import due as smp_due
 from messaging.relay.smp.work import work_on
@@ -64,7 +65,7 @@ def sweep() -> None:
     had claimed. Never more than the workers' queues have room for.
     """
     room, room_for_large = (room_in(queue_of(task)) for task in (DELIVER, DELIVER_LARGE))
-    for overdue in reconnecting(lambda: due.pick(room, room_for_large)):
+    for overdue in reconnecting(lambda: due.pick(room, room_for_large), Step.SWEEP):
         large = overdue.urgency >= Urgency.SUBMISSION
         ids = overdue.tenant_id, overdue.delivery_id
         wake_worker(*ids, large=large, urgency=overdue.urgency)
@@ -151,7 +152,7 @@ def registrations(tenant_id: str, item_id: str) -> None:
 @shared_task(name="messaging.tasks.sweep_smp")
 def sweep_smp() -> None:
     """Hands out the registrations that are due, also those that a dead process had in hand."""
-    for tenant_id, item_id in reconnecting(lambda: smp_due.pick(SWEEP_LIMIT)):
+    for tenant_id, item_id in reconnecting(lambda: smp_due.pick(SWEEP_LIMIT), Step.SMP_SWEEP):
         wake_registrations(tenant_id, item_id)
 
 

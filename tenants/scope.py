@@ -18,6 +18,8 @@ from uuid import UUID
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 
+from tenants import crash
+
 T = TypeVar("T")
 
 
@@ -74,8 +76,9 @@ def gather(items: Sequence[T], write: Callable[[list[T]], None]) -> None:
 
 
 @contextmanager
-def tenant_scope(tenant_id: UUID) -> Iterator[None]:
-    """A transaction in which the database shows this tenant's rows only.
+def tenant_scope(tenant_id: UUID, step: str | None = None) -> Iterator[None]:
+    """A transaction in which the database shows this tenant's rows only. `step` names its commit
+    (see crash).
 
     Inside the same tenant's scope it joins that one. Raises ScopeError inside another tenant's.
     """
@@ -90,19 +93,21 @@ def tenant_scope(tenant_id: UUID) -> Iterator[None]:
     try:
         within_another = connection.in_atomic_block
         with transaction.atomic():
+            crash.committed(step)
             _set(str(tenant_id))
             yield
             for write, items in scope.gathered.items():
                 write(items)
             if within_another:
                 _set("")
+            crash.committing(step)
     finally:
         _open.reset(token)
 
 
-def in_tenant(tenant_id: UUID, work: Callable[[], T]) -> T:
+def in_tenant(tenant_id: UUID, work: Callable[[], T], step: str | None = None) -> T:
     """Runs `work` in a scope, and again from the start when the database connection was lost
-    meanwhile.
+    meanwhile. `step` names its commit (see crash).
 
     The commit of a lost connection may or may not have happened, so `work` must be safe to run
     twice. Inside an open scope there is nothing to retry on its own: the error goes to whoever
@@ -111,13 +116,16 @@ def in_tenant(tenant_id: UUID, work: Callable[[], T]) -> T:
     if _open.get() is not None or connection.in_atomic_block:
         with tenant_scope(tenant_id):
             return work()
-    return reconnecting(lambda: _in_scope(tenant_id, work))
+    return reconnecting(lambda: _in_scope(tenant_id, work, step))
 
 
-def reconnecting(work: Callable[[], T]) -> T:
+def reconnecting(work: Callable[[], T], step: str | None = None) -> T:
     """Runs `work`, again after a pause while the database connection is lost; gives up after about
-    three seconds.
+    three seconds. `step` names what it commits statement by statement.
     """
+    if step is not None:
+        with crash.sending(step):
+            return reconnecting(work)
     wait = _FIRST_WAIT_S
     for _ in range(_RETRIES):
         try:
@@ -129,8 +137,8 @@ def reconnecting(work: Callable[[], T]) -> T:
     return work()
 
 
-def _in_scope(tenant_id: UUID, work: Callable[[], T]) -> T:
-    with tenant_scope(tenant_id):
+def _in_scope(tenant_id: UUID, work: Callable[[], T], step: str | None) -> T:
+    with tenant_scope(tenant_id, step):
         return work()
 
 

@@ -17,6 +17,7 @@ from django.db import connection
 from messaging.events import alerts, reading, wake, webhooks
 from messaging.events.models import AlertSettings, MailLine, Webhook, WebhookDelivery
 from messaging.events.types import MAILED, Happening, Way
+from messaging.relay.crash_points import Step
 from tenants.aead import VaultError
 from tenants.clock import now
 from tenants.scope import in_tenant, reconnecting, require_tenant
@@ -47,7 +48,7 @@ def attend(at: datetime) -> None:
 
 def tell(tenant_id: UUID) -> None:
     """All that is there, a page in each transaction."""
-    while in_tenant(tenant_id, _lay_out):
+    while in_tenant(tenant_id, _lay_out, Step.WEBHOOK_LAY_OUT):
         pass
     if in_tenant(tenant_id, _has_mail):
         wake.send_mail(tenant_id)

@@ -18,6 +18,7 @@ from django.db import connection
 
 from messaging.events import alerts
 from messaging.events.alerts import Step
+from messaging.relay import crash_points
 from tenants.audit import ledger
 from tenants.audit.events import Event, Fact
 from tenants.ids import new_id
@@ -60,7 +61,7 @@ def attend(at: datetime) -> int:
     taken = 0
     for tenant_id in reconnecting(_tenants):
         try:
-            taken += in_tenant(tenant_id, partial(climb, at))
+            taken += in_tenant(tenant_id, partial(climb, at), crash_points.Step.LADDER_CLIMB)
         except DatabaseError:
             _log.exception("instructions are not escalated", tenant=str(tenant_id))
     return taken

@@ -24,6 +24,7 @@ from django.db import connection
 from messaging.events import signing, wake, webhooks
 from messaging.events.models import Webhook, WebhookDelivery
 from messaging.relay import draining
+from messaging.relay.crash_points import Step
 from messaging.transports import https
 from messaging.transports.base import Refused, Unanswered, Unreachable
 from tenants.audit import ledger
@@ -101,22 +102,23 @@ class Try:
 
 def sweep(at: datetime) -> None:
     """Hands out the webhooks that are due: lost wake-ups, and waits that are over."""
-    for tenant_id, webhook_id in reconnecting(partial(_pick, at)):
+    for tenant_id, webhook_id in reconnecting(partial(_pick, at), Step.WEBHOOK_SWEEP):
         wake.post(tenant_id, webhook_id)
 
 
 def take_turn(tenant_id: UUID, webhook_id: UUID) -> None:
     """Posts what is due, in order, until one fails or the turn is over."""
-    claimed = in_tenant(tenant_id, partial(_claim, webhook_id))
+    claimed = in_tenant(tenant_id, partial(_claim, webhook_id), Step.WEBHOOK_CLAIM)
     if claimed is None:
         return
     ends = time.monotonic() + TURN_SECONDS
     for parcel in claimed.parcels:
         tried = _post(claimed, parcel)
-        goes_on = in_tenant(tenant_id, partial(_settle, webhook_id, parcel.delivery_id, tried))
+        work = partial(_settle, webhook_id, parcel.delivery_id, tried)
+        goes_on = in_tenant(tenant_id, work, Step.WEBHOOK_SETTLE)
         if not goes_on or time.monotonic() > ends or draining.is_on():
             break
-    if in_tenant(tenant_id, partial(_release, webhook_id)):
+    if in_tenant(tenant_id, partial(_release, webhook_id), Step.WEBHOOK_RELEASE):
         wake.post(tenant_id, webhook_id)
 
 
@@ -160,6 +162,7 @@ def _post(claimed: _Claimed, parcel: _Parcel) -> Try:
             identity=("webhooks", settings.WEBHOOK_CA),
             seconds=ANSWER_SECONDS,
             limit=_ANSWER_LIMIT,
+            step=Step.WEBHOOK_POST,
         )
     except (Unreachable, Refused, Unanswered) as error:
         return Try(None, f"{type(error).__name__}: {error}"[:300])

@@ -22,6 +22,7 @@ from uuid import UUID
 
 from messaging.files.uploads import count_in, is_final, may_be_taken
 from messaging.relay import backlog, from_trading_point
+from messaging.relay.crash_points import Step
 from messaging.relay.from_trading_point import Arrived, Filed
 from messaging.relay.trading_points import NoTradingPoint
 from messaging.relay.wake import wake
@@ -29,6 +30,7 @@ from messaging.transports.directories import Directories, settle
 from tenants.audit import ledger
 from tenants.audit.events import Event, Fact
 from tenants.clock import now
+from tenants.crash import sending
 from tenants.scope import in_tenant
 
 Take = Callable[[Arrived], Filed]
@@ -120,7 +122,8 @@ def _move(directories: Directories, name: str) -> Found | None:
         at = _moment(directories)
         place = directories.taking / f"{at.strftime(_STAMP)}.{name}"
         try:
-            os.rename(directories.outgoing / name, place)
+            with sending(Step.FILE_MOVE):
+                os.rename(directories.outgoing / name, place)
         except FileNotFoundError:
             return None
         settle(directories.taking)
@@ -143,7 +146,8 @@ def _take(
         if not may_be_taken(descriptor):
             return False
         filed = take(Arrived(tenant_id, endpoint_id, found.name, found.path, found.arrived_at))
-        _archive(directories, found.path, filed.archive_as)
+        with sending(Step.FILE_ARCHIVE):
+            _archive(directories, found.path, filed.archive_as)
     finally:
         os.close(descriptor)
     wake(filed.deliveries)

@@ -14,6 +14,8 @@ from django.db import Error as DatabaseError
 from django.db import connection
 
 from messaging.relay import presence
+from messaging.relay.crash_points import Step
+from tenants.crash import sending
 from tenants.scope import reconnecting
 
 _log = structlog.get_logger(__name__)
@@ -40,7 +42,7 @@ class Heart:
 
     def start(self) -> None:
         """Returns once the first beat is stored. Raises DatabaseError."""
-        reconnecting(self._announce)
+        reconnecting(self._announce, Step.GATEWAY_BEAT)
         connection.close()
         self._thread.start()
 
@@ -63,7 +65,9 @@ class Heart:
 
     def _beat(self) -> None:
         began = time.monotonic()
-        if presence.beat(self.number):
+        with sending(Step.GATEWAY_BEAT):
+            is_known = presence.beat(self.number)
+        if is_known:
             self._beaten_at = began
             return
         _log.warning("this gateway had lapsed", number=self.number)

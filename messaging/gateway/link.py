@@ -32,12 +32,14 @@ from messaging.protocols.edl.profile import EdlProfile, Form, Role
 from messaging.protocols.edl.session import Session
 from messaging.protocols.edl.states import State
 from messaging.relay import backlog, from_control_point, links
+from messaging.relay.crash_points import Step
 from messaging.relay.from_control_point import Arrival
 from messaging.relay.hold import Hold, LinkReplaced
 from messaging.relay.numbering import Outgoing
 from messaging.relay.rows import NewDelivery, Numbered
 from messaging.relay.wake import wake
 from tenants.clock import now
+from tenants.crash import sending
 
 T = TypeVar("T")
 
@@ -168,7 +170,7 @@ class LinkConnection:
                 return
             moment = now()
             if data is None:
-                self._write(self._session.tick(moment))
+                self._write(self._session.tick(moment), Step.LINK_BEAT)
             else:
                 self._session.receive_data(data, moment)
             await self._listen()
@@ -238,7 +240,8 @@ class LinkConnection:
         if control_point is None or control_point.name != event.control_point:
             text = self._caller.refusal
             self._caller.note_refusal(text, event.control_point)
-            self._write(self._session.refuse_hello(RefusalCode.MALFORMED, text, now()))
+            refusal = self._session.refuse_hello(RefusalCode.MALFORMED, text, now())
+            self._write(refusal, Step.LINK_ANSWER)
             self._reason = text
             return
         assert self._caller.tenant_id is not None
@@ -255,9 +258,10 @@ class LinkConnection:
         self._written = opened.last_given
         self._gateway.up(self)
         LINKS.labels("up").inc()
-        self._write(self._session.ready(opened.last_taken, now()))
+        self._write(self._session.ready(opened.last_taken, now()), Step.LINK_READY)
         for outgoing in opened.repeat:
-            self._write(self._session.transmit(outgoing.number, outgoing.content, now()))
+            repeat = self._session.transmit(outgoing.number, outgoing.content, now())
+            self._write(repeat, Step.LINK_GIVE)
         self._pump = asyncio.create_task(self._keep_giving())
         self.wake()
 
@@ -272,9 +276,10 @@ class LinkConnection:
         else:
             answer = await self._run(from_control_point.take_again, hold, arrival)
         if answer.code is RefusalCode.OK:
-            self._write(self._session.ack(event.number, now()))
+            said = self._session.ack(event.number, now())
         else:
-            self._write(self._session.nack(event.number, answer.code, answer.text, now()))
+            said = self._session.nack(event.number, answer.code, answer.text, now())
+        self._write(said, Step.LINK_ANSWER)
         self._measure(arrival, answer.code)
         self._wake_others(answer.deliveries)
 
@@ -299,7 +304,7 @@ class LinkConnection:
         await self._run(
             from_control_point.refuse_unnumbered, self._ready_hold(), arrival, code, event.text
         )
-        self._write(self._session.nack(event.number, code, event.text, now()))
+        self._write(self._session.nack(event.number, code, event.text, now()), Step.LINK_ANSWER)
 
     async def _on_refused(self, event: ev.Refused) -> None:
         if event.expected is None:
@@ -324,7 +329,7 @@ class LinkConnection:
         self.wake()
 
     async def _on_broken(self, event: ev.Broken) -> None:
-        self._write(event.answer)
+        self._write(event.answer, Step.LINK_ANSWER)
         self._reason = f"{event.code.value}: {event.text}"
         if self._hold is None:
             self._caller.note_refusal(event.text)
@@ -425,16 +430,17 @@ class LinkConnection:
                 self._transmit(outgoing.number, outgoing.content)
 
     def _transmit(self, number: int, content: bytes) -> None:
-        self._write(self._session.transmit(number, content, now()))
+        self._write(self._session.transmit(number, content, now()), Step.LINK_GIVE)
         self._written = number
 
     def _may_give(self) -> bool:
         return self._session.state is State.READY and self._go_back_to is None
 
-    def _write(self, content: bytes) -> None:
+    def _write(self, content: bytes, step: Step) -> None:
         if not content:
             return
-        self._writer.write(content)
+        with sending(step):
+            self._writer.write(content)
         if self._writer.transport.get_write_buffer_size() > UNWRITTEN_LIMIT:
             self.close(NOT_READING)
 

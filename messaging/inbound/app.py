@@ -31,7 +31,9 @@ from messaging.inbound.exchange import (
 from messaging.measures import OPERATOR_ANSWERS
 from messaging.protocols.base import UnknownProfile
 from messaging.protocols.settings import BadSettings
+from messaging.relay.crash_points import Step
 from tenants.certificates import CertificateMissing
+from tenants.crash import sending
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -245,5 +247,6 @@ async def _send(send: Send, answer: HttpAnswer) -> None:
         **answer.headers,
     }
     encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": answer.status, "headers": encoded})
-    await send({"type": "http.response.body", "body": answer.body})
+    with sending(Step.OPERATOR_ANSWER):
+        await send({"type": "http.response.start", "status": answer.status, "headers": encoded})
+        await send({"type": "http.response.body", "body": answer.body})

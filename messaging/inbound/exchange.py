@@ -29,6 +29,7 @@ from messaging.protocols.neso.wa.exchange import find_service
 from messaging.protocols.neso.wa.profile import Service, WaProfile
 from messaging.relay import from_operator, signing
 from messaging.relay.codecs import operator_codec, wider_access_codecs
+from messaging.relay.crash_points import Step
 from messaging.relay.from_operator import OTHER_CONTENT, BeatenToIt, Reply
 from messaging.relay.inflow import Inflow
 from messaging.relay.register import Operator, find_operator
@@ -274,10 +275,10 @@ def _first_to_commit(
 ) -> _Decided | _Refused:
     for _ in range(_TRIES - 1):
         try:
-            return in_tenant(tenant_id, work)
+            return in_tenant(tenant_id, work, Step.OPERATOR_TAKE)
         except (BeatenToIt, IntegrityError):
             continue
-    return in_tenant(tenant_id, work)
+    return in_tenant(tenant_id, work, Step.OPERATOR_TAKE)
 
 
 def _refuse_stranger(question: HttpQuestion, reason: str) -> HttpAnswer:

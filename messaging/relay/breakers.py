@@ -20,6 +20,7 @@ from django.conf import settings
 from messaging.models import Breaker
 from messaging.relay import breaker_rows, due
 from messaging.relay.breaking import Circuit, Way
+from messaging.relay.crash_points import Step
 from messaging.relay.load import LoadedDelivery
 from messaging.relay.rows import NewDelivery
 from messaging.relay.wake import wake
@@ -97,7 +98,7 @@ def note(exchange: Exchange) -> tuple[NewDelivery, ...]:
     """
     if exchange.way is not Way.FAILED and not exchange.was_troubled:
         return ()
-    return in_tenant(exchange.tenant_id, lambda: _note(exchange))
+    return in_tenant(exchange.tenant_id, lambda: _note(exchange), Step.BREAKER_NOTE)
 
 
 def close(endpoint_id: UUID, at: datetime, text: str) -> tuple[NewDelivery, ...]:
@@ -126,9 +127,9 @@ def look() -> None:
     """Has one delivery tried of each endpoint whose pause is over. Safe to run twice and at
     once.
     """
-    for tenant_id, endpoint_id in reconnecting(breaker_rows.pick):
+    for tenant_id, endpoint_id in reconnecting(breaker_rows.pick, Step.BREAKER_PICK):
         try:
-            wake(in_tenant(tenant_id, partial(_look, endpoint_id)))
+            wake(in_tenant(tenant_id, partial(_look, endpoint_id), Step.BREAKER_LOOK))
         except Exception:
             _log.exception("a breaker is not looked after", endpoint=str(endpoint_id))
 

@@ -11,6 +11,7 @@ from uuid import UUID
 from messaging.relay import breakers, deadlines, verdicts
 from messaging.relay.breakers import Exchange
 from messaging.relay.breaking import Way
+from messaging.relay.crash_points import Step
 from messaging.relay.file_places import place_of
 from messaging.relay.load import LoadedDelivery, load_locked
 from messaging.relay.moves import AS_BEFORE, lock_queue, move
@@ -23,6 +24,7 @@ from messaging.transports.files import FilePlace
 from tenants.audit import ledger
 from tenants.audit.events import Event, Fact, stamp
 from tenants.clock import now
+from tenants.crash import sending
 from tenants.ids import digest_of
 from tenants.scope import in_tenant, require_tenant
 
@@ -87,7 +89,7 @@ def carry(claimed: ClaimedFile) -> Made:
     nobody knows of is simply tried again.
     """
     report = _put(claimed)
-    made = in_tenant(claimed.tenant_id, lambda: _settle(claimed, report))
+    made = in_tenant(claimed.tenant_id, lambda: _settle(claimed, report), Step.FILE_SETTLE)
     return made + breakers.note(_exchange(claimed, report))
 
 
@@ -102,7 +104,8 @@ def _exchange(claimed: ClaimedFile, report: _Report) -> Exchange:
 def _put(claimed: ClaimedFile) -> _Report:
     sent_at = now()
     try:
-        files.put(claimed.place, claimed.name, claimed.content)
+        with sending(Step.FILE_PUT):
+            files.put(claimed.place, claimed.name, claimed.content)
     except TransportError as error:
         left = isinstance(error, Unanswered)
         outcome = AttemptOutcome.UNKNOWN if left else AttemptOutcome.FAILED

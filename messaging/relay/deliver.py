@@ -30,6 +30,7 @@ from messaging.relay.breaking import way_of
 from messaging.relay.bulkheads import Berth
 from messaging.relay.carry_file import ClaimedFile
 from messaging.relay.claim import Claimed, NotClaimed, claim
+from messaging.relay.crash_points import Step
 from messaging.relay.gates import OUT
 from messaging.relay.load import LoadedDelivery, find_place, is_settled, load, load_locked
 from messaging.relay.moves import lock_queue
@@ -89,7 +90,9 @@ def deliver(tenant_id: UUID, delivery_id: UUID, *, large: bool = False) -> None:
 def _deliver(tenant_id: UUID, delivery_id: UUID, large: bool, berth: Berth) -> None:
     owner = ownership.owner()
     claimed = in_tenant(
-        tenant_id, lambda: take_in_hand(delivery_id, owner, large=large, berth=berth)
+        tenant_id,
+        lambda: take_in_hand(delivery_id, owner, large=large, berth=berth),
+        Step.CLAIM,
     )
     if isinstance(claimed, NotClaimed):
         wake(claimed.deliveries)
@@ -98,7 +101,7 @@ def _deliver(tenant_id: UUID, delivery_id: UUID, large: bool, berth: Berth) -> N
         wake(carry_file.carry(claimed))
         return
     report = _send(claimed)
-    wake(in_tenant(tenant_id, lambda: _settle(claimed, report)))
+    wake(in_tenant(tenant_id, lambda: _settle(claimed, report), Step.SETTLE))
     wake(breakers.note(_exchange(claimed, report)))
 
 
@@ -152,6 +155,7 @@ def _send(claimed: Claimed) -> Report:
             identity=claimed.connection.identity,
             seconds=time_left.total_seconds(),
             method=claimed.exchange.service.method,
+            step=Step.POST,
         )
     except TransportError as error:
         left = isinstance(error, Unanswered)

@@ -27,6 +27,7 @@ from messaging.models import Message
 from messaging.protocols.base import Parcel, RemoteProtocolError
 from messaging.relay import backlog, correlate, route
 from messaging.relay.codecs import control_point_reader
+from messaging.relay.crash_points import Step
 from messaging.relay.hold import Hold, LinkReplaced
 from messaging.relay.refusal import Refusal, Refused
 from messaging.relay.register import Standing, standing_of
@@ -75,21 +76,24 @@ class Answer:
 def take(hold: Hold, arrival: Arrival, previous: int) -> Answer:
     """Takes a message under the number after `previous`. Raises LinkReplaced."""
     reading = _read(hold, arrival)
-    return in_tenant(hold.tenant_id, lambda: _take(hold, arrival, previous, reading))
+    return in_tenant(
+        hold.tenant_id, lambda: _take(hold, arrival, previous, reading), Step.LINK_TAKE
+    )
 
 
 def take_again(hold: Hold, arrival: Arrival) -> Answer:
     """A number that was taken before: the same bytes get the same answer, other bytes are
     refused.
     """
-    return in_tenant(hold.tenant_id, lambda: _take_again(hold, arrival))
+    return in_tenant(hold.tenant_id, lambda: _take_again(hold, arrival), Step.LINK_TAKE_AGAIN)
 
 
 def refuse_unnumbered(hold: Hold, arrival: Arrival, code: RefusalCode, text: str) -> None:
     """Stores what a session refused on its own: a gap, or bytes that broke the link. It uses no
     number.
     """
-    in_tenant(hold.tenant_id, lambda: _store_refused(hold, arrival, (), Refusal(code, text)))
+    refusal = Refusal(code, text)
+    in_tenant(hold.tenant_id, lambda: _store_refused(hold, arrival, (), refusal), Step.LINK_REFUSE)
 
 
 def _read(hold: Hold, arrival: Arrival) -> tuple[BmMessage, ...] | Refusal:

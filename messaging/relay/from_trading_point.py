@@ -37,6 +37,7 @@ from messaging.protocols.edt.replies import (
     out_of_turn_name,
 )
 from messaging.relay import reply_files, sequences
+from messaging.relay.crash_points import Step
 from messaging.relay.rows import NewDelivery
 from messaging.relay.submitting import Offer, Submitted, take_submission
 from messaging.relay.trading_points import TradingPoint, get_trading_point
@@ -99,10 +100,10 @@ def take(arrived: Arrived) -> Filed:
         name = parse_name(point.profile, arrived.name)
     except RemoteProtocolError as error:
         text = f"a file is named {arrived.name[:_LONGEST_NAME]!r}: {error.text}"
-        in_tenant(arrived.tenant_id, lambda: _set_aside(arrived, kept, text))
+        in_tenant(arrived.tenant_id, lambda: _set_aside(arrived, kept, text), Step.FILE_SET_ASIDE)
         return Filed(f"bad/{_safe(arrived.name)}.{stamp_text(arrived.arrived_at)}")
     archive_as = archive_name(point.profile, name, arrived.arrived_at)
-    made = in_tenant(arrived.tenant_id, lambda: _take(point, arrived, name, kept))
+    made = in_tenant(arrived.tenant_id, lambda: _take(point, arrived, name, kept), Step.FILE_TAKE)
     return Filed(archive_as, made)
 
 

@@ -20,6 +20,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 
 from messaging.domain import clock
+from messaging.relay.crash_points import Step
 from tenants.audit import ledger
 from tenants.audit.events import Event, Fact
 from tenants.ids import new_id
@@ -117,11 +118,11 @@ def attend(at: datetime) -> int:
 
 def _attend_to(tenant_id: UUID, due_at: datetime, at: datetime) -> None:
     """A part of it in each transaction, for each entry of the audit log is held until its end."""
-    while in_tenant(tenant_id, partial(_alarm_some, at)) == AT_ONCE:
+    while in_tenant(tenant_id, partial(_alarm_some, at), Step.GATE_ALARM) == AT_ONCE:
         pass
-    while in_tenant(tenant_id, partial(_tell_arrivals, at)) == AT_ONCE:
+    while in_tenant(tenant_id, partial(_tell_arrivals, at), Step.GATE_ARRIVAL) == AT_ONCE:
         pass
-    in_tenant(tenant_id, partial(_plan, due_at, at))
+    in_tenant(tenant_id, partial(_plan, due_at, at), Step.GATE_PLAN)
 
 
 def _alarm_some(at: datetime) -> int:

@@ -12,6 +12,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from messaging.models import Connection, Delivery
 from messaging.protocols.neso.wa.exchange import Outcome
 from messaging.relay import breakers, connections, draining, gates, telephone
 from messaging.relay.connections import Picked, Place
+from messaging.relay.crash_points import Step
 from messaging.relay.publishing import publish
 from messaging.relay.questions import CANNOT_ASK, Asked, Question, ask, prepare
 from messaging.relay.rows import NewDelivery
@@ -83,9 +85,7 @@ def look() -> int:
 def _look() -> int:
     done = 0
     with ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="health") as threads:
-        while not draining.is_on() and (
-            picked := reconnecting(lambda: connections.pick(AT_A_TIME))
-        ):
+        while not draining.is_on() and (picked := _pick()):
             begun = [found for one in picked if (found := _begun(one)) is not None]
             # The threads do the asking and nothing else: no database connection is theirs.
             asking = [one for one in begun if one.question is not None]
@@ -95,15 +95,19 @@ def _look() -> int:
     return done
 
 
+def _pick() -> list[Picked]:
+    return reconnecting(lambda: connections.pick(AT_A_TIME), Step.CONNECTIONS_PICK)
+
+
 def _ask(begun: _Begun) -> Asked:
     assert begun.question is not None
-    return ask(begun.question, HEALTH_WITHIN_S)
+    return ask(begun.question, HEALTH_WITHIN_S, Step.HEALTH_ASK)
 
 
 def _begun(picked: Picked) -> _Begun | None:
     """One connection's trouble keeps no other from being looked after: its turn comes again."""
     try:
-        begun = in_tenant(picked.tenant_id, lambda: _begin(picked))
+        begun = in_tenant(picked.tenant_id, lambda: _begin(picked), Step.HEALTH_BEGIN)
     except Exception:
         _log.exception("a connection is not looked after", endpoint=str(picked.endpoint_id))
         return None
@@ -160,11 +164,11 @@ def _question(endpoint: Endpoint, row: Connection, at: datetime) -> Question | N
 
 def _ended(picked: Picked, asked: Asked) -> None:
     try:
-        normalizes = in_tenant(picked.tenant_id, lambda: _end(picked, asked))
+        normalizes = in_tenant(picked.tenant_id, lambda: _end(picked, asked), Step.HEALTH_END)
         if asked.outcome is Outcome.VERDICT:
             # After the lamp's own row: whoever has a breaker locked may wait for that one.
-            hurried = in_tenant(picked.tenant_id, lambda: breakers.hurry(picked.endpoint_id, now()))
-            wake(hurried)
+            work = partial(breakers.hurry, picked.endpoint_id, now())
+            wake(in_tenant(picked.tenant_id, work, Step.BREAKER_HURRY))
     except Exception:
         _log.exception("an answer is not noted", endpoint=str(picked.endpoint_id))
         return

@@ -19,6 +19,7 @@ from messaging.protocols.edl.numbers import Waiting, next_number, plan_start, st
 from messaging.protocols.edl.profile import Role
 from messaging.relay import correlate, due, supervision, verdicts
 from messaging.relay.codecs import read_content
+from messaging.relay.crash_points import Step
 from messaging.relay.hold import Hold, LinkReplaced
 from messaging.relay.load import LoadedDelivery, load_last_under, load_pending
 from messaging.relay.moves import move
@@ -117,7 +118,7 @@ def open_link(
             record_sending(outgoing, at, again=True)
         return Opened(hold, link.last_taken, their_last or link.last_given, repeat)
 
-    return in_tenant(tenant_id, work)
+    return in_tenant(tenant_id, work, Step.LINK_OPEN)
 
 
 def close_link(hold: Hold, reason: str) -> None:
@@ -131,7 +132,7 @@ def close_link(hold: Hold, reason: str) -> None:
             ledger.record(Fact(Event.LINK_DOWN, at, detail=detail))
             supervision.went_down(hold.control_point, at)
 
-    in_tenant(hold.tenant_id, work)
+    in_tenant(hold.tenant_id, work, Step.LINK_CLOSE)
 
 
 def give(hold: Hold, limit: int, written: int) -> Given:
@@ -150,7 +151,7 @@ def give(hold: Hold, limit: int, written: int) -> Given:
         waiting = _give_numbers(hold, number, limit - len(numbered))
         return replace(waiting, outgoing=numbered + waiting.outgoing)
 
-    return in_tenant(hold.tenant_id, work)
+    return in_tenant(hold.tenant_id, work, Step.LINK_NUMBER)
 
 
 def go_back(hold: Hold, expected: int) -> Gone:
@@ -179,7 +180,7 @@ def go_back(hold: Hold, expected: int) -> Gone:
         )
         return Gone(renewed, before)
 
-    return in_tenant(hold.tenant_id, work)
+    return in_tenant(hold.tenant_id, work, Step.LINK_GO_BACK)
 
 
 def acknowledge(hold: Hold, number: int, answered_at: datetime) -> tuple[NewDelivery, ...]:
@@ -202,7 +203,7 @@ def acknowledge(hold: Hold, number: int, answered_at: datetime) -> tuple[NewDeli
             return ()
         return verdicts.taken_on_link(row, answered_at)
 
-    return in_tenant(hold.tenant_id, work)
+    return in_tenant(hold.tenant_id, work, Step.LINK_ACKNOWLEDGED)
 
 
 def _is_answered_for(hold: Hold, row: LoadedDelivery) -> bool:
@@ -226,7 +227,7 @@ def refused(
         _record_attempt(row, AttemptOutcome.REFUSED, answered_at, f"NACK {code} {text}")
         return verdicts.refused_on_link(row, answered_at, code, text)
 
-    return in_tenant(hold.tenant_id, work)
+    return in_tenant(hold.tenant_id, work, Step.LINK_REFUSED)
 
 
 def _locked_link(endpoint_id: UUID) -> Link:

@@ -29,6 +29,7 @@ from messaging.protocols.neso.wa.exchange import Outcome
 from messaging.relay import connections, gates, instruct, lamps, telephone, verdicts
 from messaging.relay.codecs import operator_codec
 from messaging.relay.connections import Place
+from messaging.relay.crash_points import Step
 from messaging.relay.inflow import Inflow
 from messaging.relay.lamps import locked, wants_normalization
 from messaging.relay.load import load_locked
@@ -99,7 +100,7 @@ def normalize(tenant_id: UUID, endpoint_id: UUID) -> None:
     what it takes is taken as anything that comes twice is.
     """
     place = Place(tenant_id, endpoint_id)
-    claimed = in_tenant(tenant_id, lambda: _claim(endpoint_id))
+    claimed = in_tenant(tenant_id, lambda: _claim(endpoint_id), Step.MISSED_CLAIM)
     if claimed is None:
         return
     tally = _Tally()
@@ -107,18 +108,19 @@ def normalize(tenant_id: UUID, endpoint_id: UUID) -> None:
         for name in claimed.control_points:
             _reconcile(place, claimed, name, tally)
     except CANNOT_ASK as error:
-        in_tenant(tenant_id, partial(_faulted, claimed, f"cannot be asked: {error}"))
+        why = f"cannot be asked: {error}"
+        in_tenant(tenant_id, partial(_faulted, claimed, why), Step.MISSED_PUT_OFF)
     except _NotAnswered as error:
-        in_tenant(tenant_id, partial(_failed, claimed, error))
+        in_tenant(tenant_id, partial(_failed, claimed, error), Step.MISSED_PUT_OFF)
     except (InterfaceError, OperationalError):
         # Whoever looks next asks again; nothing could be noted now.
         raise
     except Exception as error:
         _log.exception("what was missed cannot be taken", endpoint=str(endpoint_id))
-        reason = f"the host failed over it: {type(error).__name__}"
-        in_tenant(tenant_id, partial(_faulted, claimed, reason))
+        why = f"the host failed over it: {type(error).__name__}"
+        in_tenant(tenant_id, partial(_faulted, claimed, why), Step.MISSED_PUT_OFF)
     else:
-        in_tenant(tenant_id, partial(_finish, claimed, tally))
+        in_tenant(tenant_id, partial(_finish, claimed, tally), Step.MISSED_END)
 
 
 def _claim(endpoint_id: UUID) -> _Claimed | None:
@@ -140,22 +142,27 @@ def _reconcile(place: Place, claimed: _Claimed, control_point: str, tally: _Tall
     """Asks for one control point, and takes what the answer holds. One that the operator will not
     tell of is alarmed, and keeps no other from being asked for. Raises _NotAnswered.
     """
-    question = in_tenant(place.tenant_id, lambda: _question(claimed, control_point))
-    asked = ask(question, WITHIN_S)
-    digest = in_tenant(place.tenant_id, lambda: _record_answer(claimed, control_point, asked))
+    tenant_id = place.tenant_id
+    question = in_tenant(tenant_id, lambda: _question(claimed, control_point), Step.MISSED_LOG)
+    asked = ask(question, WITHIN_S, Step.MISSED_ASK)
+    digest = in_tenant(
+        tenant_id, lambda: _record_answer(claimed, control_point, asked), Step.MISSED_ANSWER
+    )
     said = asked.answer.envelope.messages[0] if asked.answer else None
     if asked.outcome is Outcome.REFUSED:
-        in_tenant(place.tenant_id, lambda: _alarm(claimed, f"{control_point}: {_refusal(asked)}"))
+        told = f"{control_point}: {_refusal(asked)}"
+        in_tenant(tenant_id, lambda: _alarm(claimed, told), Step.MISSED_ALARM)
         return
     if asked.outcome is not Outcome.VERDICT or not isinstance(said, NormalizationAnswer):
         raise _NotAnswered(asked)
     tally.control_points += 1
     for sent in said.instructions:
         tally.instructions += 1
-        made = _first_to_commit(place.tenant_id, partial(_take, claimed, sent, digest, tally))
+        made = _first_to_commit(tenant_id, partial(_take, claimed, sent, digest, tally))
         wake(made)
     for one in said.redeclarations:
-        wake(in_tenant(place.tenant_id, partial(_settle, place.endpoint_id, one, digest, tally)))
+        work = partial(_settle, place.endpoint_id, one, digest, tally)
+        wake(in_tenant(tenant_id, work, Step.MISSED_SETTLE))
 
 
 def _question(claimed: _Claimed, control_point: str) -> Question:
@@ -186,10 +193,10 @@ def _first_to_commit(
     """Another may take the same instruction at once, as it comes by itself: then it is a repeat."""
     for _ in range(_TRIES - 1):
         try:
-            return in_tenant(tenant_id, work)
+            return in_tenant(tenant_id, work, Step.MISSED_TAKE)
         except IntegrityError:
             continue
-    return in_tenant(tenant_id, work)
+    return in_tenant(tenant_id, work, Step.MISSED_TAKE)
 
 
 def _take(

@@ -26,6 +26,7 @@ from messaging.protocols.neso.wa.exchange import (
 from messaging.protocols.settings import BadSettings
 from messaging.relay import signing
 from messaging.relay.codecs import operator_codec
+from messaging.relay.crash_points import Step
 from messaging.relay.settings import operator_settings
 from messaging.transports.base import Answered, TransportError
 from messaging.transports.https import post
@@ -96,7 +97,7 @@ def prepare(endpoint: Endpoint, message: BmMessage, reference: str, at: datetime
     return Question(target.url, sealed, codec, exchange, reference, keys.connection, keys.trust)
 
 
-def ask(question: Question, seconds: float) -> Asked:
+def ask(question: Question, seconds: float, step: Step) -> Asked:
     """Asks and reads the answer. Touches no database, and raises nothing that a peer can bring
     about.
     """
@@ -109,6 +110,7 @@ def ask(question: Question, seconds: float) -> Asked:
             identity=question.connection.identity,
             seconds=seconds,
             method=question.exchange.service.method,
+            step=step,
         )
     except TransportError as error:
         return Asked(None, str(error))

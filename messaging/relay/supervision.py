@@ -19,6 +19,7 @@ from django.db import connection
 
 from messaging.models import Link
 from messaging.relay import presence
+from messaging.relay.crash_points import Step
 from messaging.relay.register import ControlPoint, as_control_point
 from messaging.relay.settings import control_point_settings
 from tenants.audit import ledger
@@ -96,7 +97,7 @@ def went_down(control_point: ControlPoint, at: datetime) -> None:
 
 def attend() -> None:
     """One look over all tenants. One tenant's trouble keeps no other from its due."""
-    reconnecting(presence.lapse_the_silent)
+    reconnecting(presence.lapse_the_silent, Step.LAPSE)
     orphaned: defaultdict[UUID, dict[UUID, int]] = defaultdict(dict)
     for tenant_id, endpoint_id, owner in _rows(_ORPHANED, _MOST):
         orphaned[tenant_id][endpoint_id] = owner
@@ -111,7 +112,7 @@ def attend() -> None:
 
 def _of(tenant_id: UUID, work: partial[None]) -> None:
     try:
-        in_tenant(tenant_id, work)
+        in_tenant(tenant_id, work, Step.LINK_WATCH)
     except DatabaseError:
         _log.exception("links are not looked after", tenant=str(tenant_id))
 

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from django.db import connection
@@ -21,6 +22,7 @@ from messaging.domain.acknowledgements import FreeText
 from messaging.models import OutageNotice, SystemNotice
 from messaging.relay import connections, route
 from messaging.relay.codecs import legacy_codec
+from messaging.relay.crash_points import Step
 from messaging.relay.register import LEGACY_PROTOCOL, OPERATOR_PROTOCOL, as_control_point
 from messaging.relay.rows import NewDelivery
 from messaging.states import NoticeState
@@ -148,8 +150,8 @@ def spread(at: datetime) -> int:
     for notice in fresh:
         places = reconnecting(connections.every_one)
         for tenant_id in dict.fromkeys(place.tenant_id for place in places):
-            in_tenant(tenant_id, lambda notice=notice: copy(notice, at))  # type: ignore[misc]
-        reconnecting(lambda notice=notice: _has_spread(notice))  # type: ignore[misc]
+            in_tenant(tenant_id, partial(copy, notice, at), Step.NOTICE_COPY)
+        reconnecting(partial(_has_spread, notice), Step.NOTICE_SPREAD)
     return len(fresh)
 
 

@@ -15,11 +15,13 @@ import structlog
 
 from messaging.relay import words
 from messaging.relay.bulkheads import Ticket
+from messaging.relay.crash_points import Step
 from messaging.relay.parts import is_large, urgency_of
 from messaging.relay.publishing import broker, depth_of, publish
 from messaging.relay.rows import NewDelivery
 from messaging.relay.words import SomethingWaits, Word
 from messaging.states import Lane, Urgency
+from tenants.crash import sending
 
 DELIVER = "messaging.tasks.deliver"
 DELIVER_LARGE = "messaging.tasks.deliver_large"
@@ -60,7 +62,8 @@ def wake_worker(
     """One that is large without being known to be is passed on by the worker that gets it."""
     task = DELIVER_LARGE if large else DELIVER
     try:
-        publish(task, (str(tenant_id), str(delivery_id)), urgency)
+        with sending(Step.WAKE_WORKER):
+            publish(task, (str(tenant_id), str(delivery_id)), urgency)
     except redis.RedisError as error:
         _log.warning("no broker to wake a worker", error=str(error))
 
@@ -78,13 +81,15 @@ def room_in(queue: str) -> int:
 
 def wake_registrations(tenant_id: UUID, item_id: UUID) -> None:
     try:
-        publish(REGISTRATIONS, (str(tenant_id), str(item_id)))
+        with sending(Step.WAKE_WORKER):
+            publish(REGISTRATIONS, (str(tenant_id), str(item_id)))
     except redis.RedisError as error:
         _log.warning("no broker to wake a worker", error=str(error))
 
 
 def wake_link(endpoint_id: UUID, word: Word) -> None:
     try:
-        broker().publish(words.channel_of(endpoint_id), words.write(endpoint_id, word))
+        with sending(Step.WAKE_GATEWAY):
+            broker().publish(words.channel_of(endpoint_id), words.write(endpoint_id, word))
     except redis.RedisError as error:
         _log.warning("no broker to wake a gateway", error=str(error))

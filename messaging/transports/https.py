@@ -25,6 +25,7 @@ from urllib3.exceptions import (
 from messaging.transports.base import Answered, Refused, Unanswered, Unreachable
 from messaging.transports.connecting import Guard, connect
 from tenants.cache import Bounded
+from tenants.crash import sending
 
 ANSWER_LIMIT = 64 * 1024 * 1024
 """Bytes of the longest answer the wire format knows."""
@@ -65,13 +66,14 @@ def post(
     guard: Guard | None = None,
     method: str = "POST",
     limit: int = ANSWER_LIMIT,
+    step: str | None = None,
 ) -> Answered:
     """Posts, or puts, and reads the whole answer within `seconds`. Raises Unreachable, Refused or
     Unanswered.
 
     Connections are kept per `identity`, which must change with the certificate or the authorities
     in `context`. Without a `guard` the vendor's networks count. An answer of more than `limit`
-    bytes is none.
+    bytes is none. `step` is the sending's name (see tenants.crash).
     """
     if not url.startswith("https://"):
         raise Unreachable("the host connects by https:// and no other way")
@@ -80,18 +82,19 @@ def post(
     pool = _pools.get((identity, guarded), lambda: _pool(context, guarded))
     timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, seconds), total=seconds)
     try:
-        response = pool.request(
-            method,
-            url,
-            body=body,
-            headers=dict(headers),
-            timeout=timeout,
-            retries=False,
-            redirect=False,
-            preload_content=False,
-            decode_content=False,
-        )
-        return _read(response, deadline, limit)
+        with sending(step):
+            response = pool.request(
+                method,
+                url,
+                body=body,
+                headers=dict(headers),
+                timeout=timeout,
+                retries=False,
+                redirect=False,
+                preload_content=False,
+                decode_content=False,
+            )
+            return _read(response, deadline, limit)
     except (NewConnectionError, ConnectTimeoutError, LocationValueError) as error:
         raise Unreachable(_brief(error)) from error
     except SSLError as error:

@@ -19,7 +19,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from tenants import credentials
+from tenants import crash, credentials
 from tenants.api import idempotency, limiting
 from tenants.api.authentication import Caller, caller_of
 from tenants.api.idempotency import Asked
@@ -144,7 +144,7 @@ class TenantList(TenantView, ListModelMixin, GenericAPIView[M]):
 
 def _within(caller: Caller, handler: Handler, asked: Asked | None) -> Handler:
     def scoped(*args: Any, **kwargs: Any) -> Response:
-        with tenant_scope(caller.tenant_id):
+        with tenant_scope(caller.tenant_id, crash.API):
             with connection.cursor() as cursor:
                 cursor.execute(
                     "SELECT set_config('statement_timeout', %s, true)", [f"{QUESTION_SECONDS}s"]

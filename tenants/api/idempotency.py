@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -23,7 +24,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from tenants import vault
+from tenants import crash, vault
 from tenants.api.authentication import Caller
 from tenants.api.problems import Conflict
 from tenants.clock import now
@@ -34,6 +35,8 @@ from tenants.scope import require_tenant, tenant_scope
 HEADER: Final = "Idempotency-Key"
 REPLAYED: Final = "Idempotent-Replayed"
 """Stands, as `true`, on an answer that is a repeat of the first."""
+
+_running: ContextVar[UUID | None] = ContextVar("running", default=None)
 
 KEPT_FOR: Final = timedelta(hours=24)
 GIVEN_UP_AFTER: Final = timedelta(seconds=120)
@@ -121,28 +124,40 @@ def once(asked: Asked, run: Callable[[], Response]) -> Response:
 
 def once_outside(tenant_id: UUID, asked: Asked, run: Callable[[], Response]) -> Response:
     """The same for what speaks to others over the network and so has no transaction open: should
-    the process die meanwhile, the key is free again after a while.
+    the process die meanwhile, the key is free again after a while, and `run_id` what it was.
     """
-    with tenant_scope(tenant_id):
-        first = _find(asked) if _lock(asked) else None
+    with tenant_scope(tenant_id, crash.API_KEY_TAKEN):
+        is_free, died = _lock(asked), _find_died(asked)
+        first = _find(asked) if is_free else None
         if first is not None:
             return _again(first, asked)
         row = _row(asked)
+        row.id = died or row.id
         try:
             row.save(force_insert=True)
         except IntegrityError:
             raise StillRunning from None
         _note_due()
+    token = _running.set(row.id)
     try:
         response = run()
     except BaseException:
         with tenant_scope(tenant_id):
             IdempotentAnswer.objects.filter(id=row.id).delete()
         raise
-    with tenant_scope(tenant_id):
+    finally:
+        _running.reset(token)
+    with tenant_scope(tenant_id, crash.API_ANSWER_KEPT):
         _put(row, response)
         row.save(update_fields=["status", "headers", "sealed_body"])
     return response
+
+
+def run_id() -> UUID:
+    """An id for what a request makes outside a transaction: the one of before where it is run again
+    because whoever ran it has died, so that it finds what was made. New where there is no key.
+    """
+    return _running.get() or new_id()
 
 
 def _key(shown: str) -> str:
@@ -177,6 +192,14 @@ def _find(asked: Asked) -> IdempotentAnswer | None:
         return found
     found.delete()
     return None
+
+
+def _find_died(asked: Asked) -> UUID | None:
+    """The id of the same request, of which no answer can come any more."""
+    died = now() - GIVEN_UP_AFTER
+    same = IdempotentAnswer.objects.filter(caller_id=asked.caller_id, key=asked.key)
+    found = same.filter(status=None, fingerprint=asked.fingerprint, created_at__lte=died)
+    return found.values_list("id", flat=True).first()
 
 
 def _again(first: IdempotentAnswer, asked: Asked) -> Response:

@@ -291,6 +291,24 @@ def test_what_runs_outside_is_under_way_until_it_answers_or_has_died(alice: Pers
     assert again().data == {"calls": 1}
 
 
+def test_what_is_run_again_after_a_death_finds_what_was_made_by_its_id(alice: Person) -> None:
+    ids = []
+
+    def work() -> Response:
+        ids.append(idempotency.run_id())
+        return Response({})
+
+    one, other = asked(alice, "died"), asked(alice, "another")
+    for each in (one, other, one):
+        idempotency.once_outside(alice.tenant_id, each, work)
+        with tenant_scope(alice.tenant_id):
+            died = now() - idempotency.GIVEN_UP_AFTER
+            IdempotentAnswer.objects.filter(key=each.key).update(status=None, created_at=died)
+    first, another, again = ids
+    assert first == again != another
+    assert idempotency.run_id() not in ids
+
+
 def test_a_connection_test_takes_a_key(alice: Person, asking: Ask, of_alice: Carried) -> None:
     place = f"/api/v1/endpoints/{of_alice.endpoint}/connection-test"
     first, again = (post(asking(alice), "tested", "", place) for _ in range(2))

@@ -237,7 +237,7 @@ def test_negative_control_a_door_that_opens_to_another_tenant_is_found(
     """The guard switched off: the door opens alice's scope to whoever asks. The prover is seen to
     tell.
     """
-    monkeypatch.setattr(door, "tenant_scope", lambda _: tenant_scope(alice.tenant_id))
+    monkeypatch.setattr(door, "tenant_scope", lambda *_: tenant_scope(alice.tenant_id))
     assert told_of_another(asking(mallory), route, "GET", alice)
 
 

@@ -104,6 +104,7 @@ def test_a_good_set_up_is_not_refused() -> None:
         ({"EDL_PLAIN_LISTEN": PLAIN}, "E019"),
         ({"EDL_PLAIN_LISTEN": PLAIN, "EDL_TUNNELS": tunnels("8.8.8.0/24")}, "E020"),
         ({"EDL_PLAIN_LISTEN": PLAIN, "EDL_TUNNELS": tunnels("10.0.0.0/8")}, "E020"),
+        ({"CRASH_AT": "none"}, "E021"),
     ],
 )
 def test_a_weakness_is_refused_by_its_id_and_says_what_to_do(

@@ -14,6 +14,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.test import APIClient
 
 from messaging.smp_models import SmpBatch, SmpJob, SmpPart
+from tenants.api import idempotency
+from tenants.clock import now
+from tenants.models import IdempotentAnswer
+from tenants.scope import tenant_scope
 from tests.api.clients import client
 from tests.people import Person
 from tests.smp.assets import asset, listed, table
@@ -56,6 +60,33 @@ def test_a_table_is_taken_and_its_job_told_from_beginning_to_end(
     assert [(one["name"], one["job_id"]) for one in assets] == [("Battery 1", job["id"])]
     history = asker.get(f"/api/v1/smp/assets/{assets[0]['id']}").json()["history"]
     assert history[-1]["id"] == assets[0]["id"]
+
+
+@pytest.mark.parametrize("is_whole", [True, False], ids=["handed over", "broken off"])
+def test_an_upload_whose_process_died_before_its_answer_is_one_job_under_its_key(
+    rig: Rig, asker: APIClient, is_whole: bool
+) -> None:
+    """The key is the client's way to ask again; a job that a worker has is the answer to it."""
+    content = table([asset(1)])
+
+    def upload() -> UUID:
+        headers = {"HTTP_IDEMPOTENCY_KEY": f"whole-{is_whole}"}
+        answer = asker.generic("POST", UPLOADS, content, content_type="text/csv", **headers)
+        assert answer.status_code == 202, answer.content
+        return UUID(answer.json()["id"])
+
+    first = upload()
+    with tenant_scope(rig.person.tenant_id):
+        died = now() - idempotency.GIVEN_UP_AFTER
+        IdempotentAnswer.objects.filter(key=f"whole-{is_whole}").update(
+            status=None, created_at=died
+        )
+        if not is_whole:
+            SmpJob.objects.filter(id=first).update(state=SmpJob.State.UPLOADING, digest=None)
+    again = upload()
+    with tenant_scope(rig.person.tenant_id):
+        states = [SmpJob.objects.get(id=one).state for one in dict.fromkeys([first, again])]
+    assert states == (["CHECKING"] if is_whole else ["CANCELLED", "CHECKING"])
 
 
 def test_a_file_is_taken_as_json_and_as_a_form_as_well(rig: Rig, asker: APIClient) -> None:

@@ -23,6 +23,7 @@ from messaging.relay.smp.jobs import Wish
 from messaging.relay.smp.places import NoPlatform, platform_for
 from messaging.relay.wake import wake_registrations
 from messaging.smp_models import SmpJob
+from tenants.api import idempotency
 from tenants.api.authentication import caller_of
 from tenants.api.bounded import TooLarge
 from tenants.api.door import TenantView
@@ -135,7 +136,9 @@ class UploadView(TenantView):
         wish, environment, content = _asked(request, caller.name)
         try:
             platform = in_tenant(caller.tenant_id, lambda: platform_for(environment))
-            job = jobs.take(caller.tenant_id, platform, wish, _pieces(content))
+            job = jobs.take(
+                caller.tenant_id, platform, wish, _pieces(content), idempotency.run_id()
+            )
         except NoPlatform as error:
             raise ValidationError({"environment": [f"{error}."]}) from None
         except jobs.TooManyJobs:

@@ -12,6 +12,7 @@ from uuid import UUID
 from messaging.protocols.base import LocalProtocolError, RemoteProtocolError, UnknownProfile
 from messaging.protocols.neso.smp.profile import ServiceName
 from messaging.protocols.settings import BadSettings
+from messaging.relay.crash_points import Step
 from messaging.relay.smp import due, posting, settling
 from messaging.relay.smp.places import Platform, get_platform, lock
 from messaging.relay.smp.posting import Question, Reply
@@ -44,11 +45,11 @@ class _Claimed:
 
 def look_after(tenant_id: UUID, batch_id: UUID, owner: int) -> None:
     """Does what a batch that was sent needs now."""
-    claimed = in_tenant(tenant_id, lambda: _claim(batch_id, owner))
+    claimed = in_tenant(tenant_id, lambda: _claim(batch_id, owner), Step.SMP_ASK_CLAIM)
     if claimed is None:
         return
-    reply = posting.ask(claimed.question)
-    in_tenant(tenant_id, lambda: _settle(claimed, reply))
+    reply = posting.ask(claimed.question, Step.SMP_ASK)
+    in_tenant(tenant_id, lambda: _settle(claimed, reply), Step.SMP_ASKED)
 
 
 def _claim(batch_id: UUID, owner: int) -> _Claimed | None:

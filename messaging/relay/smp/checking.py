@@ -24,6 +24,7 @@ from messaging.protocols.neso.smp.uploads.base import (
 )
 from messaging.protocols.neso.smp.uploads.lists import ListUpload
 from messaging.protocols.neso.smp.uploads.tables import TableUpload
+from messaging.relay.crash_points import Step
 from messaging.relay.smp import findings, judging
 from messaging.relay.smp.findings import NewFinding
 from messaging.smp_models import SmpJob, SmpPart, SmpRow
@@ -103,10 +104,10 @@ def _check_on(tenant_id: UUID, job: SmpJob) -> bool:
         job = _stored(tenant_id, job, upload, some)
         at = error.row or job.last_row + 1
         faults = [NewFinding.of(at, one) for one in error.faults]
-        in_tenant(tenant_id, lambda: judging.end_unread(job.id, faults))
+        in_tenant(tenant_id, lambda: judging.end_unread(job.id, faults), Step.SMP_UNREAD)
         return False
     job = _stored(tenant_id, job, upload, some)
-    in_tenant(tenant_id, lambda: judging.judge(job.id))
+    in_tenant(tenant_id, lambda: judging.judge(job.id), Step.SMP_JUDGE)
     return False
 
 
@@ -135,7 +136,7 @@ def _piece(job_id: UUID, offset: int) -> bytes:
 
 
 def _stored(tenant_id: UUID, job: SmpJob, upload: Upload, some: _Some) -> SmpJob:
-    return in_tenant(tenant_id, lambda: _store(job, upload, some))
+    return in_tenant(tenant_id, lambda: _store(job, upload, some), Step.SMP_CHECKED)
 
 
 def _store(before: SmpJob, upload: Upload, some: _Some) -> SmpJob:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from django.conf import settings
 
+from messaging.relay.crash_points import Step
 from messaging.relay.smp import due
 from messaging.relay.smp.places import Platform
 from messaging.smp_models import SmpBatch, SmpJob, SmpPart
@@ -66,19 +67,28 @@ class Wish:
     by: str
 
 
-def take(tenant_id: UUID, platform: Platform, wish: Wish, content: Iterable[bytes]) -> SmpJob:
+def take(
+    tenant_id: UUID,
+    platform: Platform,
+    wish: Wish,
+    content: Iterable[bytes],
+    job_id: UUID | None = None,
+) -> SmpJob:
     """Stores the file, a few parts a transaction, and hands the job to a worker. Outside any scope.
+    Where a job of this id was handed over before, that is the one.
 
     Raises TooManyJobs, TooLarge and Empty.
     """
-    job = in_tenant(tenant_id, lambda: _begin(platform, wish))
+    job = in_tenant(tenant_id, lambda: _begin(platform, wish, job_id or new_id()), Step.SMP_BEGIN)
+    if job.state != State.UPLOADING:
+        return job
     try:
         digest, size = _store(tenant_id, job.id, content)
     except BaseException as error:
         reason = f"the upload was refused or broke off: {type(error).__name__}"
-        in_tenant(tenant_id, lambda: _give_up(job.id, reason))
+        in_tenant(tenant_id, lambda: _give_up(job.id, reason), Step.SMP_GIVE_UP)
         raise
-    return in_tenant(tenant_id, lambda: _hand_over(job.id, digest, size))
+    return in_tenant(tenant_id, lambda: _hand_over(job.id, digest, size), Step.SMP_HAND_OVER)
 
 
 def cancel(job_id: UUID, by: str) -> SmpJob:
@@ -139,11 +149,22 @@ def record(job: SmpJob, verb: str, **detail: object) -> None:
     ledger.record(Fact(Event.REGISTRATION, now(), job.id, digest=digest, detail=told))
 
 
-def _begin(platform: Platform, wish: Wish) -> SmpJob:
+def _begin(platform: Platform, wish: Wish, job_id: UUID) -> SmpJob:
+    """One of this id that was handed over is given back; an upload that broke off is ended, and
+    begun anew under another id, for its process may not be quite dead.
+    """
+    known = SmpJob.objects.select_for_update().filter(id=job_id).first()
+    if known is not None:
+        if known.digest is not None:
+            return known
+        if known.state == State.UPLOADING:
+            end(known, State.CANCELLED, "the upload broke off, and was begun anew")
+        job_id = new_id()
     if SmpJob.objects.filter(state__in=UNFINISHED).count() >= settings.SMP_OPEN_JOBS:
         raise TooManyJobs
     at = now()
     job = SmpJob.objects.create(
+        id=job_id,
         tenant_id=require_tenant(),
         endpoint_id=platform.id,
         kind=wish.kind,
@@ -182,7 +203,7 @@ def _store(tenant_id: UUID, job_id: UUID, content: Iterable[bytes]) -> tuple[byt
 
 def _write(tenant_id: UUID, parts: list[SmpPart]) -> None:
     """Safe to run twice: a part is known by its id."""
-    with tenant_scope(tenant_id):
+    with tenant_scope(tenant_id, Step.SMP_PARTS):
         SmpPart.objects.bulk_create(parts, ignore_conflicts=True)
 
 

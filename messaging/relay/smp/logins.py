@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from messaging.protocols.base import RemoteProtocolError
 from messaging.protocols.neso.smp.codec import Token
 from messaging.protocols.neso.smp.profile import ServiceName
 from messaging.relay import signing
+from messaging.relay.crash_points import Step
 from messaging.relay.smp.places import Platform
 from messaging.smp_models import SmpLogin
 from messaging.transports.base import TransportError, Unreachable
@@ -89,7 +91,7 @@ def bearer(tenant_id: UUID, platform: Platform, refused: Bearer | None = None) -
     seconds = platform.read.answer_seconds
     deadline = time.monotonic() + 2 * seconds
     while True:
-        found = in_tenant(tenant_id, lambda: _find(platform, refused, seconds))
+        found = in_tenant(tenant_id, lambda: _find(platform, refused, seconds), Step.SMP_LOGIN_TURN)
         if isinstance(found, Bearer):
             return found
         if isinstance(found, _MayAsk):
@@ -141,9 +143,10 @@ def _ask(tenant_id: UUID, platform: Platform, asking: _MayAsk) -> Bearer:
         token = _authenticate(tenant_id, platform, asking)
     except BaseException as error:
         refused_at = now() if isinstance(error, NoLogin) else None
-        in_tenant(tenant_id, lambda: _let_go(platform, asking, refused_at))
+        work = partial(_let_go, platform, asking, refused_at)
+        in_tenant(tenant_id, work, Step.SMP_LOGIN_LEFT)
         raise
-    in_tenant(tenant_id, lambda: _keep(platform, asking, token, at))
+    in_tenant(tenant_id, lambda: _keep(platform, asking, token, at), Step.SMP_LOGIN_KEPT)
     return Bearer(token.text)
 
 
@@ -160,6 +163,7 @@ def _authenticate(tenant_id: UUID, platform: Platform, asking: _MayAsk) -> Token
             context=keys.context,
             identity=keys.identity,
             seconds=seconds,
+            step=Step.SMP_LOGIN,
         )
     except TransportError as error:
         # Whatever became of it, nothing but a login was sent.

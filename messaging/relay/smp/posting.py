@@ -13,6 +13,7 @@ from messaging.protocols.neso.seals import find_seal_of
 from messaging.protocols.neso.seals.base import Sealed, SealError, Target
 from messaging.protocols.neso.smp.codec import SmpCodec
 from messaging.relay import signing
+from messaging.relay.crash_points import Step
 from messaging.relay.settings import operator_settings
 from messaging.relay.smp import logins
 from messaging.relay.smp.places import Platform
@@ -79,14 +80,14 @@ def revoked_at(platform: Platform) -> datetime | None:
     return signing.credentials_for(platform.sealing).revoked_at
 
 
-def ask(question: Question) -> Reply:
-    """Outside any scope. Raises nothing of the network's."""
+def ask(question: Question, step: Step | None = None) -> Reply:
+    """Outside any scope; `step` is the sending's name. Raises nothing of the network's."""
     try:
         bearer = logins.bearer(question.tenant_id, question.platform)
-        reply = _send(question, bearer)
+        reply = _send(question, bearer, step)
         if reply.status == NOT_LET_IN:
             bearer = logins.bearer(question.tenant_id, question.platform, refused=bearer)
-            reply = _send(question, bearer)
+            reply = _send(question, bearer, step)
         return reply
     except logins.NoLogin as error:
         return Reply(now(), str(error), left=False, person=True)
@@ -94,7 +95,7 @@ def ask(question: Question) -> Reply:
         return Reply(now(), str(error), left=False)
 
 
-def _send(question: Question, bearer: logins.Bearer) -> Reply:
+def _send(question: Question, bearer: logins.Bearer, step: Step | None) -> Reply:
     headers = {
         "Content-Type": question.sealed.content_type,
         **question.sealed.headers,
@@ -108,6 +109,7 @@ def _send(question: Question, bearer: logins.Bearer) -> Reply:
             context=question.keys.connection.context,
             identity=question.keys.connection.identity,
             seconds=question.platform.read.answer_seconds,
+            step=step,
         )
     except TransportError as error:
         return Reply(now(), str(error), left=isinstance(error, Unanswered))

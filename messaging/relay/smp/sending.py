@@ -23,6 +23,7 @@ from messaging.protocols.neso.smp.profile import ServiceName
 from messaging.protocols.settings import BadSettings
 from messaging.relay import deadlines
 from messaging.relay.claim import NOTICED_WITHIN
+from messaging.relay.crash_points import Step
 from messaging.relay.smp import due, jobs, posting, settling
 from messaging.relay.smp.places import Platform, get_platform, lock
 from messaging.relay.smp.posting import Question, Reply
@@ -61,11 +62,11 @@ def advance(tenant_id: UUID, job_id: UUID, owner: int) -> bool:
     """Sends the job's next batch, if there is one to be sent now. True where the next may follow at
     once.
     """
-    claimed = in_tenant(tenant_id, lambda: _claim(job_id, owner))
+    claimed = in_tenant(tenant_id, lambda: _claim(job_id, owner), Step.SMP_CLAIM)
     if claimed is None:
         return False
-    reply = posting.ask(claimed.question)
-    return in_tenant(tenant_id, lambda: _settle(job_id, claimed, reply))
+    reply = posting.ask(claimed.question, Step.SMP_POST)
+    return in_tenant(tenant_id, lambda: _settle(job_id, claimed, reply), Step.SMP_SETTLE)
 
 
 def _claim(job_id: UUID, owner: int) -> _Claimed | None:

@@ -9,6 +9,7 @@ from uuid import UUID
 from messaging.protocols.base import UnknownProfile
 from messaging.protocols.settings import BadSettings
 from messaging.relay import draining, ownership
+from messaging.relay.crash_points import Step
 from messaging.relay.smp import due, jobs
 from messaging.relay.smp.asking import look_after
 from messaging.relay.smp.checking import check_on
@@ -35,20 +36,21 @@ def work_on(tenant_id: UUID, item_id: UUID) -> bool:
         try:
             return _work_on(tenant_id, item_id, ownership.owner())
         except BaseException:
-            in_tenant(tenant_id, lambda: due.put(item_id, now() + _AFTER_A_FAILURE))
+            again = now() + _AFTER_A_FAILURE
+            in_tenant(tenant_id, lambda: due.put(item_id, again), Step.SMP_LATER)
             raise
 
 
 def _work_on(tenant_id: UUID, item_id: UUID, owner: int) -> bool:
     job = in_tenant(tenant_id, lambda: SmpJob.objects.filter(id=item_id).first())
     if job is None:
-        if in_tenant(tenant_id, lambda: _is_batch(item_id)):
+        if in_tenant(tenant_id, lambda: _is_batch(item_id), Step.SMP_LATER):
             look_after(tenant_id, item_id, owner)
         return False
     if job.state == State.CHECKING:
         return _check(tenant_id, job, owner)
     if job.state == State.UPLOADING:
-        in_tenant(tenant_id, lambda: _give_up(item_id))
+        in_tenant(tenant_id, lambda: _give_up(item_id), Step.SMP_GIVE_UP)
         return False
     return all(not draining.is_on() and advance(tenant_id, item_id, owner) for _ in range(AT_ONCE))
 
@@ -61,17 +63,18 @@ def _is_batch(item_id: UUID) -> bool:
 
 
 def _check(tenant_id: UUID, job: SmpJob, owner: int) -> bool:
-    claimed = in_tenant(tenant_id, lambda: due.claim(job.id, owner, now() + _LEASE))
+    until = now() + _LEASE
+    claimed = in_tenant(tenant_id, lambda: due.claim(job.id, owner, until), Step.SMP_CHECK_CLAIM)
     if not claimed:
         return False
     try:
         goes_on = check_on(tenant_id, job)
     except (UnknownProfile, BadSettings) as error:
         text = f"cannot be checked: {error}"
-        in_tenant(tenant_id, lambda: _tell(job.id, text))
+        in_tenant(tenant_id, lambda: _tell(job.id, text), Step.SMP_LATER)
         return False
     if goes_on:
-        in_tenant(tenant_id, lambda: due.put(job.id, now()))
+        in_tenant(tenant_id, lambda: due.put(job.id, now()), Step.SMP_LATER)
     return in_tenant(tenant_id, lambda: _goes_on(job.id))
 
 

@@ -1,0 +1,165 @@
+"""Errands on links: of driven control points, whose books are compared, and of the tests' own, with
+every byte said by hand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+from messaging.domain.redeclarations import ScalarParameter
+from messaging.rehearsal.operator_desk import DeskRefused
+from messaging.rehearsal.players import Player
+from messaging.rehearsal.stage import acceptance
+from messaging.rehearsal.steps import scalar
+from tenants.clock import now
+from tests.chaos.points_cast import Cast, NotDone, until
+from tests.e2e.bad_input import RawLink, Said, connect, context_of
+from tests.e2e.rig import Rig
+
+T = TypeVar("T")
+# On the links of driven control points, whose books are compared.
+
+
+async def talk(cast: Cast) -> None:
+    """For each control point two redeclarations of one BM unit, and an acceptance of another."""
+    value = cast.next_value()
+
+    async def one(player: Player) -> None:
+        mine = cast.next_units()
+        parameters = cast.chance.sample(list(ScalarParameter)[:4], 2)
+        values = [scalar(player, mine[0], parameter, value) for parameter in parameters]
+        await asyncio.gather(
+            player.declare_all(values), _instruct(cast, player, player.bm_units[mine[1]])
+        )
+
+    await asyncio.gather(*map(one, cast.players))
+
+
+async def _instruct(cast: Cast, player: Player, unit: str) -> None:
+    """Whatever becomes of it meanwhile, the books tell."""
+    try:
+        shown = await cast.desk.dispatch(acceptance(player, unit), wait=100)
+    except DeskRefused as error:
+        raise NotDone(f"an acceptance of {unit}: {error}") from None
+    if not shown["response"]:
+        raise NotDone(f"no verdict on {shown['acceptanceNumber']} of {unit}")
+
+
+async def reconnect(cast: Cast) -> None:
+    """Links that break, and what is said on the next ones."""
+    for player in cast.players:
+        player.point.drop()
+    await talk(cast)
+
+
+async def idle(cast: Cast) -> None:
+    """Nothing, for as long as it takes a link to say that it lives."""
+    await asyncio.sleep(31)
+
+
+async def outage(cast: Cast) -> None:
+    """The operator is out while redeclarations come; then what was missed is asked for."""
+    value, since, (unit, _) = cast.next_value(), now(), cast.next_units()
+    await cast.desk.switch_outage(True)
+    try:
+        tasks = [
+            asyncio.create_task(player.declare(scalar(player, unit, value=value)))
+            for player in cast.players
+        ]
+        held = "SELECT 1 FROM messaging_delivery WHERE state = 'HELD' AND held_at >= %s"
+        await until(lambda: cast.query(held, since), "what is held while the operator is out")
+    finally:
+        await cast.desk.switch_outage(False)
+    await asyncio.gather(*tasks)
+    over = (
+        "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM messaging_connection"
+        " WHERE normalize_from IS NOT NULL OR is_holding)"
+    )
+    await until(lambda: cast.query(over), "all that was missed to be asked for")
+
+
+# On links of the tests' own, with every byte said by hand.
+
+RAW_TENANT, RAW_POINT = "birch", "BRCH2"
+
+
+def _raw(rig: Rig) -> RawLink:
+    point = rig.tenant(RAW_TENANT)["controlPoints"][1]
+    link = connect(rig, context_of(rig, point["certificate"], point["key"]), point["name"])
+    if link.greet().type != "READY":
+        link.link.close()
+        raise ConnectionResetError("not let in")
+    return link
+
+
+async def by_hand(cast: Cast, conversation: Callable[[RawLink], T]) -> T:
+    """Has the conversation on a new link, and again from the start where the link breaks."""
+
+    def attempt() -> tuple[T] | None:
+        with _raw(cast.rig) as link:
+            return (conversation(link),)
+
+    (result,) = await until(attempt, f"a conversation with {RAW_POINT}")
+    return result
+
+
+async def repeat(cast: Cast) -> None:
+    """The same message under the same number twice on one link."""
+    text = f"{cast.rig.units(RAW_TENANT)[0]:9}{cast.next_value():6d}"
+
+    def conversation(link: RawLink) -> None:
+        first = link.say_next("NDZ", text)
+        link.say("NDZ", text, link.number)
+        assert (first.type, link.answer(link.number).type) == ("ACK", "ACK")
+
+    await by_hand(cast, conversation)
+
+
+async def gap(cast: Cast) -> None:
+    """A number that is too high is refused."""
+
+    def conversation(link: RawLink) -> None:
+        link.say("TEXT", f"{'left out one':200}", link.number + 2)
+        assert link.answer(link.number + 2).type == "NACK"
+
+    await by_hand(cast, conversation)
+
+
+async def refuse(cast: Cast) -> None:
+    """An acceptance that the control point will not have."""
+    await _turned_down(cast, "R003", lambda said: "no such thing")
+
+
+async def go_back(cast: Cast) -> None:
+    """One that it says came before its turn: it is given again."""
+    await _turned_down(cast, "R011", lambda said: f"expected {said.number:08d}")
+
+
+async def _turned_down(cast: Cast, code: str, text: Callable[[Said], str]) -> None:
+    unit = cast.rig.units(RAW_TENANT)[1]
+    task = asyncio.create_task(
+        asyncio.to_thread(cast.rig.dispatch, unit, RAW_POINT, wait=0, level=40)
+    )
+
+    def conversation(link: RawLink) -> None:
+        while (said := link.hear()).type != "BOAI":
+            link.say("ACK", "OK  ", 0, said.number)
+        link.say("NACK", f"{code}{text(said):80}", 0, said.number)
+        if code == "R011":
+            again = link.hear()
+            assert (again.type, again.number) == ("BOAI", said.number)
+            link.say("ACK", "OK  ", 0, said.number)
+            link.say_next("ACCEPT", f"{unit:9}{said.data[9:19]}{'':64}", said.number)
+
+    await asyncio.gather(by_hand(cast, conversation), task)
+
+
+async def lose(cast: Cast) -> None:
+    """A link that is away for longer than its endpoint's setting, and so alarmed."""
+    state = "SELECT 1 FROM messaging_link l JOIN tenants_endpoint e ON e.id = l.endpoint_id"
+    since = now()
+    await by_hand(cast, lambda link: None)
+    alarmed = f"{state} WHERE e.name = %s AND l.alarmed_at >= %s"
+    await until(lambda: cast.query(alarmed, RAW_POINT, since), "the alarm of a lost link")
