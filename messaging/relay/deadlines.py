@@ -43,6 +43,11 @@ net.
 KEPT_BACK = timedelta(seconds=60)
 """A redeclaration that is older than this and still here did not flow."""
 
+TURN_LOOK_AGAIN = timedelta(seconds=2)
+"""When a reply file is tried again, while another exchange with a server of its tenant's own is
+under way.
+"""
+
 GATE_LOOK_AGAIN = timedelta(minutes=10)
 """What waits for a gate is made due by whoever opens it; this is the safety net."""
 
