@@ -179,7 +179,7 @@ def _answer(point: TradingPoint, submitted: Submitted, at: datetime) -> tuple[Ne
     """The replies that can be given at once, and what is to be delivered besides."""
     profile, name, message_id = point.profile, submitted.name, submitted.message_id
     if submitted.turn is Turn.REPEAT:
-        return reply_files.write_again(point.endpoint_id, name.agent, at, message_id)
+        return reply_files.write_again(profile, point.endpoint_id, name, at, message_id)
     if submitted.turn is Turn.GAP:
         reply = _refusal(point, submitted)
         own_name = out_of_turn_name(profile, name, at)
