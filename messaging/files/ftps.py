@@ -54,6 +54,7 @@ _NOT_OFFERED: Final = frozenset(
     {"MFMT", "MKD", "RMD", "SITE CHMOD", "STOU", "XMKD", "XRMD", "PORT", "EPRT", "STAT", "HELP"}
 )
 _log = structlog.get_logger(__name__)
+_FAILED: Any = ("426 The connection failed; transfer aborted.", _log.debug)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +194,7 @@ class _DataHandler(TLS_DTPHandler):
             self._resp, self.transfer_finished = (), False
         elif self.receive and not self._closed and _is_failure(sys.exc_info()[1]):
             self._error = True
-            self._resp = ("426 The connection failed; transfer aborted.", _log.debug)
+            self._resp = _FAILED
             self.transfer_finished = False
         super().close()
 

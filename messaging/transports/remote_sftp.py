@@ -49,7 +49,7 @@ class SftpFiles:
 
     def look(self, folder: str, name: str) -> RemoteName | None:
         path = self._remote.path(folder, name)
-        attributes = self._step(self._find(path))
+        attributes: asyncssh.SFTPAttrs | None = self._step(self._find(path))
         return None if attributes is None else _named(name, attributes)
 
     def fetch(self, folder: str, name: str, into: BinaryIO, limit: int) -> None:

@@ -200,7 +200,7 @@ class Rig:
         return found
 
 
-def start(var: Path) -> Rig:
+def start(var: Path, settings: Mapping[str, str] = NOTHING) -> Rig:
     """Starts a stack, which ends with us however we end, and waits until all of it is ready."""
     with (var / "stack.log").open("wb") as log:
         process = subprocess.Popen(
@@ -210,7 +210,7 @@ def start(var: Path) -> Rig:
             cwd=ROOT,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env=clean_environment(),
+            env={**clean_environment(), **settings},
         )
     deadline = time.monotonic() + START_SECONDS
     while not (var / "ready").exists():

@@ -135,11 +135,11 @@ def test_a_file_that_is_gone_when_it_is_to_be_read_is_no_fault_of_the_server(
 ) -> None:
     row, taken = led_to(own, alice), Taken()
     leave(own, NAME, b"whole")
-    outgoing, at_rest = own.root / "outgoing", looking.at_rest
+    outgoing = own.root / "outgoing"
 
     def late(*asked: Any) -> frozenset[str]:
         (outgoing / NAME).unlink(missing_ok=True)
-        return at_rest(*asked)
+        return stillness.at_rest(*asked)
 
     monkeypatch.setattr(looking, "at_rest", late)
     before = len(alarms(alice))
