@@ -27,6 +27,7 @@ from messaging.protocols.edt.replies import (
 )
 from messaging.relay import deadlines
 from messaging.relay.codecs import file_profile, operator_codec
+from messaging.relay.kept_answers import find_refusal
 from messaging.relay.load import LoadedDelivery, LoadedMessage, load_locked
 from messaging.relay.moves import lock_queue
 from messaging.relay.register import FILE_PROTOCOL
@@ -116,7 +117,8 @@ def _outcome_so_far(message_id: UUID, at: datetime) -> tuple[NewDelivery, ...]:
         return tell_outcome(row, at, ResultVerdict.OK, RefusalCode.OK, "", None)
     refused = row.state == DeliveryState.REFUSED
     code = RefusalCode.REFUSED_BY_SO if refused else RefusalCode.EXPIRED
-    return tell_outcome(row, at, ResultVerdict.REFUSE, code, found.outcome_text, None)
+    receipt = find_refusal(row) if refused else None
+    return tell_outcome(row, at, ResultVerdict.REFUSE, code, found.outcome_text, receipt)
 
 
 def is_owed(message: LoadedMessage) -> bool:

@@ -61,12 +61,12 @@ def test_a_file_that_is_too_large_is_rejected_and_kept_whole(
     """`python -m tests.e2e.large_file` does it with a gigabyte."""
     os_tool("sftp")
     stem = f"{alder.agent}_{next_number(alder)}"
-    file = alder.written("file", *[ndz(alder, alder.unit, 10)] * 300_000)
+    file = alder.written("file", *[ndz(alder, alder.unit, 10)] * 250_000)
     size = file.stat().st_size
-    assert size > 10 * 2**20
+    assert size > 10**7
     assert alder.sftp(f"put {file} outgoing/{stem}.sub").returncode == 0
     assert alder.reply(f"{stem}.rej") == (
-        f"* reply to {stem}.sub\nREJ,0,E006,,more than 10485760 bytes\nEND,0,0\n"
+        f"* reply to {stem}.sub\nREJ,0,E006,,more than 10000000 bytes\nEND,0,0\n"
     )
     assert f" {size} " in alder.sftp("ls -ln archive").stdout
 
