@@ -61,7 +61,7 @@ def test_a_file_that_is_too_large_is_rejected_and_kept_whole(
     """`python -m tests.e2e.large_file` does it with a gigabyte."""
     os_tool("sftp")
     stem = f"{alder.agent}_{next_number(alder)}"
-    file = alder.written("file", *[ndz(alder, alder.unit, 10)] * 250_000)
+    file = alder.written("file", *[ndz(alder, alder.unit, 10)] * 260_000)
     size = file.stat().st_size
     assert size > 10**7
     assert alder.sftp(f"put {file} outgoing/{stem}.sub").returncode == 0
