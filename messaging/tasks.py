@@ -119,8 +119,8 @@ def collect_files(tenant_id: str, endpoint_id: str) -> None:
 @shared_task(name="messaging.tasks.sweep_files")
 def sweep_files() -> None:
     """Files whose wake-up was lost, and those that a dead process was taking."""
-    for tenant_id, endpoint_id, directories in all_directories():
-        if collecting.waiting(directories):
+    for tenant_id, endpoint_id, _ in all_directories():
+        if collecting.waiting(tenant_id, endpoint_id):
             wake_collector(tenant_id, endpoint_id)
 
 

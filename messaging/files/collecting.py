@@ -20,6 +20,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
+from messaging.files import keeping
+from messaging.files.spells import Kind, Spell
 from messaging.files.uploads import count_in, is_final, may_be_taken
 from messaging.relay import backlog, from_trading_point
 from messaging.relay.crash_points import Step
@@ -56,45 +58,69 @@ class Found:
     arrived_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    tenant_id: UUID
+    endpoint_id: UUID
+
+    @property
+    def directories(self) -> Directories:
+        return Directories.of(self.tenant_id, self.endpoint_id)
+
+    @property
+    def ill_named(self) -> Spell:
+        return Spell(self.tenant_id, self.endpoint_id, Kind.ILL_NAMED)
+
+
 def collect(tenant_id: UUID, endpoint_id: UUID, take: Take = from_trading_point.take) -> bool:
     """Takes what is there, in order; whether it took anything. Nothing where another is at it, or
     where the endpoint is there no more.
 
     Raises what `take` raises, with the file left to be taken again.
     """
-    directories = Directories.of(tenant_id, endpoint_id)
-    if not directories.outgoing.is_dir():
+    place = _Place(tenant_id, endpoint_id)
+    if not place.directories.outgoing.is_dir():
         return False
-    directories.make()
-    with alone_in(directories.taking) as alone:
+    place.directories.make()
+    with alone_in(place.directories.taking) as alone:
         if not alone:
             return False
         try:
-            return _collect(tenant_id, endpoint_id, directories, take)
+            return _collect(place, take)
         except NoTradingPoint:
             return False
 
 
-def waiting(directories: Directories) -> bool:
-    """Whether anything looks as if it were to be taken."""
-    return bool(_names(directories.outgoing) or _left(directories))
+def waiting(tenant_id: UUID, endpoint_id: UUID) -> bool:
+    """Whether anything looks as if it were to be taken, or told."""
+    place = _Place(tenant_id, endpoint_id)
+    if _names(place.directories.outgoing) or _left(place.directories):
+        return True
+    return place.ill_named.is_over(now())
 
 
-def _collect(tenant_id: UUID, endpoint_id: UUID, directories: Directories, take: Take) -> bool:
+def _collect(place: _Place, take: Take) -> bool:
+    directories = place.directories
+    place.ill_named.end(now())
     left = _left(directories)
-    names = [] if _may_not(tenant_id, directories) else _names(directories.outgoing)
-    order = from_trading_point.in_order(
-        tenant_id, endpoint_id, {*names, *(found.name for found in left)}
-    )
+    is_full = _may_not(place.tenant_id, directories)
+    names = set() if is_full else set(_names(directories.outgoing))
+    there = names | {found.name for found in left}
+    turns = from_trading_point.in_turns(place.tenant_id, place.endpoint_id, there)
     taken = 0
-    for name in order:
-        again = [found for found in left if found.name == name]
-        for found in sorted(again, key=lambda one: one.arrived_at):
-            taken += _take(tenant_id, endpoint_id, directories, found, take)
-        if name in names and taken < MOST_AT_ONCE:
-            moved = _move(directories, name)
-            if moved is not None:
-                taken += _take(tenant_id, endpoint_id, directories, moved, take)
+    for turn in turns:
+        for name in turn:
+            again = [found for found in left if found.name == name]
+            for found in sorted(again, key=lambda one: one.arrived_at):
+                taken += _take(place, found, take)
+            if name in names and taken < MOST_AT_ONCE:
+                moved = _move(directories, name)
+                if moved is None or not _take(place, moved, take):
+                    # It is written still, or gone: what comes after it would be out of sequence.
+                    break
+                taken += 1
+    if taken:
+        keeping.shrink(directories)
     return taken > 0
 
 
@@ -132,9 +158,7 @@ def _move(directories: Directories, name: str) -> Found | None:
         os.close(descriptor)
 
 
-def _take(
-    tenant_id: UUID, endpoint_id: UUID, directories: Directories, found: Found, take: Take
-) -> bool:
+def _take(place: _Place, found: Found, take: Take) -> bool:
     """Whether it was: another may have taken its name's place in `outgoing` as it was moved, and
     be written still.
     """
@@ -145,9 +169,14 @@ def _take(
     try:
         if not may_be_taken(descriptor):
             return False
-        filed = take(Arrived(tenant_id, endpoint_id, found.name, found.path, found.arrived_at))
+        arrived = Arrived(
+            place.tenant_id, place.endpoint_id, found.name, found.path, found.arrived_at
+        )
+        filed = take(arrived)
+        if filed.alarm:
+            place.ill_named.note(filed.alarm, now())
         with sending(Step.FILE_ARCHIVE):
-            _archive(directories, found.path, filed.archive_as)
+            _archive(place.directories, found.path, filed.archive_as)
     finally:
         os.close(descriptor)
     wake(filed.deliveries)
@@ -203,7 +232,7 @@ def _is_full(tenant_id: UUID, directories: Directories) -> bool:
         return False
     if not told.exists():
         text = f"{replies} replies wait in incoming: nothing more is taken until some are removed"
-        fact = Fact(Event.ALARMED, now(), detail={"reason": text})
+        fact = Fact(Event.ALARMED, now(), detail={"alarm": text})
         in_tenant(tenant_id, lambda: ledger.record(fact))
         told.touch()
     return True

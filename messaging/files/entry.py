@@ -26,7 +26,7 @@ from tenants.scope import in_tenant, reconnecting
 
 REFUSED_AFTER = 0.6
 """Seconds from the question to a refusal, whatever it was refused for: how long it took tells
-nothing of which names there are.
+nothing of which names there are. Whoever asks keeps it back, and no thread waits for it.
 """
 
 PLAIN, BY_TLS, BY_SSH = "ftp", "ftps", "sftp"
@@ -44,6 +44,14 @@ class Admitted:
 
 
 @dataclass(frozen=True, slots=True)
+class Decision:
+    """`admitted` is None where it is refused, which is to be told after `wait_s` seconds."""
+
+    admitted: Admitted | None
+    wait_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """`way` is how the client has connected."""
 
@@ -51,10 +59,10 @@ class Attempt:
     address: str
     way: str
 
-    def by_password(self, password: str) -> Admitted | None:
+    def by_password(self, password: str) -> Decision:
         return self._decided(lambda row: file_logins.fits(row, password), "wrong password")
 
-    def by_key(self, blob: bytes) -> Admitted | None:
+    def by_key(self, blob: bytes) -> Decision:
         """`blob` is the public key's SSH wire form; that the client has the private one is seen by
         the server. A client tries its keys one after the other: a wrong one is no failure.
         """
@@ -89,16 +97,16 @@ class Attempt:
         told = self.username[:_MOST_TOLD]
         refusals.note(reason, self.address, b"", tenant_id, username=told, by=self.way)
 
-    def _decided(self, fits: Callable[[FileLogin], bool], told: str) -> Admitted | None:
-        """None where it is refused, which takes as long for whatever reason."""
+    def _decided(self, fits: Callable[[FileLogin], bool], told: str) -> Decision:
+        """A refusal that counts takes as long for whatever reason."""
         began = time.monotonic()
         try:
             admitted = self._admitted(fits, told)
         finally:
             connection.close()
-        if admitted is None and told:
-            time.sleep(max(0.0, began + REFUSED_AFTER - time.monotonic()))
-        return admitted
+        if admitted is not None or not told:
+            return Decision(admitted)
+        return Decision(None, max(0.0, began + REFUSED_AFTER - time.monotonic()))
 
     def _admitted(self, fits: Callable[[FileLogin], bool], told: str) -> Admitted | None:
         if limits.wait_s(limits.take([self._bucket(0)])) > 0:
@@ -129,7 +137,7 @@ class Attempt:
         return Admitted(row.tenant_id, row.endpoint_id, row.id, row.username), ""
 
     def _bucket(self, cost: int) -> Bucket:
-        key = f"files:failures:{_counted(self.address)}"
+        key = f"files:failures:{place_of(self.address)}"
         return Bucket("failures", key, settings.FAILURE_QUOTA, cost)
 
 
@@ -156,8 +164,8 @@ def _address(text: str) -> Address | None:
     return found
 
 
-def _counted(text: str) -> str:
-    """Of IPv6 one /64, which is what one site has."""
+def place_of(text: str) -> str:
+    """What an address is counted as: of IPv6 one /64, which is what one site has."""
     found = _address(text)
     if isinstance(found, IPv6Address):
         return str(ip_network((int(found), 64), strict=False))

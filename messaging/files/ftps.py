@@ -9,9 +9,12 @@ import io
 import os
 import socket
 import stat
+import sys
 import threading
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -25,13 +28,17 @@ from pyftpdlib.handlers import TLS_DTPHandler, TLS_FTPHandler
 from pyftpdlib.ioloop import IOLoop
 from pyftpdlib.servers import ThreadedFTPServer
 
+from messaging.edge import refusals
 from messaging.files.entry import BY_TLS, PLAIN, Admitted, Attempt
+from messaging.files.greeting import Greeting
 from messaging.files.jail import Jail, refusal, spot_of
 from messaging.files.sessions import Session, Sessions
 from messaging.files.uploads import Limits, Upload
 from messaging.transports.directories import Directories
 
 LOGIN_SECONDS = 30
+"""In all: a client that says this and that meanwhile has no longer."""
+
 IDLE_SECONDS = 300
 MOST_CONNECTIONS = 256
 MOST_CONNECTIONS_EACH = 20
@@ -47,6 +54,7 @@ _NOT_OFFERED: Final = frozenset(
     {"MFMT", "MKD", "RMD", "SITE CHMOD", "STOU", "XMKD", "XRMD", "PORT", "EPRT", "STAT", "HELP"}
 )
 _log = structlog.get_logger(__name__)
+_FAILED: Any = ("426 The connection failed; transfer aborted.", _log.debug)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,7 @@ class Shared:
 
     sessions: Sessions
     wake: Callable[[UUID, UUID], None]
+    greeting: Greeting = field(default_factory=Greeting)
 
 
 class Server(ThreadedFTPServer):
@@ -62,6 +71,8 @@ class Server(ThreadedFTPServer):
 
     max_cons = MOST_CONNECTIONS
     max_cons_per_ip = MOST_CONNECTIONS_EACH
+    poll_timeout = 1.0
+    """Seconds until a connection on which nothing happens finds that the server ends."""
 
     def start(self) -> threading.Thread:
         thread = threading.Thread(
@@ -73,6 +84,16 @@ class Server(ThreadedFTPServer):
 
     def stop(self) -> None:
         self.close_all()
+
+    def handle_accepted(self, sock: socket.socket, addr: tuple[Any, ...]) -> None:
+        """One for which there is no room is told so before it costs a thread."""
+        address = str(addr[0])
+        if self.handler.shared.greeting.has_room(address):
+            super().handle_accepted(sock, addr)
+            return
+        refusals.note("too many FTP connections without a log-in", address)
+        with sock, suppress(OSError):
+            sock.send(b"421 Too many connections without a log-in.\r\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +129,15 @@ class _Authorizer:
     def validate_authentication(self, username: str, password: str, handler: Handler) -> None:
         attempt = handler.attempt(username)
         try:
-            admitted = attempt.by_password(password)
+            decision = attempt.by_password(password)
+            admitted = decision.admitted
             if admitted is not None:
                 Directories.of(admitted.tenant_id, admitted.endpoint_id).make()
         except Exception as error:
             _log.exception("a file login could not be decided")
             raise AuthenticationFailed("try again later") from error
         if admitted is None:
+            handler.auth_failed_timeout = decision.wait_s
             raise AuthenticationFailed("not logged in")
         handler.admitted = admitted
 
@@ -148,6 +171,14 @@ class _DataHandler(TLS_DTPHandler):
 
     _is_refused = False
 
+    def recv(self, buffer_size: int) -> bytes:
+        try:
+            return bytes(super().recv(buffer_size))
+        except SSL.Error:
+            # Without TLS's own word for the end.
+            self.close()
+            return b""
+
     def handle_read_event(self) -> None:
         try:
             super().handle_read_event()
@@ -156,8 +187,15 @@ class _DataHandler(TLS_DTPHandler):
             self._refuse(cause.strerror or "the file cannot be written")
 
     def close(self) -> None:
+        """A connection that fails, also one under TLS that just stops, was not ended by its client.
+        The library takes most of these for the end of the file.
+        """
         if self._is_refused:
             self._resp, self.transfer_finished = (), False
+        elif self.receive and not self._closed and _is_failure(sys.exc_info()[1]):
+            self._error = True
+            self._resp = _FAILED
+            self.transfer_finished = False
         super().close()
 
     def _refuse(self, reason: str) -> None:
@@ -172,6 +210,10 @@ class _DataHandler(TLS_DTPHandler):
             self.close()
 
 
+def _is_failure(error: BaseException | None) -> bool:
+    return isinstance(error, SSL.Error | OSError) and not isinstance(error, SSL.ZeroReturnError)
+
+
 class Handler(TLS_FTPHandler):
     """One connection."""
 
@@ -180,7 +222,7 @@ class Handler(TLS_FTPHandler):
     dtp_handler = _DataHandler
     banner = "hostsvc"
     timeout = LOGIN_SECONDS
-    auth_failed_timeout = 0
+    auth_failed_timeout: float = 0
     use_sendfile = False
     tls_data_required = True
     proto_cmds = {
@@ -194,7 +236,13 @@ class Handler(TLS_FTPHandler):
         self._session: Session | None = None
         self._uploads: dict[str, Upload] = {}
         self._unconfirmed: list[Upload] = []
+        self._is_greeting = False
+        self._login_until = time.monotonic() + LOGIN_SECONDS
         super().__init__(conn, server, ioloop)
+
+    def handle(self) -> None:
+        self._is_greeting = self.shared.greeting.enter(self.remote_ip)
+        super().handle()
 
     def attempt(self, username: str) -> Attempt:
         way = BY_TLS if self._ssl_established else PLAIN
@@ -217,11 +265,16 @@ class Handler(TLS_FTPHandler):
 
     def pre_process_command(self, line: str, cmd: str, arg: str) -> None:
         self._confirm()
+        if not self.authenticated and time.monotonic() > self._login_until:
+            self.respond("421 No log-in in time.")
+            self.close_when_done()
+            return
         super().pre_process_command(line, cmd, arg)
 
     def on_login(self, username: str) -> None:
         who = self.admitted
         assert who is not None
+        self._greeted()
         self._may_idle(IDLE_SECONDS)
         self.jail = Jail(Directories.of(who.tenant_id, who.endpoint_id), Limits.of_vendor())
         session = Session(who, self.attempt(username), self._cut)
@@ -243,6 +296,7 @@ class Handler(TLS_FTPHandler):
         self._leave()
 
     def close(self) -> None:
+        self._greeted()
         super().close()
         for upload in (*self._uploads.values(), *self._unconfirmed):
             upload.break_off()
@@ -287,6 +341,11 @@ class Handler(TLS_FTPHandler):
     def _wake(self) -> None:
         if self.admitted is not None:
             self.shared.wake(self.admitted.tenant_id, self.admitted.endpoint_id)
+
+    def _greeted(self) -> None:
+        if self._is_greeting:
+            self._is_greeting = False
+            self.shared.greeting.leave(self.remote_ip)
 
     def _leave(self) -> None:
         session, self._session = self._session, None

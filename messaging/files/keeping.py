@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -22,20 +23,24 @@ def tidy(directories: Directories, at: datetime) -> int:
     before = (at - timedelta(days=settings.FILES_ARCHIVE_DAYS)).timestamp()
     archives = (directories.archive, directories.bad)
     removed = 0
-    kept: list[tuple[float, int, Path]] = []
-    for folder in (*archives, directories.incoming, directories.outgoing):
+    waiting = (directories.outgoing, directories.fetched)
+    for folder in (*archives, directories.incoming, *waiting):
         for path, found in _files(folder):
-            waits = folder == directories.outgoing and is_final(path.name)
+            waits = folder in waiting and is_final(path.name)
             if found.st_ctime < before and not waits:
                 path.unlink(missing_ok=True)
                 removed += 1
-            elif folder in archives:
-                kept.append((found.st_ctime, found.st_size, path))
-    return removed + _shrink(kept, settings.FILES_ARCHIVE_MB * 2**20)
+    return removed + shrink(directories)
 
 
-def _shrink(kept: list[tuple[float, int, Path]], limit: int) -> int:
-    over = sum(size for _, size, _ in kept) - limit
+def shrink(directories: Directories) -> int:
+    """Removes the oldest of an archive that is over its size. Returns how many."""
+    kept = [
+        (found.st_ctime, found.st_size, path)
+        for folder in (directories.archive, directories.bad)
+        for path, found in _files(folder)
+    ]
+    over = sum(size for _, size, _ in kept) - settings.FILES_ARCHIVE_MB * 2**20
     removed = 0
     for _, size, path in sorted(kept):
         if over <= 0:
@@ -46,10 +51,9 @@ def _shrink(kept: list[tuple[float, int, Path]], limit: int) -> int:
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    try:
-        with os.scandir(folder) as entries:
-            for one in entries:
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for one in entries:
+            # Tenants remove theirs meanwhile.
+            with suppress(FileNotFoundError):
                 if one.is_file(follow_symlinks=False):
                     yield Path(one.path), one.stat(follow_symlinks=False)
-    except FileNotFoundError:
-        return

@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -22,7 +21,8 @@ import structlog
 from asyncssh import SFTPAttrs, SFTPName
 
 from messaging.edge import refusals
-from messaging.files.entry import BY_SSH, Admitted, Attempt
+from messaging.files.entry import BY_SSH, Admitted, Attempt, Decision
+from messaging.files.greeting import Greeting
 from messaging.files.jail import Jail, refusal, spot_of
 from messaging.files.sessions import Session, Sessions
 from messaging.files.uploads import Limits, Upload
@@ -30,11 +30,8 @@ from messaging.transports.directories import Directories, settle
 
 LOGIN_SECONDS = 30
 IDLE_SECONDS = 900
-UNKNOWN_LIMIT = 200
-"""Connections that have not logged in yet; more are closed as they come."""
-
-UNKNOWN_LIMIT_EACH = 20
-"""The same, from one address."""
+MOST_TRIES = 20
+"""Keys and passwords that are looked at on one connection; what comes after them is refused."""
 
 MOST_OPEN = 16
 """Files that one session has open."""
@@ -55,7 +52,7 @@ class House:
     threads: Executor
     sessions: Sessions
     wake: Callable[[UUID, UUID], None]
-    greeting: Counter[str] = field(default_factory=Counter)
+    greeting: Greeting = field(default_factory=Greeting)
 
     async def aside(self, work: Callable[..., T], *details: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(
@@ -70,6 +67,7 @@ class Doorkeeper(asyncssh.SSHServer):
         self._house = house
         self._username = ""
         self._tried_keys = False
+        self._tries = 0
         self._is_greeting = False
         self._admitted: Admitted | None = None
         self._session: Session | None = None
@@ -78,10 +76,8 @@ class Doorkeeper(asyncssh.SSHServer):
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = conn
         self._address = str((conn.get_extra_info("peername") or ("unknown",))[0])
-        greeting = self._house.greeting
-        greeting[self._address] += 1
-        self._is_greeting = True
-        if greeting.total() > UNKNOWN_LIMIT or greeting[self._address] > UNKNOWN_LIMIT_EACH:
+        self._is_greeting = self._house.greeting.enter(self._address)
+        if not self._is_greeting:
             refusals.note("too many SSH connections without a log-in", self._address)
             conn.abort()
 
@@ -138,9 +134,13 @@ class Doorkeeper(asyncssh.SSHServer):
     def _attempt(self) -> Attempt:
         return Attempt(self._username, self._address, BY_SSH)
 
-    async def _decide(self, ask: Callable[[Any], Admitted | None], shown: Any) -> bool:
+    async def _decide(self, ask: Callable[[Any], Decision], shown: Any) -> bool:
+        self._tries += 1
+        if self._tries > MOST_TRIES:
+            return False
         try:
-            admitted = await self._house.aside(ask, shown)
+            decision = await self._house.aside(ask, shown)
+            admitted = decision.admitted
             if admitted is not None:
                 where = Directories.of(admitted.tenant_id, admitted.endpoint_id)
                 await self._house.aside(where.make)
@@ -148,15 +148,14 @@ class Doorkeeper(asyncssh.SSHServer):
             # The database or the disk is away: nobody is let in, and the client may try again.
             _log.exception("a file login could not be decided")
             return False
+        await asyncio.sleep(decision.wait_s)
         self._admitted = admitted or self._admitted
         return admitted is not None
 
     def _greeted(self) -> None:
         if self._is_greeting:
             self._is_greeting = False
-            self._house.greeting[self._address] -= 1
-            if not self._house.greeting[self._address]:
-                del self._house.greeting[self._address]
+            self._house.greeting.leave(self._address)
 
 
 class JailedServer(asyncssh.SFTPServer):

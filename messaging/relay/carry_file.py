@@ -4,8 +4,10 @@ transaction open, and settled after that.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import BinaryIO
 from uuid import UUID
 
 from messaging.relay import breakers, deadlines, verdicts
@@ -20,6 +22,7 @@ from messaging.relay.verdicts import Made
 from messaging.states import OPEN, AttemptOutcome, DeliveryState, Lane
 from messaging.transports import files
 from messaging.transports.base import TransportError, Unanswered
+from messaging.transports.directories import take_turn
 from messaging.transports.files import FilePlace
 from tenants.audit import ledger
 from tenants.audit.events import Event, Fact, stamp
@@ -29,9 +32,15 @@ from tenants.ids import digest_of
 from tenants.scope import in_tenant, require_tenant
 
 
+class NotItsTurn(Exception):
+    """Another exchange with a server of the tenant's own is under way."""
+
+
 @dataclass(frozen=True, slots=True)
 class ClaimedFile:
-    """A file on its way, and all that its way needs."""
+    """A file on its way, and all that its way needs. `turn` is held until it was carried, where it
+    goes to a server of the tenant's own.
+    """
 
     tenant_id: UUID
     delivery_id: UUID
@@ -44,6 +53,7 @@ class ClaimedFile:
     attempts: int
     received_at: datetime
     is_troubled: bool
+    turn: BinaryIO | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +65,21 @@ class _Report:
 
 
 def claim(row: LoadedDelivery, at: datetime) -> ClaimedFile:
-    """Within the tenant's scope, for whoever has claimed it. Raises BodyGone."""
+    """Within the tenant's scope, for whoever has claimed it. Raises BodyGone, and NotItsTurn."""
+    place = place_of(row.endpoint)
+    if place.remote is None:
+        return _claimed(row, at, place)
+    turn = take_turn(place.tenant_id)
+    if turn is None:
+        raise NotItsTurn
+    try:
+        return replace(_claimed(row, at, place), turn=turn)
+    except BaseException:
+        turn.close()
+        raise
+
+
+def _claimed(row: LoadedDelivery, at: datetime, place: FilePlace) -> ClaimedFile:
     name, content = row.message.reference, row.message.content
     digest = digest_of(content)
     changes = {
@@ -75,7 +99,7 @@ def claim(row: LoadedDelivery, at: datetime) -> ClaimedFile:
         message_id=row.message_id,
         queue=row.queue,
         endpoint_id=row.endpoint_id,
-        place=place_of(row.endpoint),
+        place=place,
         name=name,
         content=content,
         attempts=row.attempts + 1,
@@ -88,7 +112,8 @@ def carry(claimed: ClaimedFile) -> Made:
     """Puts it there and settles it. The same bytes may be put under the same name again, so what
     nobody knows of is simply tried again.
     """
-    report = _put(claimed)
+    with claimed.turn or nullcontext():
+        report = _put(claimed)
     made = in_tenant(claimed.tenant_id, lambda: _settle(claimed, report), Step.FILE_SETTLE)
     return made + breakers.note(_exchange(claimed, report))
 

@@ -126,6 +126,9 @@ def claim(row: LoadedDelivery, owner: int) -> Claimed | ClaimedFile | NotClaimed
         if newer is not None:
             return NotClaimed(verdicts.supersede(row, at, newer))
         return _sealed(row, at) if row.lane == Lane.OPERATOR else carry_file.claim(row, at)
+    except carry_file.NotItsTurn:
+        due.put_off(row.id, at + deadlines.TURN_LOOK_AGAIN)
+        return NotClaimed()
     except _UNSENDABLE as error:
         verdicts.alarm(row, at, f"cannot be sent: {error}")
         return NotClaimed(verdicts.retry(row, at, deadlines.BLOCKED_LOOK_AGAIN))

@@ -46,6 +46,11 @@ KEPT_BACK = timedelta(seconds=60)
 STUCK_AFTER = timedelta(minutes=2)
 """At the latest, since its receipt: what was tried and does not get through is alarmed, once."""
 
+TURN_LOOK_AGAIN = timedelta(seconds=2)
+"""When a reply file is tried again, while another exchange with a server of its tenant's own is
+under way.
+"""
+
 GATE_LOOK_AGAIN = timedelta(minutes=10)
 """What waits for a gate is made due by whoever opens it; this is the safety net."""
 

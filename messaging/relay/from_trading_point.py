@@ -12,6 +12,7 @@ import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO, Final
 from uuid import UUID
@@ -68,11 +69,13 @@ class Arrived:
 class Filed:
     """What was committed. `archive_as` is the file's name under the archive, "bad/" before it where
     the file was ill-named: the same whenever the same arrival is taken, and also that of another
-    arrival of this name in the same second. `deliveries` are to be woken (wake.wake).
+    arrival of this name in the same second. `deliveries` are to be woken (wake.wake). What is to be
+    alarmed of an ill-named file is in `alarm`: how often, whoever hands files in says.
     """
 
     archive_as: str
     deliveries: tuple[NewDelivery, ...] = ()
+    alarm: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +104,16 @@ def take(arrived: Arrived) -> Filed:
     except RemoteProtocolError as error:
         text = f"a file is named {arrived.name[:_LONGEST_NAME]!r}: {error.text}"
         in_tenant(arrived.tenant_id, lambda: _set_aside(arrived, kept, text), Step.FILE_SET_ASIDE)
-        return Filed(f"bad/{_safe(arrived.name)}.{stamp_text(arrived.arrived_at)}")
+        return Filed(f"bad/{_safe(arrived.name)}.{stamp_text(arrived.arrived_at)}", alarm=text)
     archive_as = archive_name(point.profile, name, arrived.arrived_at)
     made = in_tenant(arrived.tenant_id, lambda: _take(point, arrived, name, kept), Step.FILE_TAKE)
     return Filed(archive_as, made)
 
 
-def in_order(tenant_id: UUID, endpoint_id: UUID, names: Iterable[str]) -> list[str]:
-    """Names of files that are there together, in the order they are to be taken; ill-named ones
-    come last. Raises NoTradingPoint.
+def in_turns(tenant_id: UUID, endpoint_id: UUID, names: Iterable[str]) -> list[list[str]]:
+    """Names of files that are there together, in the order they are to be taken: those of each
+    agent, of which none may be taken before the one ahead of it, and then each ill-named one by
+    itself. Raises NoTradingPoint.
     """
 
     def known() -> tuple[TradingPoint, dict[str, int]]:
@@ -124,7 +128,13 @@ def in_order(tenant_id: UUID, endpoint_id: UUID, names: Iterable[str]) -> list[s
         except RemoteProtocolError:
             ill_named.append(name)
     taken = in_turn(point.profile.names, files, expected)
-    return [submission_name(point.profile, file) for file in taken] + sorted(ill_named)
+    return [
+        *(
+            [submission_name(point.profile, file) for file in of_one]
+            for _, of_one in groupby(taken, key=lambda file: file.agent)
+        ),
+        *([name] for name in sorted(ill_named)),
+    ]
 
 
 def _take(
@@ -170,7 +180,7 @@ def _answer(point: TradingPoint, submitted: Submitted, at: datetime) -> tuple[Ne
     """The replies that can be given at once, and what is to be delivered besides."""
     profile, name, message_id = point.profile, submitted.name, submitted.message_id
     if submitted.turn is Turn.REPEAT:
-        return reply_files.write_again(point.endpoint_id, name.agent, at, message_id)
+        return reply_files.write_again(profile, point.endpoint_id, name, at, message_id)
     if submitted.turn is Turn.GAP:
         reply = _refusal(point, submitted)
         own_name = out_of_turn_name(profile, name, at)
@@ -191,9 +201,9 @@ def _refusal(point: TradingPoint, submitted: Submitted) -> Reply:
 
 
 def _set_aside(arrived: Arrived, kept: _Kept, text: str) -> None:
-    """An ill-named file belongs to no agent and no number, so it is answered by an alarm alone."""
-    detail = {"alarm": text, "bytes": kept.size}
-    ledger.record(Fact(Event.ALARMED, arrived.arrived_at, digest=kept.digest, detail=detail))
+    """An ill-named file belongs to no agent and no number, so there is nothing to answer it by."""
+    detail = {"reason": text, "bytes": kept.size, "endpoint": arrived.endpoint_id}
+    ledger.record(Fact(Event.REFUSED, arrived.arrived_at, digest=kept.digest, detail=detail))
 
 
 def _safe(name: str) -> str:

@@ -27,9 +27,12 @@ from messaging.protocols.edt.replies import (
 )
 from messaging.relay import deadlines
 from messaging.relay.codecs import file_profile, operator_codec
-from messaging.relay.load import LoadedDelivery
+from messaging.relay.kept_answers import find_refusal
+from messaging.relay.load import LoadedDelivery, LoadedMessage, load_locked
+from messaging.relay.moves import lock_queue
+from messaging.relay.register import FILE_PROTOCOL
 from messaging.relay.rows import NewDelivery, NewMessage, insert_delivery, insert_message
-from messaging.states import UNDELIVERED, Lane
+from messaging.states import OPEN, UNDELIVERED, DeliveryState, Lane
 from tenants.audit import bodies, ledger
 from tenants.audit.events import Event, Fact
 
@@ -61,13 +64,15 @@ def write(
 
 
 def write_again(
-    endpoint_id: UUID, agent: str, at: datetime, answers: UUID
+    profile: EdtProfile, endpoint_id: UUID, name: FileName, at: datetime, answers: UUID
 ) -> tuple[NewDelivery, ...]:
     """What the submission was answered so far, once more. A reply that has yet to be delivered is
-    not made twice.
+    not made twice; one that came by the API, and had none, gets what a file would have got.
     """
     replies = Message.objects.filter(answers_id=answers, kind__in=KINDS.values()).order_by("id")
     latest = {row.kind: row for row in replies}
+    if not latest:
+        return _write_late(profile, endpoint_id, name, at, answers)
     waiting = set(
         Delivery.objects.filter(message__in=latest.values(), state__in=UNDELIVERED).values_list(
             "message_id", flat=True
@@ -78,8 +83,52 @@ def write_again(
         if row.id not in waiting:
             content = bodies.read(bytes(row.body_digest), row.received_at)
             parcel = Parcel(content, row.reference)
-            made.append(_leave(endpoint_id, row.kind, agent, parcel, at, answers))
+            made.append(_leave(endpoint_id, row.kind, name.agent, parcel, at, answers))
     return tuple(made)
+
+
+def _write_late(
+    profile: EdtProfile, endpoint_id: UUID, name: FileName, at: datetime, answers: UUID
+) -> tuple[NewDelivery, ...]:
+    message = Message.objects.get(id=answers)
+    content = bodies.read(bytes(message.body_digest), message.received_at)
+    read = read_file(profile, name, (content,)).records_read
+    made = (write(profile, endpoint_id, Reply(ReplyKind.RECEIVED, name, read), at, answers),)
+    if message.refusal_code:
+        fault = ReplyFault(0, FileCode(message.refusal_code), "", message.refusal_text)
+        reply = Reply(ReplyKind.REJECTED, name, read, 0, (fault,))
+        return (*made, write(profile, endpoint_id, reply, at, answers))
+    return made + _outcome_so_far(answers, at)
+
+
+def _outcome_so_far(message_id: UUID, at: datetime) -> tuple[NewDelivery, ...]:
+    """Whoever settles it from now on finds the acknowledgement, and tells the outcome himself: the
+    queue's lock keeps both from doing so, and neither.
+    """
+    found = Delivery.objects.filter(message_id=message_id, lane=Lane.OPERATOR).first()
+    if found is None or found.endpoint_id is None:
+        return ()
+    lock_queue(found.endpoint_id, found.queue)
+    row = load_locked(found.id)
+    if row is None or row.state in OPEN:
+        return ()
+    found.refresh_from_db()
+    if row.state == DeliveryState.ACKNOWLEDGED:
+        return tell_outcome(row, at, ResultVerdict.OK, RefusalCode.OK, "", None)
+    refused = row.state == DeliveryState.REFUSED
+    code = RefusalCode.REFUSED_BY_SO if refused else RefusalCode.EXPIRED
+    receipt = find_refusal(row) if refused else None
+    return tell_outcome(row, at, ResultVerdict.REFUSE, code, found.outcome_text, receipt)
+
+
+def is_owed(message: LoadedMessage) -> bool:
+    """Whether its sender is told by files: it came as one, or did so after it came by the API."""
+    if message.origin == Message.Origin.TRADING_POINT:
+        return True
+    if message.origin != Message.Origin.API or message.endpoint.protocol != FILE_PROTOCOL:
+        return False
+    kind = KINDS[ReplyKind.RECEIVED]
+    return Message.objects.filter(answers_id=message.id, kind=kind).exists()
 
 
 def tell_outcome(

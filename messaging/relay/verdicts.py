@@ -254,7 +254,7 @@ def _result(
     point.
     """
     message = row.message
-    if message.origin == Message.Origin.TRADING_POINT:
+    if reply_files.is_owed(message):
         return reply_files.tell_outcome(row, at, verdict, code, text, receipt)
     if message.origin != Message.Origin.CONTROL_POINT:
         return ()

@@ -4,10 +4,12 @@ one of them whole or not at all. Who may do what in them is said elsewhere.
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 from uuid import UUID
 
 from django.conf import settings
@@ -75,6 +77,22 @@ def all_directories() -> Iterator[tuple[UUID, UUID, Directories]]:
     for tenant in _folders(root):
         for endpoint in _folders(root / str(tenant)):
             yield tenant, endpoint, Directories.of(tenant, endpoint)
+
+
+def take_turn(tenant_id: UUID) -> BinaryIO | None:
+    """Whoever speaks with a server of this tenant's does so alone, whichever process it is: of
+    those who bring and fetch files, no tenant's slow servers hold more than one. None where another
+    is at it; else to be closed at the end.
+    """
+    folder = Path(settings.FILES_DIR) / "tenants" / str(tenant_id)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = (folder / "turn").open("wb")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return None
+    return lock
 
 
 def write_whole(folder: Path, name: str, content: bytes) -> None:

@@ -5,25 +5,32 @@ authority of its certificate pinned. Where a connection may lead is looked at wh
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
 from urllib.parse import unquote, urlsplit
 
-from messaging.transports.base import Unreachable
+from messaging.transports.base import Unanswered, Unreachable
 from messaging.transports.connecting import Guard
 
-CONNECT_SECONDS = 15.0
-STEP_SECONDS = 60.0
-"""For any one thing asked of the server, but for the bytes of a file."""
+CONNECT_SECONDS = 10.0
+STEP_SECONDS = 15.0
+"""For any one thing asked of the server, and for the next bytes of a file."""
 
-SESSION_SECONDS = 900.0
-"""For all that is done in one session, bytes of files and all: a server that says a little now and
+SLOWEST = 16 * 1024
+"""Bytes a second that a file, or a list of files, must come by: a server that says a little now and
 then keeps within every limit of a step, and would hold a worker for days.
 """
 
-PIECE = 64 * 1024
+PACE_SECONDS = 10.0
+"""After which a file is held against the slowest pace."""
+
+SESSION_SECONDS = 300.0
+"""For all that is done in one session, bytes of files and all."""
+
+PIECE = int(SLOWEST * STEP_SECONDS)
 MOST_NAMES = 10_000
 """Names of one directory that are looked at."""
 
@@ -68,15 +75,36 @@ class Remote:
 
 @dataclass(frozen=True, slots=True)
 class RemoteName:
-    """`modified` is what the server says of it, by which one file is told from the next."""
+    """`modified` is what the server says of it, by which one file is told from the next; `size` is
+    -1 where it says none.
+    """
 
     name: str
     size: int
     modified: str
 
+    def is_as(self, other: RemoteName | None) -> bool:
+        """Whether it is the same file, under whatever name."""
+        return other is not None and (self.size, self.modified) == (other.size, other.modified)
+
 
 class TooLarge(Exception):
     """A file has more bytes than were to be fetched."""
+
+
+class Pace:
+    """Of one file, or one list of files, that is coming."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._size = 0
+
+    def take(self, count: int) -> None:
+        """So many bytes more. Raises Unanswered where it comes too slowly."""
+        self._size += count
+        took = time.monotonic() - self._began
+        if took > PACE_SECONDS and self._size < SLOWEST * took:
+            raise Unanswered(f"{self._size} bytes came in {took:.0f} s, which is too slow")
 
 
 class RemoteFiles(Protocol):
@@ -85,6 +113,9 @@ class RemoteFiles(Protocol):
     def names(self, folder: str) -> list[RemoteName]:
         """Plain files of a directory."""
 
+    def look(self, folder: str, name: str) -> RemoteName | None:
+        """What is there under that name now."""
+
     def fetch(self, folder: str, name: str, into: BinaryIO, limit: int) -> None:
         """Piece by piece. Raises TooLarge beyond `limit` bytes."""
 
@@ -92,7 +123,9 @@ class RemoteFiles(Protocol):
         """Under an unfinished name first; replaces what is there."""
 
     def move(self, folder: str, name: str, to: str) -> None:
-        """To another path below the base, or, where that can't be, removes it."""
+        """To another path below the base."""
+
+    def remove(self, folder: str, name: str) -> None: ...
 
     def close(self) -> None: ...
 

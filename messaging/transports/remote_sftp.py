@@ -20,6 +20,7 @@ from messaging.transports.remote_files import (
     CONNECT_SECONDS,
     MOST_NAMES,
     PIECE,
+    SLOWEST,
     STEP_SECONDS,
     Remote,
     RemoteName,
@@ -46,7 +47,13 @@ class SftpFiles:
     def names(self, folder: str) -> list[RemoteName]:
         return self._step(self._names(self._remote.path(folder)))
 
+    def look(self, folder: str, name: str) -> RemoteName | None:
+        path = self._remote.path(folder, name)
+        attributes: asyncssh.SFTPAttrs | None = self._step(self._find(path))
+        return None if attributes is None else _named(name, attributes)
+
     def fetch(self, folder: str, name: str, into: BinaryIO, limit: int) -> None:
+        """A piece is one thing asked for: a file that comes more slowly is given up."""
         path = self._remote.path(folder, name)
         file: asyncssh.SFTPClientFile = self._step(self._client.open(path, "rb"))
         size = 0
@@ -61,14 +68,14 @@ class SftpFiles:
 
     def put(self, folder: str, name: str, content: bytes) -> None:
         path = self._remote.path(folder, name)
-        self._step(self._put(path, content))
+        self._step(self._put(path, content), len(content) / SLOWEST)
 
     def move(self, folder: str, name: str, to: str) -> None:
         path = self._remote.path(folder, name)
-        try:
-            self._step(self._client.rename(path, self._remote.path(to)))
-        except Refused:
-            self._step(self._client.remove(path))
+        self._step(self._client.rename(path, self._remote.path(to)))
+
+    def remove(self, folder: str, name: str) -> None:
+        self._step(self._client.remove(self._remote.path(folder, name)))
 
     def close(self) -> None:
         self._connection.abort()
@@ -110,9 +117,9 @@ class SftpFiles:
         except (asyncssh.Error, OSError, TimeoutError) as error:
             raise Unreachable(_brief(error)) from error
 
-    def _step(self, work: Coroutine[Any, Any, T] | Any) -> T:
-        """One thing asked of the server, within its time and the session's."""
-        seconds = min(STEP_SECONDS, self._until - time.monotonic())
+    def _step(self, work: Coroutine[Any, Any, T] | Any, more: float = 0.0) -> T:
+        """One thing asked of the server, within its time, or `more` (s), and the session's."""
+        seconds = min(STEP_SECONDS + more, self._until - time.monotonic())
         try:
             done: T = self._runner.run(_within(work, seconds))
         except TransportError:
@@ -126,12 +133,18 @@ class SftpFiles:
     async def _names(self, path: str) -> list[RemoteName]:
         found = []
         async for one in self._client.scandir(path):
-            name, attributes = str(one.filename), one.attrs
-            if attributes.permissions is None or stat.S_ISREG(attributes.permissions):
-                found.append(RemoteName(name, attributes.size or 0, str(attributes.mtime)))
+            if _is_plain(one.attrs):
+                found.append(_named(str(one.filename), one.attrs))
             if len(found) >= MOST_NAMES:
                 break
         return found
+
+    async def _find(self, path: str) -> asyncssh.SFTPAttrs | None:
+        try:
+            attributes = await self._client.lstat(path)
+        except asyncssh.SFTPNoSuchFile:
+            return None
+        return attributes if _is_plain(attributes) else None
 
     async def _put(self, path: str, content: bytes) -> None:
         unfinished = path + UNFINISHED
@@ -144,6 +157,15 @@ class SftpFiles:
             if await self._client.exists(path):
                 await self._client.remove(path)
             await self._client.rename(unfinished, path)
+
+
+def _is_plain(attributes: asyncssh.SFTPAttrs) -> bool:
+    return attributes.permissions is None or stat.S_ISREG(attributes.permissions)
+
+
+def _named(name: str, attributes: asyncssh.SFTPAttrs) -> RemoteName:
+    size = -1 if attributes.size is None else attributes.size
+    return RemoteName(name, size, str(attributes.mtime))
 
 
 async def _within(work: Any, seconds: float) -> Any:

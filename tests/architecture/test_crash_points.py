@@ -29,7 +29,7 @@ READS = {
     "messaging.inbound.exchange.refuse_stranger": 1,
     "messaging.inbound.exchange.respond": 1,
     "messaging.relay.cuts._in_force": 1,
-    "messaging.relay.from_trading_point.in_order": 1,
+    "messaging.relay.from_trading_point.in_turns": 1,
     "messaging.relay.from_trading_point.take": 1,
     "messaging.relay.smp.checking._pieces": 1,
     "messaging.relay.smp.logins._authenticate": 1,

@@ -200,7 +200,9 @@ class Rig:
         return found
 
 
-def start(var: Path, program: str = "tests.e2e.stack") -> Rig:
+def start(
+    var: Path, program: str = "tests.e2e.stack", settings: Mapping[str, str] = NOTHING
+) -> Rig:
     """Starts a stack, which ends with us however we end, and waits until all of it is ready."""
     with (var / "stack.log").open("wb") as log:
         process = subprocess.Popen(
@@ -208,7 +210,7 @@ def start(var: Path, program: str = "tests.e2e.stack") -> Rig:
             cwd=ROOT,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env=clean_environment(),
+            env={**clean_environment(), **settings},
         )
     deadline = time.monotonic() + START_SECONDS
     while not (var / "ready").exists():

@@ -55,6 +55,22 @@ def test_a_wrong_unit_by_lftp_is_rejected_by_its_line(
     assert lines[-1] == "END,2,0"
 
 
+def test_a_file_that_is_too_large_is_rejected_and_kept_whole(
+    os_tool: OsTool, alder: Client
+) -> None:
+    """`python -m tests.e2e.large_file` does it with a gigabyte."""
+    os_tool("sftp")
+    stem = f"{alder.agent}_{next_number(alder)}"
+    file = alder.written("file", *[ndz(alder, alder.unit, 10)] * 260_000)
+    size = file.stat().st_size
+    assert size > 10**7
+    assert alder.sftp(f"put {file} outgoing/{stem}.sub").returncode == 0
+    assert alder.reply(f"{stem}.rej") == (
+        f"* reply to {stem}.sub\nREJ,0,E006,,more than 10000000 bytes\nEND,0,0\n"
+    )
+    assert f" {size} " in alder.sftp("ls -ln archive").stdout
+
+
 def test_an_ill_named_file_is_put_aside_with_an_alarm(
     os_tool: OsTool, stack: Rig, birch: Client
 ) -> None:

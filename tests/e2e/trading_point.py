@@ -21,11 +21,12 @@ LONDON = ZoneInfo("Europe/London")
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A trading point's machine, with what service.json tells it."""
+    """A trading point's machine, with what service.json tells it; a session has `seconds`."""
 
     rig: Rig
     tenant: str
     folder: Path
+    seconds: float = 60.0
 
     @property
     def username(self) -> str:
@@ -52,7 +53,7 @@ class Client:
         line = ["sftp", "-F", "/dev/null", *given, "-i", str(key), "-b", str(batch)]
         place = ["-P", str(told["port"]), f"{self.username}@{told['host']}"]
         return subprocess.run(
-            [*line, *place], capture_output=True, text=True, timeout=60, check=False
+            [*line, *place], capture_output=True, text=True, timeout=self.seconds, check=False
         )
 
     def lftp(self, *commands: str) -> subprocess.CompletedProcess[str]:
@@ -70,7 +71,7 @@ class Client:
             ["lftp", "--norc", "-c", script],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=self.seconds,
             env={**os.environ, "HOME": str(self.folder)},
             check=False,
         )

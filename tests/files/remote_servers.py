@@ -1,4 +1,6 @@
-"""Servers of tenants' own: SFTP and FTPS, on plain directories, with nothing of the host's."""
+"""Servers of tenants' own: SFTP and FTPS, on plain directories, with nothing of the host's; and
+endpoints that lead to them.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import asyncssh
 from pyftpdlib.authorizers import DummyAuthorizer
@@ -17,6 +20,16 @@ from pyftpdlib.servers import FTPServer
 
 from hostsvc.supervisor import free_ports
 from messaging.rehearsal.authority import Authority
+from messaging.relay.from_trading_point import Arrived, Filed
+from messaging.relay.register import FILE_PROTOCOL
+from tenants import endpoints, remote_secrets
+from tenants.audit.models import Entry
+from tenants.credentials import THE_HOST
+from tenants.endpoints import Draft
+from tenants.models import Endpoint, Environment
+from tenants.remote_secrets import Secret
+from tenants.scope import tenant_scope
+from tests.people import Person
 
 USER, PASSWORD = "host", "made-up-for-the-test"
 
@@ -33,7 +46,8 @@ class OwnServer:
     @property
     def settings(self) -> dict[str, object]:
         known = {"host_key": self.host_key} if self.host_key else {"ca": self.ca}
-        return {"mode": "client", "user": USER, "poll_seconds": 5, **known}
+        set_to = {"mode": "client", "user": USER, "poll_seconds": 5, "still_seconds": 0}
+        return {**set_to, **known}
 
     def names(self, folder: str) -> list[str]:
         return sorted(path.name for path in (self.root / folder).iterdir())
@@ -43,6 +57,37 @@ def directories(root: Path) -> Path:
     for name in ("outgoing", "incoming", "archive"):
         (root / name).mkdir(parents=True, exist_ok=True)
     return root
+
+
+def led_to(own: OwnServer, person: Person, password: str = PASSWORD, **more: Any) -> Endpoint:
+    """An endpoint of the person's whose files are there."""
+    with tenant_scope(person.tenant_id):
+        name = f"own {own.address}"
+        transport = own.address.partition(":")[0]
+        told = {**own.settings, **more}
+        draft = Draft(name, FILE_PROTOCOL, transport, Environment.SIMULATOR, own.address, told)
+        row = endpoints.add(draft)
+        remote_secrets.keep(row, Secret(password), by=THE_HOST)
+        return row
+
+
+def alarms(person: Person) -> list[bytes]:
+    with tenant_scope(person.tenant_id):
+        rows = Entry.objects.filter(event="alarmed").order_by("seq")
+        return [bytes(record) for record in rows.values_list("record", flat=True)]
+
+
+class Taken:
+    """Takes whatever comes, as the relay does."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.contents: list[bytes] = []
+
+    def __call__(self, arrived: Arrived) -> Filed:
+        self.names.append(arrived.name)
+        self.contents.append(arrived.path.read_bytes())
+        return Filed(f"{arrived.name}.{arrived.arrived_at:%Y%m%dT%H%M%SZ}")
 
 
 class _OneUser(asyncssh.SSHServer):

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
 from django.test import override_settings
 
-from messaging.files import collecting, keeping
-from messaging.relay import backlog
+from messaging.files import collecting, keeping, spells
+from messaging.relay import backlog, from_trading_point
 from messaging.relay.from_trading_point import Arrived, Filed
 from messaging.relay.register import FILE_PROTOCOL
 from messaging.transports.directories import Directories
@@ -88,7 +90,7 @@ def test_a_crash_before_it_was_taken_takes_it_again_under_the_same_moment(point:
     with pytest.raises(Crash):
         collecting.collect(point.tenant_id, point.endpoint_id, crash)
     assert names(point.directories.outgoing) == []
-    assert collecting.waiting(point.directories)
+    assert collecting.waiting(point.tenant_id, point.endpoint_id)
 
     def take(arrived: Arrived) -> Filed:
         seen.append(arrived)
@@ -96,7 +98,7 @@ def test_a_crash_before_it_was_taken_takes_it_again_under_the_same_moment(point:
 
     collecting.collect(point.tenant_id, point.endpoint_id, take)
     assert seen[0] == seen[1]
-    assert not collecting.waiting(point.directories)
+    assert not collecting.waiting(point.tenant_id, point.endpoint_id)
 
 
 def test_a_crash_before_it_was_archived_takes_it_again(
@@ -185,6 +187,53 @@ def test_a_file_with_a_writer_is_left_until_it_has_none(point: Point) -> None:
     assert taken == [b"ALITA_000001.sub"]
 
 
+def test_none_is_taken_before_the_one_ahead_of_it_that_is_written_still(point: Point) -> None:
+    """It would be out of sequence. Other agents' go on."""
+    leave(point, "ALITA_000001.sub", "ALITA_000002.sub", "OTHER_000001.sub", "odd")
+    with (point.directories.outgoing / "ALITA_000001.sub").open("ab") as writer:
+        fcntl.flock(writer, fcntl.LOCK_SH)
+        taken: list[bytes] = []
+        collected(point, taken)
+        assert taken == [b"OTHER_000001.sub", b"odd"]
+    collected(point, taken)
+    assert taken[2:] == [b"ALITA_000001.sub", b"ALITA_000002.sub"]
+
+
+def test_a_file_that_is_renamed_to_another_final_name_is_taken_once(point: Point) -> None:
+    leave(point, "ALITA_000001.sub")
+    outgoing = point.directories.outgoing
+    in_turns = from_trading_point.in_turns
+
+    def late(*asked: Any) -> list[list[str]]:
+        (outgoing / "ALITA_000001.sub").rename(outgoing / "ALITA_000002.sub")
+        return in_turns(*asked)
+
+    taken: list[bytes] = []
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(from_trading_point, "in_turns", late)
+        collected(point, taken)
+    assert taken == []
+    collected(point, taken)
+    assert taken == [b"ALITA_000001.sub"]
+    assert names(outgoing) == names(point.directories.taking) == []
+
+
+def test_a_file_that_is_replaced_while_it_is_read_is_read_as_it_was(point: Point) -> None:
+    (point.directories.outgoing / "ALITA_000001.sub").write_bytes(b"first")
+    taken: list[bytes] = []
+
+    def take(arrived: Arrived) -> Filed:
+        new = point.directories.outgoing / "ALITA_000001.tmp"
+        new.write_bytes(b"second")
+        new.rename(point.directories.outgoing / arrived.name)
+        taken.append(arrived.path.read_bytes())
+        return filed(arrived)
+
+    collecting.collect(point.tenant_id, point.endpoint_id, take)
+    collected(point, taken)
+    assert taken == [b"first", b"second"]
+
+
 @pytest.mark.parametrize("kind", ["link", "folder", "pipe"])
 def test_what_is_no_file_is_not_taken(point: Point, kind: str, tmp_path: Path) -> None:
     place = point.directories.outgoing / "ALITA_000001.sub"
@@ -215,6 +264,48 @@ def test_a_full_incoming_stops_it_and_is_told_once(
     (point.directories.incoming / "a.ack").unlink()
     collected(point, taken)
     assert taken == [b"ALITA_000001.sub"]
+
+
+def ill_named(arrived: Arrived) -> Filed:
+    return Filed(f"bad/{arrived.name}", alarm=f"a file is named {arrived.name}")
+
+
+def test_ill_named_files_are_alarmed_at_once_and_then_counted(
+    point: Point, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b", "c"):
+        leave(point, name)
+        collecting.collect(point.tenant_id, point.endpoint_id, ill_named)
+    leave(point, "d", "e")
+    collecting.collect(point.tenant_id, point.endpoint_id, ill_named)
+    assert alarms_of(point) == ["a file is named a"]
+    assert not collecting.waiting(point.tenant_id, point.endpoint_id)
+    monkeypatch.setattr(spells, "LASTS", timedelta(0))
+    assert collecting.waiting(point.tenant_id, point.endpoint_id)
+    collecting.collect(point.tenant_id, point.endpoint_id, ill_named)
+    first, then = alarms_of(point)
+    assert then.startswith("4 more since ")
+    assert then.endswith("the last: a file is named e")
+    collecting.collect(point.tenant_id, point.endpoint_id, ill_named)
+    assert not collecting.waiting(point.tenant_id, point.endpoint_id)
+    assert alarms_of(point) == [first, then]
+
+
+def alarms_of(point: Point) -> list[str]:
+    told = [json.loads(record)["detail"] for record in point.told("alarmed")]
+    return [one["alarm"] for one in told if one.get("endpoint") == str(point.endpoint_id)]
+
+
+def test_what_is_taken_makes_room_in_the_archive_at_once(
+    point: Point, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("django.conf.settings.FILES_ARCHIVE_MB", 1)
+    for number in range(1, 6):
+        file = point.directories.outgoing / f"ALITA_00000{number}.sub"
+        file.write_bytes(b"x" * 400_000)
+        collected(point, [])
+    kept = [name.split(".")[0] for name in names(point.directories.archive)]
+    assert kept == ["ALITA_000004", "ALITA_000005"]
 
 
 def test_the_archive_is_kept_for_its_time_and_within_its_size(

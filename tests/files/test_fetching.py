@@ -8,8 +8,8 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
@@ -17,7 +17,6 @@ from typing import Any
 
 import asyncssh
 import pytest
-from django.conf import settings
 from django.db import connection
 
 from messaging.files import collecting, fetching
@@ -27,75 +26,38 @@ from messaging.rehearsal.authority import Authority
 from messaging.relay.file_places import place_of
 from messaging.relay.from_trading_point import Arrived, Filed
 from messaging.relay.register import FILE_PROTOCOL
-from messaging.transports import files, remote_files
+from messaging.transports import files, remote_files, remote_ftps, remote_sftp
 from messaging.transports.base import Refused, TransportError, Unreachable
 from messaging.transports.connecting import Forbidden, Guard
 from messaging.transports.directories import Directories
 from messaging.transports.remote_files import Remote, connected
 from tenants import endpoints, remote_secrets
-from tenants.audit.models import Entry
 from tenants.credentials import THE_HOST
 from tenants.endpoints import BadEndpoint, Draft
 from tenants.models import Endpoint, Environment, RemoteSecret
 from tenants.remote_secrets import Secret
 from tenants.scope import tenant_scope
-from tests.files.remote_servers import PASSWORD, OwnServer, own_ftps, own_sftp
+from tests.files.remote_servers import (
+    PASSWORD,
+    OwnServer,
+    Taken,
+    alarms,
+    led_to,
+    own_ftps,
+    own_sftp,
+)
 from tests.people import Person
 
 NAME = "ALITA_000001.sub"
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, database: str) -> Iterator[Path]:
-    before, settings.FILES_DIR = settings.FILES_DIR, tmp_path / "files"
-    yield tmp_path
-    settings.FILES_DIR = before
-
-
-@pytest.fixture(params=["sftp", "ftps"])
-def own(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OwnServer]:
-    with ExitStack() as stack:
-        root = tmp_path / "own"
-        if request.param == "sftp":
-            yield stack.enter_context(own_sftp(root))
-        else:
-            yield stack.enter_context(own_ftps(root, tmp_path))
-
-
-def led_to(own: OwnServer, person: Person, password: str = PASSWORD, **more: Any) -> Endpoint:
-    with tenant_scope(person.tenant_id):
-        name = f"own {own.address}"
-        transport = own.address.partition(":")[0]
-        told = {**own.settings, **more}
-        draft = Draft(name, FILE_PROTOCOL, transport, Environment.SIMULATOR, own.address, told)
-        row = endpoints.add(draft)
-        remote_secrets.keep(row, Secret(password), by=THE_HOST)
-        return row
-
-
-def alarms(person: Person) -> list[bytes]:
-    with tenant_scope(person.tenant_id):
-        rows = Entry.objects.filter(event="alarmed").order_by("seq")
-        return [bytes(record) for record in rows.values_list("record", flat=True)]
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 def put(row: Endpoint, name: str, content: bytes) -> None:
     with tenant_scope(row.tenant_id):
         place = place_of(row)
     files.put(place, name, content)
-
-
-class Taken:
-    """Takes whatever comes, as the relay does."""
-
-    def __init__(self) -> None:
-        self.names: list[str] = []
-        self.contents: list[bytes] = []
-
-    def __call__(self, arrived: Arrived) -> Filed:
-        self.names.append(arrived.name)
-        self.contents.append(arrived.path.read_bytes())
-        return Filed(f"{arrived.name}.{arrived.arrived_at:%Y%m%dT%H%M%SZ}")
 
 
 def test_what_is_there_is_taken_once_and_moved_to_the_archive_there(
@@ -300,10 +262,14 @@ def test_a_key_is_read_as_openssh_writes_it(alice: Person, tmp_path: Path) -> No
     assert remote_secrets.checked_private_key(text) == text
 
 
-def test_a_server_that_says_a_byte_now_and_then_holds_nobody_for_long(
-    alice: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("limit", ["session", "step"])
+def test_a_server_that_gives_a_byte_now_and_then_holds_nobody_for_long(
+    alice: Person, tmp_path: Path, limit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remote_files, "SESSION_SECONDS", 0.5)
+    if limit == "session":
+        monkeypatch.setattr(remote_files, "SESSION_SECONDS", 0.5)
+    else:
+        monkeypatch.setattr(remote_sftp, "STEP_SECONDS", 0.5)
     with own_sftp(tmp_path / "own") as own:
         dribbles(monkeypatch)
         row, taken = led_to(own, alice), Taken()
@@ -311,6 +277,11 @@ def test_a_server_that_says_a_byte_now_and_then_holds_nobody_for_long(
         ends(lambda: fetching.fetch(alice.tenant_id, row.id, taken))
     assert taken.names == []
     assert b"cannot be fetched from" in alarms(alice)[-1]
+    assert not list(Directories.of(alice.tenant_id, row.id).fetched.iterdir())
+
+
+def test_a_greeting_without_an_end_holds_nobody_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote_ftps, "CONNECT_SECONDS", 0.25)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=lambda: dribble(listener.accept()[0]), daemon=True).start()
         address = f"ftps://127.0.0.1:{listener.getsockname()[1]}"
@@ -319,6 +290,28 @@ def test_a_server_that_says_a_byte_now_and_then_holds_nobody_for_long(
         told: list[Exception] = []
         ends(lambda: told.append(failure_of(remote, guard)))
     assert isinstance(told[0], Unreachable)
+
+
+def test_a_file_by_ftps_that_comes_too_slowly_is_given_up_for_now(
+    alice: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with own_ftps(tmp_path / "own", tmp_path) as own:
+        row, taken = led_to(own, alice), Taken()
+        (own.root / "outgoing" / NAME).write_bytes(b"x" * 10_000)
+        with monkeypatch.context() as patched:
+            fetch = remote_ftps.FtpsFiles.fetch
+
+            def slow(*asked: Any) -> None:
+                patched.setattr(remote_files, "PACE_SECONDS", 0.0)
+                patched.setattr(remote_files, "SLOWEST", 10**12)
+                fetch(*asked)
+
+            patched.setattr(remote_ftps.FtpsFiles, "fetch", slow)
+            ends(lambda: fetching.fetch(alice.tenant_id, row.id, taken))
+        assert taken.names == []
+        assert b"too slow" in alarms(alice)[-1]
+        fetching.fetch(alice.tenant_id, row.id, taken)
+    assert taken.names == [NAME]
 
 
 def failure_of(remote: Remote, guard: Guard) -> Exception:

@@ -7,7 +7,8 @@ from __future__ import annotations
 import asyncio
 import ftplib
 import io
-import os
+import socket
+import struct
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
@@ -312,14 +313,34 @@ def test_an_upload_that_is_closed_as_the_session_ends_is_whole(
         assert (point.directories.outgoing / NAME).read_bytes() == b"whole"
 
 
-def test_a_broken_upload_by_ftp_is_not_taken_for_whole(files: Servers, point: Point) -> None:
-    session = files.ftp(point)
+def end(data: socket.socket, *, reset: bool) -> None:
+    """As a process ends that is killed, or, with a reset, one whose answers nobody takes any more;
+    TLS has no word of it.
+    """
+    raw = socket.socket(fileno=data.detach())
+    if reset:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    raw.close()
+
+
+@pytest.mark.parametrize(
+    ("tls", "reset"), [(True, False), (True, True), (False, True)], ids=["cut", "reset", "clear"]
+)
+def test_a_broken_upload_by_ftp_is_not_taken_for_whole(
+    files: Servers, alice: Person, tmp_path: Path, tls: bool, reset: bool
+) -> None:
+    """Whatever becomes of the connection that commands go by."""
+    name = f"broken {tmp_path.name}"
+    point = open_point(alice, tmp_path, name, "ftps" if tls else "ftp", networks=["127.0.0.0/8"])
+    session = files.ftp(point, tls=tls)
     data = session.transfercmd(f"STOR outgoing/{NAME}")
     data.sendall(b"half")
-    until(lambda: (point.directories.outgoing / NAME).exists())
-    os.close(data.detach())
-    session.close()
+    until(lambda: left(point) == len(b"half"))
+    end(data, reset=reset)
     until(lambda: list(point.directories.outgoing.glob("*.broken.tmp")))
+    with pytest.raises(ftplib.error_temp, match="426"):
+        session.voidresp()
+    session.close()
     taken: list[bytes] = []
     collected(point, taken)
     assert taken == []

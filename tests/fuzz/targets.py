@@ -20,6 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from messaging.domain.rules import Circumstances
+from messaging.files.jail import spot_of
 from messaging.protocols.base import Envelope, Parcel, RemoteProtocolError, Stamp
 from messaging.protocols.edl import events as ev
 from messaging.protocols.edl.codec import EdlCodec
@@ -29,7 +30,7 @@ from messaging.protocols.edl.session import Session
 from messaging.protocols.edl.states import State
 from messaging.protocols.edt.codec import EdtCodec
 from messaging.protocols.edt.loading import load_profile as load_edt
-from messaging.protocols.edt.names import FileName
+from messaging.protocols.edt.names import FileName, parse_name, submission_name
 from messaging.protocols.edt.reading import apply_rules, read_file
 from messaging.protocols.edt.replies import Reply, ReplyKind, faults_of, read_reply, write_reply
 from messaging.protocols.neso.seals import (
@@ -52,6 +53,12 @@ DELIMITED_SEEDS = tuple(
     path.read_bytes() for path in sorted((GOLDEN / "edl" / "delimited-1").glob("*.edl"))
 )
 EDT_SEEDS = tuple(path.read_bytes() for path in sorted((GOLDEN / "edt").glob("*.sub")))
+NAME_SEEDS = (
+    *(b"AGENT_000042.sub", b"A-1_999999.sub", b"AGENT_000001.tmp", b"a holiday.txt"),
+    *(b"/archive/bad/AGENT_000042.sub.20261122T100000Z", b"../incoming/./AGENT_000042.ack"),
+    "/outgoing/\u00fcbung.sub".encode(),
+)
+REPLY_SEEDS = tuple(path.read_bytes() for path in sorted((GOLDEN / "edt" / "replies").iterdir()))
 WA_SEEDS = tuple(path.read_bytes().strip() for path in sorted((GOLDEN / "neso").glob("*.json")))
 ENVELOPED_SEEDS = tuple(
     path.read_bytes().strip() for path in sorted((GOLDEN / "neso" / "enveloped-1").glob("*.json"))
@@ -236,6 +243,36 @@ def _take_edt(rng: Random, data: bytes) -> None:
         assert _EDT.decode(_EDT.encode(Envelope(stamp, (submission,)))) == envelope
 
 
+def _take_name(rng: Random, data: bytes) -> None:
+    """As the name of a file that was found, and as a path that a client of a file server gives."""
+    name = data.decode("utf-8", "surrogateescape")
+    try:
+        assert submission_name(_EDT.profile, parse_name(_EDT.profile, name)) == name
+    except RemoteProtocolError as error:
+        _tellable(error.text, error.field, error.reference)
+    try:
+        spot = spot_of(f"/outgoing/{name}" if rng.random() < 0.5 else name)
+    except OSError as error:
+        _tellable(str(error.strerror))
+        return
+    assert spot_of(spot.path) == spot
+    assert "/" not in spot.name
+    assert spot.name not in (".", "..")
+    assert "\0" not in spot.path
+
+
+def _take_reply(rng: Random, data: bytes) -> None:
+    ending = rng.choice((".ack", ".acc", ".rej", ".20261122T100000Z.rej"))
+    parcel = Parcel(data, f"ALITA_000001{ending}")
+    try:
+        reply = read_reply(_EDT.profile, parcel)
+    except RemoteProtocolError as error:
+        _tellable(error.text, error.field, error.reference)
+        return
+    written = write_reply(_EDT.profile, reply, parcel.name)
+    assert read_reply(_EDT.profile, written).name == reply.name
+
+
 # JSON and the Wider Access payloads.
 
 
@@ -374,6 +411,8 @@ TARGETS: dict[str, Target] = {
         Target("edl-delimited-codec", DELIMITED.make, DELIMITED.take),
         Target("edl-delimited-session", DELIMITED.make_stream, DELIMITED.take_stream),
         Target("edt-file", _of(EDT_SEEDS, ANYWHERE), _take_edt),
+        Target("edt-name", _of(NAME_SEEDS, ANYWHERE), _take_name),
+        Target("edt-reply", _of(REPLY_SEEDS, ANYWHERE), _take_reply),
         Target("strict-json", _of(WA_SEEDS, IN_JSON), _take_json),
         Target("wa-codec", _of(WA_SEEDS, IN_JSON), _taking(_WA)),
         Target("wa-enveloped-codec", _of(ENVELOPED_SEEDS, IN_JSON), _taking(_ENVELOPED)),

@@ -32,8 +32,10 @@ from tests.servers import TestServers
 OTHER = "ALICP1-2"
 STAFF = {"by": "the test"}
 
-FIRST = clock.half_hour_of(now()) + timedelta(hours=2)
-"""Start of the period that the tests are about."""
+FIRST = clock.half_hour_of(now()) + timedelta(hours=12)
+"""Start of the period that the tests are about: all that they look at is yet to come, however long
+ago it was that this was read.
+"""
 
 _gone = itertools.count(1)
 

@@ -25,7 +25,9 @@ class EdtSettings:
 
     As `server` the host is logged in at, from `networks` alone where there are any (CIDR). As
     `client` it logs in at the tenant's own server as `user` every `poll_seconds`; that server is
-    known by `host_key` (SFTP: a public key in OpenSSH's form) or `ca` (FTPS: PEM).
+    known by `host_key` (SFTP: a public key in OpenSSH's form) or `ca` (FTPS: PEM). A file there is
+    taken once its size and time were the same for `still_seconds`; with 0 at once, where the tenant
+    renames what is complete.
     """
 
     profile: str = "host-1"
@@ -37,6 +39,7 @@ class EdtSettings:
     host_key: str = ""
     ca: str = ""
     poll_seconds: int = 30
+    still_seconds: int = 10
 
     @classmethod
     def parse(cls, given: Mapping[str, object], *, profiles: Collection[str]) -> Self:
@@ -52,6 +55,7 @@ class EdtSettings:
             reading.text("host_key", _HOST_KEY, "a public key in OpenSSH's form"),
             reading.text("ca", _CA, "certificates as PEM"),
             reading.whole("poll_seconds", default.poll_seconds, 5, 3_600),
+            reading.whole("still_seconds", default.still_seconds, 0, 3_600),
         )
         if settings.mode == CLIENT:
             if not settings.user:

@@ -37,14 +37,23 @@ from tests.protocols.edt.rows import (
     read,
 )
 
-OTHERS = {"a_file_written_by_hand", "a_file_with_a_fault_of_every_kind"}
 BAD = "a_file_with_a_fault_of_every_kind"
+WRONG = (
+    BAD,
+    "a_file_that_was_cut_off",
+    "a_file_with_a_byte_order_mark",
+    "a_file_with_a_nul",
+    "a_file_with_another_tenants_unit",
+)
+"""Each with the reply to it beside it."""
+
+OTHERS = {"a_file_written_by_hand", *WRONG}
 each = pytest.mark.parametrize(("name", "submission"), FILES.items(), ids=FILES)
 
 
 def test_every_golden_file_is_tested() -> None:
     assert {path.stem for path in GOLDEN.glob("*.sub")} == FILES.keys() | OTHERS
-    assert {path.name for path in GOLDEN.glob("*.rej")} == {f"{BAD}.rej"}
+    assert {path.stem for path in GOLDEN.glob("*.rej")} == set(WRONG)
 
 
 @each
@@ -104,13 +113,14 @@ def test_every_line_that_cannot_be_read_is_told_with_line_code_and_field(by: int
     ]
 
 
-def test_the_reply_to_it_names_line_code_field_and_value_and_is_read_back() -> None:
-    reading = read(golden(f"{BAD}.sub"))
+@pytest.mark.parametrize("name", WRONG)
+def test_the_reply_to_it_names_line_code_field_and_value_and_is_read_back(name: str) -> None:
+    reading = read(golden(f"{name}.sub"))
     found = apply_rules(reading, Circumstances(NOW, {UNIT: None}))
     told = faults_of(PROFILE, reading.submission.records, found.in_order())
     reply = Reply(ReplyKind.REJECTED, NAME, reading.records_read, 0, told)
     parcel = write_reply(PROFILE, reply)
-    assert parcel == Parcel(golden(f"{BAD}.rej"), "AGENT_000042.rej")
+    assert parcel == Parcel(golden(f"{name}.rej"), "AGENT_000042.rej")
     assert read_reply(PROFILE, parcel) == reply
 
 

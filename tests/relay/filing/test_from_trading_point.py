@@ -274,7 +274,7 @@ def test_after_the_last_number_comes_the_first(
 
 
 @pytest.mark.parametrize("name", ["ALITA_1.sub", "alita_000001.sub", "ALITA_000001.SUB", "../x"])
-def test_an_ill_named_file_is_set_aside_with_an_alarm(
+def test_an_ill_named_file_is_set_aside_and_told_of(
     alice: Person, trading: Trading, name: str
 ) -> None:
     filed = trading.leave(name, good(trading))
@@ -282,9 +282,10 @@ def test_an_ill_named_file_is_set_aside_with_an_alarm(
     assert filed.archive_as.count("/") == 1
     assert ".." not in filed.archive_as.split(".20")[0]
     assert trading.replies() == {}
+    assert filed.alarm.startswith("a file is named")
     with tenant_scope(alice.tenant_id):
         entry = Entry.objects.order_by("-seq")[0]
-        assert entry.event == "alarmed"
+        assert entry.event == "refused"
         assert b"a file is named" in bytes(entry.record)
 
 
@@ -369,7 +370,8 @@ def test_files_that_are_there_together_are_taken_in_the_order_of_their_numbers(
 ) -> None:
     trading.leave(trading.name(1), good(trading))
     names = ["x.sub", trading.name(4), trading.name(2), trading.name(1), trading.name(3)]
-    ordered = from_trading_point.in_order(alice.tenant_id, trading.endpoint_id, names)
+    turns = from_trading_point.in_turns(alice.tenant_id, trading.endpoint_id, names)
+    ordered = [name for turn in turns for name in turn]
     assert ordered == [*map(trading.name, (1, 2, 3, 4)), "x.sub"]
 
 

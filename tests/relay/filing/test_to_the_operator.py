@@ -11,7 +11,7 @@ import pytest
 
 from messaging.domain.acknowledgements import ReceiptError, ReceiptOfMessage, ReceiptStatus
 from messaging.models import Attempt, Delivery, Due, Message
-from messaging.relay import holds, verdicts
+from messaging.relay import filed_by_api, holds, verdicts
 from messaging.relay.claim import NotClaimed
 from messaging.relay.deliver import take_in_hand
 from messaging.relay.load import load_locked
@@ -20,7 +20,7 @@ from messaging.states import DeliveryState, LampState, Lane
 from tenants.audit import bodies
 from tenants.changes import WATCH
 from tenants.clock import now
-from tenants.scope import tenant_scope
+from tenants.scope import in_tenant, tenant_scope
 from tests.people import Person
 from tests.relay.filing.trading import OTHER, UNIT, Trading, golden, notification, scalar
 from tests.relay.outages.conftest import look
@@ -91,6 +91,33 @@ def test_the_operators_errors_stand_at_the_lines_of_the_file(
     replies = trading.replies()
     assert sorted(replies) == [ACK, REJ]
     assert replies[REJ] == golden("an_error_of_the_operators_at_its_line.rej")
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_the_operators_errors_are_told_by_line_to_a_file_that_comes_after_the_api(
+    operator: BothEnds, trading: Trading, later: bool
+) -> None:
+    """From what is kept of its answer, or of its receipt."""
+    told = {"times": 1, "code": "R003", "text": "above, by far", "errorPath": "/records/1/value"}
+    if later:
+        operator.fault("receipt_later", seconds=0.1, status="REJECTED", **told)
+    else:
+        operator.fault("refuse", **told)
+    content = f"# a comment\n{scalar('ALITA')}\n{scalar('ALITA', 6)}\n".encode()
+
+    def by_api() -> None:
+        point = filed_by_api.the_point(trading.endpoint_id)
+        filing = filed_by_api.examine_file(point, content, "ALITA", 1, now(), "a key")
+        filed_by_api.take(filing)
+
+    in_tenant(trading.person.tenant_id, by_api)
+    trading.submit()
+    until(lambda: delivery_of(trading).state == DeliveryState.REFUSED)
+    trading.leave(trading.name(1), content)
+    assert trading.replies()[REJ].splitlines()[1:] == [
+        "REJ,3,E030,value,R003 above, by far",
+        "END,2,0",
+    ]
 
 
 def test_a_final_receipt_that_comes_later_is_the_reply(
