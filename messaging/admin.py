@@ -363,6 +363,7 @@ class GateAlarmAdmin(CarriedAdmin):
     list_display = ("alarmed", "tenant", "bm_unit", "period", "missing", "arrived")
     list_filter = (TENANT_FILTER, WithinFilter)
     list_select_related = ("tenant",)
+    time_field = "alarmed_at"
     alarmed, arrived, period = moment("alarmed_at"), moment("arrived_at"), moment("period_start")
     fields = ("id", "tenant", "bm_unit", "period", "missing", "alarmed", "arrived")
 
