@@ -234,7 +234,7 @@ def test_what_people_did_is_told_of_all_tenants_and_traffic_is_not(
     act(browser_of(ADMINISTRATOR), "tenants_endpoint", "release", "for it", carried.endpoint)
     deeds, _ = find_deeds(now() + SOON)
     assert deeds == sorted(deeds, key=lambda one: one.at, reverse=True)
-    assert {one.event for one in deeds}.isdisjoint({"received", "stored", "sending", "alarmed"})
+    assert {one.event for one in deeds}.isdisjoint({"received", "stored", "sending", "escalated"})
     by = f"doer, {ADMINISTRATOR}"
     mine, _ = find_deeds(now() + SOON, alice.tenant_id, by)
     assert [one.event for one in mine[:2]] == ["hold released", "hold placed"]
