@@ -28,7 +28,8 @@ from messaging import (  # noqa: F401  (they register their pages)
     admin_smp,
     outage_admin,
 )
-from messaging.admin_deeds import DeadFilter, EndpointActions, ReplayActions
+from messaging.admin_deeds import DeadFilter, EndpointActions
+from messaging.admin_deliveries import PERMISSION, DeliveryActions, waits_behind, ways
 from messaging.api.content import as_json
 from messaging.api.in_force import parameter_of
 from messaging.lamps import Lamp, lamp_of, since_of, with_links
@@ -48,6 +49,7 @@ from tenants.staff import (
     ReadOnlyAdmin,
     WithinFilter,
     moment,
+    once,
     table,
     written,
 )
@@ -137,10 +139,12 @@ class MessageAdmin(CarriedAdmin):
         return bytes(row.body_digest).hex()
 
     @admin.display(description="hops")
+    @once
     def hops(self, row: Message) -> SafeString:
         return timeline.hops_of(row)
 
     @admin.display(description="hops in the audit chain")
+    @once
     def timeline(self, row: Message) -> SafeString:
         return timeline.entries_of(row)
 
@@ -164,7 +168,7 @@ class OpenFilter(DropdownFilter):  # type: ignore[misc]
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(ReplayActions, CarriedAdmin):
+class DeliveryAdmin(DeliveryActions, CarriedAdmin):
     list_display = (
         *("created", "tenant", "message", "endpoint", "lane", "queue", "state", "attempts"),
         *("until", "outcome_code"),
@@ -176,17 +180,32 @@ class DeliveryAdmin(ReplayActions, CarriedAdmin):
     time_field = "created_at"
     created, until = moment("created_at"), moment("deadline")
     sent, held, settled = moment("sent_at"), moment("held_at"), moment("settled_at")
-    stuck = moment("stuck_at")
+    stuck, closed = moment("stuck_at"), moment("closed_at")
     fields = (
         *("id", "tenant", "message_link", "endpoint", "lane", "queue", "position", "state"),
         *("created", "until", "sent", "held", "stuck", "settled", "attempts", "reference"),
-        *("outcome_code", "outcome_text", "body", "tries"),
+        *("outcome_code", "outcome_text", "closed", "closed_reason", "behind", "to_do"),
+        *("body", "tries"),
     )
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.body_view)
         own = [path("<uuid:delivery_id>/body/", view, name="messaging_delivery_body")]
-        return [*own, *super().get_urls()]
+        return [*own, *self.deed_urls(self.admin_site.admin_view), *super().get_urls()]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """Who only looks is offered nothing to do."""
+        hidden = () if request.user.has_perm(PERMISSION) else ("to_do",)
+        return [name for name in self.fields if name not in hidden]
+
+    @admin.display(description="waits behind")
+    @once
+    def behind(self, row: Delivery) -> SafeString:
+        return waits_behind(row)
+
+    @admin.display(description="what can be done")
+    def to_do(self, row: Delivery) -> SafeString:
+        return ways(row)
 
     def body_view(self, request: HttpRequest, delivery_id: UUID) -> HttpResponse:
         """Shows the bytes that are sent to whoever gives a reason."""
@@ -216,6 +235,7 @@ class DeliveryAdmin(ReplayActions, CarriedAdmin):
         return _link("message", row.message_id)
 
     @admin.display(description="attempts, newest first")
+    @once
     def tries(self, row: Delivery) -> SafeString:
         found = Attempt.objects.filter(tenant_id=row.tenant_id, delivery_id=row.id).order_by("-id")
         lines = (
@@ -329,6 +349,7 @@ class DeclaredAdmin(CarriedAdmin):
         return queryset.filter(tenant_id=tenant_id, bm_unit=name), False
 
     @admin.display(description="in force, now and later")
+    @once
     def holds(self, row: Declared) -> SafeString:
         told = parameter_of(row, now())
         held = [*told.levels, *told.rates, *told.values, *told.pairs]
@@ -343,6 +364,7 @@ class GateAlarmAdmin(CarriedAdmin):
     list_display = ("alarmed", "tenant", "bm_unit", "period", "missing", "arrived")
     list_filter = (TENANT_FILTER, WithinFilter)
     list_select_related = ("tenant",)
+    time_field = "alarmed_at"
     alarmed, arrived, period = moment("alarmed_at"), moment("arrived_at"), moment("period_start")
     fields = ("id", "tenant", "bm_unit", "period", "missing", "alarmed", "arrived")
 
@@ -387,8 +409,10 @@ class WatchedTenantAdmin(TenantAdmin):
         return page
 
     @admin.display(description="what is wrong now")
+    @once
     def wrong_now(self, row: Tenant) -> str:
-        return ", ".join(find_wrong(HEALTH_SHOWN).by_tenant().get(row.id, ())) or "nothing"
+        found = find_wrong(HEALTH_SHOWN, row.id).by_tenant()
+        return ", ".join([*found.get(row.id, ()), *found.get(None, ())]) or "nothing"
 
     @admin.display(description="who did what")
     def deeds(self, row: Tenant) -> SafeString:

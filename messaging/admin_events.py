@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 
 from messaging.events import alerts
 from messaging.events.models import AlertSettings, Escalation, Webhook, WebhookDelivery
-from tenants.staff import TENANT_FILTER, CarriedAdmin, ReadOnlyAdmin, moment, table
+from tenants.staff import TENANT_FILTER, CarriedAdmin, ReadOnlyAdmin, moment, once, table
 
 
 @admin.register(Webhook)
@@ -48,6 +48,7 @@ class AlertSettingsAdmin(ReadOnlyAdmin):
     fields = ("id", "tenant", "addresses", "ladder", "cursor", "mail_after", "mail_failures")
 
     @admin.display(description="escalation ladder")
+    @once
     def ladder(self, row: AlertSettings) -> SafeString:
         steps = alerts.ladder_of(row)
         return table(("after s", "by"), ((s.after_seconds, ", ".join(s.ways)) for s in steps))

@@ -4,7 +4,6 @@ form by which staff set it for a tenant that asks for it.
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from django import forms
@@ -25,13 +24,9 @@ from tenants.scope import tenant_scope
 from tenants.staff import TENANT_FILTER, ReadOnlyAdmin
 
 
-class NextNumberForm(asking.ReasonForm):
+class NextNumberForm(asking.DeedForm):
     next = forms.IntegerField(label="Next number", widget=UnfoldAdminIntegerFieldWidget)
     field_order = ("next", "reason")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["reason"].help_text = "It stands in the tenant's audit log, with your name."
 
 
 @admin.register(AgentSequence)

@@ -16,12 +16,13 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from messaging.overview import bodies
 from messaging.relay.smp import deciding
 from messaging.relay.wake import wake_registrations
 from messaging.smp_models import RegisteredAsset, RegisteredUnit, SmpBatch, SmpFinding, SmpJob
 from tenants import asking
 from tenants.scope import tenant_scope
-from tenants.staff import TENANT_FILTER, CarriedAdmin, WithinFilter, moment, table, written
+from tenants.staff import TENANT_FILTER, CarriedAdmin, WithinFilter, moment, once, table, written
 
 SHOWN = 200
 """Rows of a table within a page."""
@@ -68,6 +69,7 @@ class SmpJobAdmin(CarriedAdmin):
     )
 
     @admin.display(description="batches")
+    @once
     def batches(self, row: SmpJob) -> SafeString:
         found = SmpBatch.objects.filter(tenant_id=row.tenant_id, job=row).order_by("position")
         lines = (
@@ -77,6 +79,7 @@ class SmpJobAdmin(CarriedAdmin):
         return table(("batch", "state", "rows", "transaction", "sent"), lines)
 
     @admin.display(description="what is wrong")
+    @once
     def faults(self, row: SmpJob) -> SafeString:
         found = SmpFinding.objects.filter(tenant_id=row.tenant_id, job=row).order_by("row", "id")
         lines = ((one.row, one.column, one.code, one.source, one.text) for one in found[:SHOWN])
@@ -92,13 +95,31 @@ class SmpBatchAdmin(CarriedAdmin):
     fields = (
         *("id", "tenant", "position", "first_row", "last_row", "rows", "state", "attempts"),
         *("sent", "transaction_id", "polls", "called", "settled", "settled_by", "text"),
-        "resolving",
+        *("resolving", "body"),
     )
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.resolve_view)
-        own = [path("<uuid:batch_id>/resolve/", view, name="messaging_smpbatch_resolve")]
+        resolve = self.admin_site.admin_view(self.resolve_view)
+        body = self.admin_site.admin_view(self.body_view)
+        own = [
+            path("<uuid:batch_id>/resolve/", resolve, name="messaging_smpbatch_resolve"),
+            path("<uuid:batch_id>/body/", body, name="messaging_smpbatch_body"),
+        ]
         return [*own, *super().get_urls()]
+
+    @admin.display(description="what is sent")
+    def body(self, row: SmpBatch) -> SafeString:
+        address = reverse("admin:messaging_smpbatch_body", args=(row.id,))
+        text = "give a reason to see it"
+        return format_html('<a class="text-primary-600" href="{}">{}</a>', address, text)
+
+    def body_view(self, request: HttpRequest, batch_id: UUID) -> HttpResponse:
+        """Shows the bytes that are sent to whoever gives a reason."""
+        row = get_object_or_404(SmpBatch.objects.select_related("tenant"), id=batch_id)
+        back = reverse("admin:messaging_smpbatch_change", args=(row.id,))
+        return bodies.page(
+            request, f"What is sent of {row}", back, row.tenant, bodies.of_batch(row)
+        )
 
     @admin.display(description="resolve")
     def resolving(self, row: SmpBatch) -> SafeString | str:

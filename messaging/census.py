@@ -47,6 +47,22 @@ FIGURES: Final = (
         " FROM messaging_due GROUP BY lane",
     ),
     Figure(
+        "hostsvc_queue_age_seconds",
+        "How long what else has been due longest has been so: registrations, webhooks, the events"
+        " they tell of, looks at tenants' own file servers.",
+        ("queue",),
+        " UNION ALL ".join(
+            f"SELECT '{queue}', coalesce("  # noqa: S608 (its own words)
+            f"greatest(extract(epoch FROM now() - min(due_at)), 0), 0) FROM {table}"
+            for queue, table in (
+                ("registrations", "messaging_smpdue"),
+                ("webhooks", "messaging_webhookdue"),
+                ("events", "messaging_eventwatch"),
+                ("fetches", "messaging_fetchdue"),
+            )
+        ),
+    ),
+    Figure(
         "hostsvc_undelivered",
         "Deliveries that have not reached their endpoint, by state.",
         ("state",),

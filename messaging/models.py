@@ -372,7 +372,8 @@ class GateAlarm(TenantRow):
                 fields=["tenant", "period_start"],
                 condition=Q(arrived_at__isnull=True),
                 name="gate_alarm_open",
-            )
+            ),
+            models.Index(fields=["tenant", "alarmed_at"], name="gate_alarm_by_time"),
         ]
 
     def __str__(self) -> str:

@@ -10,10 +10,8 @@ from uuid import UUID
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
-from django.forms import CharField
 from django.http import HttpRequest
-from unfold.forms import ActionForm
-from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from messaging.domain.notices import SERVICES, read_notice
 from messaging.models import (
@@ -27,27 +25,13 @@ from messaging.models import (
 from messaging.relay import holds, maintenance, telephone
 from messaging.relay.holds import NotHeld
 from messaging.relay.maintenance import AlreadySo, Switched
+from tenants import asking
 from tenants.audit.events import Event
 from tenants.clock import now
 from tenants.ids import HOUSE
 from tenants.models import BmUnit
 from tenants.scope import tenant_scope
 from tenants.staff import TENANT_FILTER, ReadOnlyAdmin, StaffAdmin, WalledAdmin, moment
-
-_LONGEST_REASON = 500
-
-
-class ReasonForm(ActionForm):  # type: ignore[misc]
-    reason = CharField(
-        required=False,
-        max_length=_LONGEST_REASON,
-        label="Reason",
-        widget=UnfoldAdminTextInputWidget,
-    )
-
-
-def _reason(request: HttpRequest) -> str:
-    return str(request.POST.get("reason", "")).strip()[:_LONGEST_REASON]
 
 
 @admin.register(Connection)
@@ -235,7 +219,7 @@ class StandingHoldAdmin(WalledAdmin):
     """
 
     form = StandingHoldForm
-    action_form = ReasonForm
+    action_form = asking.BesideActionForm
     actions = ("release",)
     list_display = (
         *("tenant", "endpoint", "bm_unit", "reason", "placed", "placed_by", "released"),
@@ -266,9 +250,9 @@ class StandingHoldAdmin(WalledAdmin):
 
     @admin.action(description="Release (with a reason)", permissions=["release"])
     def release(self, request: HttpRequest, queryset: QuerySet[StandingHold]) -> None:
-        reason = _reason(request)
+        reason = asking.reason_beside(request)
         if not reason:
-            self.message_user(request, "Say the reason, beside the action.", messages.ERROR)
+            self.message_user(request, asking.SAY_IT, messages.ERROR)
             return
         for row in queryset:
             try:

@@ -33,7 +33,7 @@ from tenants.ids import HOUSE
 from tenants.keys import admin as _keys  # noqa: F401  (registers its page)
 from tenants.members import EmailTaken
 from tenants.models import BmUnit, Endpoint, Peer, PeerCertificate, Tenant
-from tenants.staff import TENANT_FILTER, WalledAdmin
+from tenants.staff import TENANT_FILTER, WalledAdmin, once
 
 
 @admin.register(Tenant)
@@ -66,6 +66,7 @@ class TenantAdmin(WalledAdmin):
         return False
 
     @admin.display(description="people")
+    @once
     def owner(self, row: Tenant) -> str:
         if first_owner.is_looked_after(row.id):
             return "looked after by the tenant itself"

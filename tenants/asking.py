@@ -14,11 +14,14 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.utils.cache import patch_cache_control
 from django.utils.safestring import SafeString
+from unfold.forms import ActionForm
 from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminTextInputWidget
 
 from tenants.audit.viewing import LONGEST_REASON, SHORTEST_REASON
 
 Pairs = Iterable[tuple[str, object]]
+
+SAY_IT = "Say the reason, beside the action."
 
 _TEMPLATE = "admin/tenants/asked.html"
 
@@ -31,6 +34,28 @@ class ReasonForm(forms.Form):
         help_text="It is written into the tenant's audit log, with your name, before anything is "
         "shown.",
     )
+
+
+class DeedForm(ReasonForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["reason"].help_text = "It stands in the tenant's audit log, with your name."
+
+
+class BesideActionForm(ActionForm):  # type: ignore[misc]
+    """The reason that is typed beside an action of a list."""
+
+    reason = forms.CharField(
+        required=False,
+        max_length=LONGEST_REASON,
+        label="Reason",
+        widget=UnfoldAdminTextInputWidget,
+    )
+
+
+def reason_beside(request: HttpRequest) -> str:
+    """As typed beside the action; empty where none was."""
+    return str(request.POST.get("reason", "")).strip()[:LONGEST_REASON]
 
 
 class OwnerForm(forms.Form):

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.contrib import admin
@@ -163,6 +164,23 @@ def first_id(moment: datetime) -> UUID:
     """Lies below every id made at `moment` or later."""
     milliseconds = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
     return UUID(int=milliseconds << 80)
+
+
+Shown = TypeVar("Shown")
+
+
+def once(show: Callable[[Any, Any], Shown]) -> Callable[[Any, Any], Shown]:
+    """Works a value out once for a row: the theme asks for what is only looked at four times."""
+    name = f"_shown_{show.__name__}"
+
+    @wraps(show)
+    def shown(page: Any, row: Any) -> Shown:
+        if name not in row.__dict__:
+            row.__dict__[name] = show(page, row)
+        found: Shown = row.__dict__[name]
+        return found
+
+    return shown
 
 
 def moment(name: str) -> Callable[[Any, Any], str]:

@@ -58,6 +58,7 @@ class Escalation(TenantRow):
                 fields=["tenant", "instruction", "after_seconds"], name="escalated_once"
             )
         ]
+        indexes = [models.Index(fields=["tenant", "at"], name="escalation_by_time")]
 
     def __str__(self) -> str:
         return f"{self.instruction_id} after {self.after_seconds} s"

@@ -14,10 +14,15 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.utils.html import format_html
 
-from messaging.models import Delivery, Message
+from messaging.models import Attempt, Delivery, Message
 from messaging.overview import content, signed
+from messaging.overview.addressed import answer_to, find_target_in, find_target_out
 from messaging.overview.content import Section
-from messaging.relay.codecs import profile_of
+from messaging.overview.signed import Sent
+from messaging.protocols.base import UnknownProfile
+from messaging.protocols.neso.seals import Target
+from messaging.relay.codecs import profile_of, wider_access_codec
+from messaging.smp_models import SmpBatch
 from tenants import asking
 from tenants.audit import viewing
 from tenants.audit.bodies import BodyGone
@@ -36,24 +41,56 @@ def of_message(row: Message) -> Sequence[Kept]:
     """As it came, and the signed form it came in."""
     read = partial(content.sections_of, row.endpoint.protocol, row.profile)
     own, at = row.tenant_id, row.received_at
-    return [
-        _kept("Body", own, row.id, row.body_digest, at, read),
-        *_signed("Signed form it came in", own, row.id, row.sealed_digest, at),
-    ]
+    body = _kept("Body", own, row.id, row.body_digest, at, read)
+    if row.sealed_digest is None:
+        return [body]
+    opened = partial(signed.sections_of, own, _sent(find_target_in(row), row.profile))
+    return [body, _kept("Signed form it came in", own, row.id, row.sealed_digest, at, opened)]
 
 
 def of_delivery(row: Delivery) -> Sequence[Kept]:
-    """As it is sent, and the signed form that was sent last; nothing before the first attempt."""
+    """As it is sent, the signed form that was sent last, and the answer that came last; nothing
+    before the first attempt.
+    """
     endpoint = row.endpoint
     if endpoint is None or row.payload_digest is None or row.payload_at is None:
         return []
     profile = row.payload_profile or profile_of(endpoint.settings)
     read = partial(content.sections_of, endpoint.protocol, profile)
     own, of = row.tenant_id, row.message_id
-    return [
-        _kept("What is sent", own, of, row.payload_digest, row.payload_at, read),
-        *_signed("Signed form last sent", own, of, row.sealed_digest, row.sealed_at),
-    ]
+    sent = _sent(find_target_out(own, of, row.id, row.sealed_digest), profile)
+    found = [_kept("What is sent", own, of, row.payload_digest, row.payload_at, read)]
+    if row.sealed_digest is not None and row.sealed_at is not None:
+        opened = partial(signed.sections_of, own, sent)
+        found.append(
+            _kept("Signed form last sent", own, of, row.sealed_digest, row.sealed_at, opened)
+        )
+    return [*found, *_answers(row, Sent(answer_to(sent.target), sent.id_at))]
+
+
+def of_batch(row: SmpBatch) -> Sequence[Kept]:
+    """What was sent last of a batch of registrations, and its signed form."""
+    if row.payload_digest is None or row.payload_at is None:
+        return []
+    own, of = row.tenant_id, row.job_id
+    found = [_kept("What is sent", own, of, row.payload_digest, row.payload_at, content.plain)]
+    if row.sealed_digest is not None and row.sealed_at is not None:
+        opened = partial(
+            signed.sections_of, own, Sent(find_target_out(own, of, row.id, row.sealed_digest))
+        )
+        found.append(
+            _kept("Signed form last sent", own, of, row.sealed_digest, row.sealed_at, opened)
+        )
+    return found
+
+
+def _answers(row: Delivery, sent: Sent) -> Iterator[Kept]:
+    """The last one that was kept: of a control point's there is none."""
+    tried = Attempt.objects.filter(tenant_id=row.tenant_id, delivery_id=row.id)
+    for attempt in tried.filter(answer_digest__isnull=False).order_by("-id")[:1]:
+        own, at, digest = row.tenant_id, attempt.settled_at, bytes(attempt.answer_digest or b"")
+        opened = partial(signed.sections_of, own, sent)
+        yield _kept("Answer that came last", own, row.message_id, digest, at, opened)
 
 
 def page(
@@ -103,14 +140,9 @@ def _kept(
     return Kept(name, viewing.Kept(tenant_id, message_id, bytes(digest), at), read)
 
 
-def _signed(
-    name: str,
-    tenant_id: UUID,
-    message_id: UUID,
-    digest: bytes | memoryview | None,
-    at: datetime | None,
-) -> Sequence[Kept]:
-    if digest is None or at is None:
-        return []
-    read = partial(signed.sections_of, tenant_id)
-    return [_kept(name, tenant_id, message_id, digest, at, read)]
+def _sent(target: Target | None, profile: str) -> Sent:
+    """A profile that is not installed any more does not say where a messageId is."""
+    try:
+        return Sent(target, wider_access_codec(profile).profile.envelope.message_id.steps)
+    except UnknownProfile:
+        return Sent(target)

@@ -14,11 +14,20 @@ from messaging.overview.latency import LaneTimes
 
 _WIDTH: Final = 760
 _LEFT: Final = 240
-_RIGHT: Final = 90
+_RIGHT: Final = 110
 _BAR: Final = 9
 _ROW: Final = 3 * _BAR + 14
 _HEAD: Final = 22
-_DECADES: Final = (1, 10, 100, 1_000, 10_000, 100_000)
+_DECADES: Final = {
+    1: "1 ms",
+    10: "10 ms",
+    100: "100 ms",
+    1_000: "1 s",
+    10_000: "10 s",
+    100_000: "100 s",
+    1_000_000: "1000 s",
+}
+"""Milliseconds, and what the scale says there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +43,7 @@ class Span:
 def latency_chart(lanes: Sequence[LaneTimes]) -> SafeString:
     """Three bars a hop on a logarithmic scale; `lanes` must not be empty."""
     most = max(hop.p99 for lane in lanes for hop in lane.hops)
-    top = next((decade for decade in _DECADES if decade >= most), _DECADES[-1])
+    top = next((decade for decade in _DECADES if decade >= most), max(_DECADES))
     parts: list[SafeString] = []
     y = _HEAD
     for lane in lanes:
@@ -107,7 +116,7 @@ def _gridline(decade: int, top: int, height: int) -> SafeString:
     return format_html(
         '<line class="grid" x1="{0}" x2="{0}" y1="16" y2="{1}"/>'
         '<text class="figure" x="{0}" y="11" text-anchor="middle">{2}</text>',
-        *(x, height, milliseconds(decade)),
+        *(x, height, _DECADES[decade]),
     )
 
 

@@ -37,6 +37,12 @@ def sections_of(protocol: str, profile: str, content: bytes) -> Iterator[Section
     yield from as_bytes(content)
 
 
+def plain(content: bytes) -> Iterator[Section]:
+    """What is JSON whatever the profile, and then the bytes themselves."""
+    yield from as_json(content)
+    yield from as_bytes(content)
+
+
 def as_bytes(content: bytes) -> Iterator[Section]:
     start = content[:BODY_SHOWN]
     more = "" if len(start) == len(content) else f" (the first {len(start)} bytes)"

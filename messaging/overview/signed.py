@@ -22,14 +22,26 @@ from messaging.protocols.neso.seals import (
     Seal,
     Sealed,
     SealError,
+    Target,
     TrustedKey,
     find_seal_of,
 )
+from messaging.protocols.neso.seals.base import MESSAGE_ID
 from tenants.certificates import thumbprint
 from tenants.models import Certificate, PeerCertificate
 from tenants.staff import table, written
 
 _COVERS_URL = "content-hash"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What is known of a signed form besides its bytes: where it was sent, which is None where
+    nothing tells, and where the payload names its messageId.
+    """
+
+    target: Target | None = None
+    id_at: tuple[str, ...] = MESSAGE_ID
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +53,14 @@ class Signer:
     state: str
 
 
-def sections_of(tenant_id: UUID, record: bytes) -> Iterator[Section]:
+def sections_of(tenant_id: UUID, sent: Sent, record: bytes) -> Iterator[Section]:
     """Of a signed form as it is kept (Sealed.record)."""
     sealed = _sealed(record)
     seal = find_seal_of(sealed.content_type, sealed.headers) if sealed else None
     if sealed is None or seal is None:
         yield "Signed form", format_html("<p>{}</p>", "No seal that is known here.")
     else:
-        yield from _opened(tenant_id, seal, sealed)
+        yield from _opened(tenant_id, seal, sealed, sent)
     yield from as_bytes(record)
 
 
@@ -59,15 +71,15 @@ def _sealed(record: bytes) -> Sealed | None:
         return None
 
 
-def _opened(tenant_id: UUID, seal: Seal, sealed: Sealed) -> Iterator[Section]:
+def _opened(tenant_id: UUID, seal: Seal, sealed: Sealed, sent: Sent) -> Iterator[Section]:
     try:
         heading = seal.peek(sealed)
     except SealError as error:
         yield "Signed form", format_html('<p>{}: <b class="late">{}</b></p>', seal.name, str(error))
         return
     signer = find_signer(tenant_id, heading)
-    payload, verdict = _verdict(seal, sealed, heading, signer)
-    yield "Signed form", table(("", ""), _facts(seal, heading, signer, verdict))
+    payload, verdict = _verdict(seal, sealed, heading, signer, sent)
+    yield "Signed form", table(("", ""), _facts(seal, heading, signer, verdict, sent))
     for _, shown in as_json(payload):
         yield "Payload that was signed", shown
 
@@ -100,14 +112,14 @@ def _key(pem: str, kid: str, participant_id: str) -> TrustedKey:
 
 
 def _verdict(
-    seal: Seal, sealed: Sealed, heading: Heading, signer: Signer | None
+    seal: Seal, sealed: Sealed, heading: Heading, signer: Signer | None, sent: Sent
 ) -> tuple[bytes, SafeString]:
     """What was signed, where it can be told, and in words whether the signature holds."""
     if signer is None:
         return b"", _no("nobody known here has this certificate")
-    if seal.name == _COVERS_URL:
-        # The address it was sent to is not kept with it.
-        return sealed.body, format_html("{}", "not looked at: it covers the URL as well")
+    if seal.name == _COVERS_URL and sent.target is None:
+        text = "not looked at: it covers the address as well, which nothing tells"
+        return sealed.body, format_html("{}", text)
     try:
         opened = seal.open(
             sealed,
@@ -116,6 +128,8 @@ def _verdict(
             issuer=None,
             algorithms=ALGORITHMS,
             now=heading.issued_at,
+            target=sent.target,
+            id_at=sent.id_at,
         )
     except SealError as error:
         return b"", _no(error.reason)
@@ -123,11 +137,13 @@ def _verdict(
 
 
 def _facts(
-    seal: Seal, heading: Heading, signer: Signer | None, verdict: SafeString
+    seal: Seal, heading: Heading, signer: Signer | None, verdict: SafeString, sent: Sent
 ) -> Iterator[tuple[object, object]]:
     yield "signature", verdict
     yield "seal", f"{seal.name}, {heading.algorithm}"
     yield "signed at", written(heading.issued_at)
+    if sent.target is not None:
+        yield "sent to", f"{sent.target.verb} {sent.target.url}"
     yield "issuer", heading.issuer
     yield "audience", heading.audience
     yield "message id", heading.jti

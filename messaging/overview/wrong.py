@@ -20,14 +20,17 @@ SHOWN: Final = 20
 """Rows of one kind on the first page: who needs more goes to the list."""
 CERTIFICATE_DAYS: Final = 30
 
-_DOWN = """
+# Of one tenant where one is asked about.
+_OF_TENANT: Final = "(%(tenant)s::uuid IS NULL OR t.id = %(tenant)s)"
+
+_DOWN = f"""
 SELECT l.id, l.tenant_id, t.name, e.name, l.down_at, l.alarmed_at IS NOT NULL
 FROM messaging_link l JOIN tenants_tenant t ON t.id = l.tenant_id
 JOIN tenants_endpoint e ON e.id = l.endpoint_id
 WHERE l.gateway IS NULL AND l.up_at IS NOT NULL
-AND t.state = 'ACTIVE' AND e.state = 'ACTIVE'
-ORDER BY l.down_at LIMIT %s
-"""
+AND t.state = 'ACTIVE' AND e.state = 'ACTIVE' AND {_OF_TENANT}
+ORDER BY l.down_at LIMIT %(shown)s
+"""  # noqa: S608 (its own words)
 _STANDING = """
 SELECT * FROM (
     SELECT c.id, c.tenant_id, t.name, 'connection' AS page, 'the operator is out: ' || e.name,
@@ -50,17 +53,18 @@ SELECT * FROM (
     SELECT m.id, NULL, 'every tenant', 'maintenance', 'maintenance of the host',
            m.began_at, m.reason
     FROM messaging_maintenance m WHERE m.ended_at IS NULL
-) AS s ORDER BY tenant_id NULLS FIRST, since LIMIT %s
+) AS s WHERE %(tenant)s::uuid IS NULL OR coalesce(tenant_id, %(tenant)s) = %(tenant)s
+ORDER BY tenant_id NULLS FIRST, since LIMIT %(shown)s
 """
-_UNANSWERED = """
+_UNANSWERED = f"""
 SELECT i.message_id, i.tenant_id, t.name, i.kind, i.bm_unit, i.number, e.name, m.received_at,
        i.respond_by
 FROM messaging_instruction i JOIN tenants_tenant t ON t.id = i.tenant_id
 JOIN tenants_endpoint e ON e.id = i.endpoint_id
 JOIN messaging_message m ON m.id = i.message_id
-WHERE i.verdict = '' AND i.respond_by > now() - interval '1 hour'
-ORDER BY i.respond_by LIMIT %s
-"""
+WHERE i.verdict = '' AND i.respond_by > now() - interval '1 hour' AND {_OF_TENANT}
+ORDER BY i.respond_by LIMIT %(shown)s
+"""  # noqa: S608 (its own words)
 _CERTIFICATES = """
 SELECT id, tenant_id, owner, name, not_after, is_ours FROM (
     SELECT c.id, c.tenant_id, t.name AS owner, c.environment || ' ' || c.purpose AS name,
@@ -77,12 +81,15 @@ SELECT id, tenant_id, owner, name, not_after, is_ours FROM (
     FROM tenants_peercertificate c JOIN tenants_peer p ON p.id = c.peer_id
     WHERE c.state = 'ACTIVE'
 ) AS pinned
-WHERE not_after < now() + make_interval(days => %s) ORDER BY not_after LIMIT %s
+WHERE not_after < now() + make_interval(days => %(days)s)
+AND (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s) ORDER BY not_after LIMIT %(shown)s
 """
 _OVERDUE = """
 SELECT d.id, d.tenant_id, t.name, e.name, d.state, d.attempts, due.due_at, d.deadline
 FROM (
-    SELECT delivery_id, due_at FROM messaging_due WHERE due_at < now() ORDER BY due_at LIMIT %s
+    SELECT delivery_id, due_at FROM messaging_due
+    WHERE due_at < now() AND (%(tenant)s::uuid IS NULL OR tenant_id = %(tenant)s)
+    ORDER BY due_at LIMIT %(shown)s
 ) due
 JOIN messaging_delivery d ON d.id = due.delivery_id
 JOIN tenants_tenant t ON t.id = d.tenant_id JOIN tenants_endpoint e ON e.id = d.endpoint_id
@@ -220,19 +227,22 @@ class _OfTenant(Shape):
 Row = TypeVar("Row")
 
 
-def find_wrong(most: int = SHOWN) -> Wrong:
-    """At most so many of each kind, the worst first."""
+def find_wrong(most: int = SHOWN, tenant_id: UUID | None = None) -> Wrong:
+    """At most so many of each kind, the worst first; of one tenant, what stands still for everybody
+    is among it.
+    """
+    asked = {"shown": most, "tenant": tenant_id, "days": CERTIFICATE_DAYS}
     return Wrong(
-        links=_rows(LinkDown, _DOWN, [most]),
-        standing=_rows(Standing, _STANDING, [most]),
-        unanswered=_rows(Unanswered, _UNANSWERED, [most]),
-        certificates=_rows(Ending, _CERTIFICATES, [CERTIFICATE_DAYS, most]),
-        overdue=_rows(Overdue, _OVERDUE, [most]),
-        failing=_rows(Failing, _FAILING, {"shown": most}),
+        links=_rows(LinkDown, _DOWN, asked),
+        standing=_rows(Standing, _STANDING, asked),
+        unanswered=_rows(Unanswered, _UNANSWERED, asked),
+        certificates=_rows(Ending, _CERTIFICATES, asked),
+        overdue=_rows(Overdue, _OVERDUE, asked),
+        failing=_rows(Failing, _FAILING, asked),
     )
 
 
-def _rows(make: Callable[..., Row], statement: str, values: Any) -> tuple[Row, ...]:
+def _rows(make: Callable[..., Row], statement: str, values: Mapping[str, Any]) -> tuple[Row, ...]:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         return tuple(make(*row) for row in cursor.fetchall())

@@ -167,6 +167,7 @@ def _record(claimed: ClaimedFile, report: _Report, at: datetime) -> None:
     insert_attempt(
         NewAttempt(
             claimed.delivery_id,
+            claimed.message_id,
             Lane.FILES,
             report.outcome,
             claimed.received_at,

@@ -220,7 +220,12 @@ def _sealed(row: LoadedDelivery, at: datetime) -> Claimed:
         "wait_until": None,
     }
     move(row.id, DeliveryState.CLAIMED, changes, AS_BEFORE)
-    detail = {"url": address.url, "attempt": row.attempts + 1, "bytes": len(sealed.body)}
+    detail = {
+        "method": address.verb,
+        "url": address.url,
+        "attempt": row.attempts + 1,
+        "bytes": len(sealed.body),
+    }
     ledger.record(Fact(Event.SENDING, at, row.message_id, row.id, digest=digest, detail=detail))
     return Claimed(
         tenant_id=require_tenant(),

@@ -263,6 +263,7 @@ def _record(claimed: Claimed, report: Report, at: datetime) -> None:
     insert_attempt(
         NewAttempt(
             claimed.delivery_id,
+            claimed.message_id,
             Lane.OPERATOR,
             outcome,
             claimed.received_at,

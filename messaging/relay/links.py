@@ -357,6 +357,7 @@ def _record_attempt(
     insert_attempt(
         NewAttempt(
             row.id,
+            row.message_id,
             Lane.LINK,
             outcome,
             row.message.received_at,

@@ -19,8 +19,14 @@ def message_stored(tenant_id: UUID, message_id: UUID, kind: str, origin: str, re
 
 
 def attempt_made(
-    tenant_id: UUID, delivery_id: UUID, attempt_id: UUID, lane: str, outcome: str
+    tenant_id: UUID,
+    message_id: UUID,
+    delivery_id: UUID,
+    attempt_id: UUID,
+    lane: str,
+    outcome: str,
 ) -> None:
-    ids = {"delivery_id": str(delivery_id), "attempt_id": str(attempt_id)}
-    told = {"tenant_id": str(tenant_id), "lane": lane, "outcome": outcome}
+    ids = {"tenant_id": str(tenant_id), "message_id": str(message_id)}
+    ids |= {"delivery_id": str(delivery_id), "attempt_id": str(attempt_id)}
+    told = {"lane": lane, "outcome": outcome}
     transaction.on_commit(lambda: _log.info("attempt made", **ids, **told))

@@ -196,6 +196,7 @@ class NewInstruction:
 @dataclass(frozen=True, slots=True)
 class NewAttempt:
     delivery_id: UUID
+    message_id: UUID
     lane: str
     outcome: AttemptOutcome
     received_at: datetime
@@ -361,7 +362,8 @@ def insert_attempt(new: NewAttempt) -> None:
             "answer_digest": new.answer_digest,
         },
     )
-    log_lines.attempt_made(tenant_id, new.delivery_id, attempt_id, new.lane, new.outcome.value)
+    ids = (new.message_id, new.delivery_id, attempt_id)
+    log_lines.attempt_made(tenant_id, *ids, new.lane, new.outcome.value)
     measures.attempted(
         new.lane,
         new.outcome.value,

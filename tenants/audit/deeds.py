@@ -19,12 +19,13 @@ PAGE: Final = 100
 LOOKED_THROUGH: Final = 5_000
 """Entries that are looked through for one person's."""
 
-# The predicate of the index (migration 0110), word for word: it holds these entries and no others.
+# The predicate of the index (migration 0003), word for word: it holds these entries and no others.
 NOTED: Final = """event NOT IN (
     'received', 'decoded', 'refused', 'suppressed', 'repeated', 'stored', 'signed', 'sending',
     'answered', 'unanswered', 'delivered', 'acknowledged', 'held', 'expired', 'alarmed',
     'auto-accepted', 'left to a person', 'data arrived', 'link up', 'link down',
-    'key expires', 'key expired')"""
+    'key expires', 'key expired', 'escalated', 'superseded', 'connection changed', 'normalized',
+    'capacity eased')"""
 _DEEDS = f"""
 SELECT n.tenant_id, t.name, n.seq, n.recorded_at, n.event, n.record FROM (
     SELECT tenant_id, seq, recorded_at, event, record FROM audit_entry

@@ -8,29 +8,20 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
-from django.forms import CharField
 from django.http import HttpRequest
-from unfold.forms import ActionForm
-from unfold.widgets import UnfoldAdminTextInputWidget
 
-from tenants.audit.events import TEXT_LIMIT
+from tenants import asking
 from tenants.clock import now
 from tenants.keys import expiry, store
 from tenants.keys.life import VERIFYING, CertificateState, MoveRefused
 from tenants.models import Certificate
 from tenants.scope import tenant_scope
-from tenants.staff import TENANT_FILTER, ReadOnlyAdmin, table
-
-
-class ReasonForm(ActionForm):  # type: ignore[misc]
-    reason = CharField(
-        required=False, max_length=TEXT_LIMIT, label="Reason", widget=UnfoldAdminTextInputWidget
-    )
+from tenants.staff import TENANT_FILTER, ReadOnlyAdmin, once, table
 
 
 @admin.register(Certificate)
 class CertificateAdmin(ReadOnlyAdmin):
-    action_form = ReasonForm
+    action_form = asking.BesideActionForm
     actions = ("revoke", "switch")
     list_display = (
         *("thumbprint", "tenant", "environment", "purpose", "state", "endpoint", "not_after"),
@@ -67,6 +58,7 @@ class CertificateAdmin(ReadOnlyAdmin):
         return str(expiry.days_left(row.not_after, now()))
 
     @admin.display(description="told of its end")
+    @once
     def told(self, row: Certificate) -> str:
         notices = row.notices.order_by("-days")
         lines = ((notice.days, f"{notice.at:%Y-%m-%d %H:%M:%S}") for notice in notices)
@@ -84,9 +76,9 @@ class CertificateAdmin(ReadOnlyAdmin):
 
     def _move(self, request: HttpRequest, rows: QuerySet[Certificate], did: str, move: Any) -> None:
         """Each in its own tenant's scope; what can't be moved is said, and the others are."""
-        reason = str(request.POST.get("reason", "")).strip()[:TEXT_LIMIT]
+        reason = asking.reason_beside(request)
         if not reason:
-            self.message_user(request, "Say the reason, beside the action.", messages.ERROR)
+            self.message_user(request, asking.SAY_IT, messages.ERROR)
             return
         for row in rows:
             try:

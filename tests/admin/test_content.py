@@ -11,6 +11,7 @@ import pytest
 
 from messaging.models import Message
 from messaging.overview import content, signed
+from messaging.overview.signed import Sent
 from messaging.protocols.edl.shown import fields_of
 from messaging.protocols.edt.shown import tables_of
 from messaging.protocols.neso.seals import Sealed, SigningKey, get_seal
@@ -138,7 +139,8 @@ def sealed(alice: Person, carried: Carried) -> tuple[Person, SigningKey, Sealed]
 
 def opened(person: Person, made: Sealed) -> str:
     with tenant_scope(person.tenant_id):
-        return "".join(str(text) for _, text in signed.sections_of(person.tenant_id, made.record))
+        found = signed.sections_of(person.tenant_id, Sent(), made.record)
+        return "".join(str(text) for _, text in found)
 
 
 def test_a_signed_form_is_opened_with_its_signer_however_long_ago(
@@ -176,6 +178,7 @@ def test_a_signer_who_is_unknown_is_told_to_be(
 
 @pytest.mark.parametrize("record", [b"", b"\r\n\r\n", b"content-type: text/html\r\n\r\n<b>", EVIL])
 def test_what_is_no_signed_form_is_told_so(alice: Person, record: bytes) -> None:
-    page = "".join(str(text) for _, text in signed.sections_of(alice.tenant_id, record))
+    found = signed.sections_of(alice.tenant_id, Sent(), record)
+    page = "".join(str(text) for _, text in found)
     assert "No seal that is known here" in page
     assert "<b>" not in page.replace('<b class="late">', "")

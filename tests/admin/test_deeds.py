@@ -41,7 +41,9 @@ def dead(carried: Carried, alice: Person, admin_process: None) -> Delivery:
     """One that the operator refused."""
     row = Delivery.objects.get(message_id=carried.redeclaration)
     with tenant_scope(alice.tenant_id):
-        Delivery.objects.filter(id=row.id).update(state=DeliveryState.REFUSED, settled_at=now())
+        Delivery.objects.filter(id=row.id).update(
+            state=DeliveryState.REFUSED, settled_at=now(), closed_at=None, closed_reason=""
+        )
     return row
 
 
@@ -73,17 +75,124 @@ def test_dead_letters_are_found_and_replayed_with_a_reason(alice: Person, dead: 
     assert (told["by"], told["reason"]) == (f"doer, {ADMINISTRATOR}", "the operator mended it")
 
 
-def test_what_is_not_dead_is_not_replayed_and_said(carried: Carried, admin_process: None) -> None:
+@pytest.fixture
+def waiting(carried: Carried, alice: Person, admin_process: None) -> Delivery:
+    """One that a control point's link has not taken yet."""
     row = Delivery.objects.get(message_id=carried.acceptance)
-    page = act(browser_of(ADMINISTRATOR), "messaging_delivery", "replay", "try", row.id)
+    with tenant_scope(alice.tenant_id):
+        Delivery.objects.filter(id=row.id).update(
+            state=DeliveryState.PENDING, settled_at=None, closed_at=None, outcome_code=""
+        )
+    return row
+
+
+def alone(browser: Client, row_id: UUID, deed: str, reason: str) -> str:
+    """Done on the page of the one delivery."""
+    place = reverse(f"admin:messaging_delivery_{deed}", args=(row_id,))
+    return browser.post(place, {"reason": reason}, follow=True).content.decode()
+
+
+def together(browser: Client, row_id: UUID, deed: str, reason: str) -> str:
+    return act(browser, "messaging_delivery", deed, reason, row_id)
+
+
+each_way = pytest.mark.parametrize("do", [alone, together])
+REASON = "ticket 4711: its sender asks for it"
+
+
+@each_way
+def test_a_dead_letter_is_closed_with_a_reason(alice: Person, dead: Delivery, do: Any) -> None:
+    browser = browser_of(ADMINISTRATOR)
+    assert "closed." in do(browser, dead.id, "close", REASON)
+    row = Delivery.objects.get(id=dead.id)
+    assert (row.closed_at is not None, row.closed_reason) == (True, REASON)
+    told = last(alice.tenant_id, "closed")
+    assert (told["by"], told["reason"]) == (f"doer, {ADMINISTRATOR}", REASON)
+    assert "was closed by a person" in do(browser, dead.id, "replay", REASON)
+
+
+@each_way
+def test_what_waits_is_stopped_with_a_reason(alice: Person, waiting: Delivery, do: Any) -> None:
+    browser = browser_of(ADMINISTRATOR)
+    assert "stopped." in do(browser, waiting.id, "stop", REASON)
+    row = Delivery.objects.get(id=waiting.id)
+    assert (row.state, row.outcome_text) == (DeliveryState.ABANDONED, REASON)
+    told = last(alice.tenant_id, "abandoned")
+    assert (told["by"], told["text"]) == (f"doer, {ADMINISTRATOR}", REASON)
+    assert "come to its end already" in do(browser, waiting.id, "stop", REASON)
+
+
+@each_way
+@pytest.mark.parametrize("deed", ["replay", "close"])
+def test_what_is_not_dead_is_neither_replayed_nor_closed_and_that_is_said(
+    waiting: Delivery, deed: str, do: Any
+) -> None:
+    page = do(browser_of(ADMINISTRATOR), waiting.id, deed, REASON)
     assert "has not come to a bad end" in page
-    assert Delivery.objects.get(id=row.id).state == row.state
+    assert Delivery.objects.get(id=waiting.id).state == DeliveryState.PENDING
+
+
+@pytest.mark.parametrize("deed", ["replay", "stop", "close"])
+def test_what_is_done_to_one_is_for_administrators_and_takes_a_reason(
+    waiting: Delivery, deed: str
+) -> None:
+    place = reverse(f"admin:messaging_delivery_{deed}", args=(waiting.id,))
+    for ask in (browser_of(SUPPORT).get, browser_of(SUPPORT).post):
+        assert ask(place, {"reason": REASON}).status_code == 403
+    browser = browser_of(ADMINISTRATOR)
+    assert browser.get(place).status_code == 200
+    assert browser.post(place, {"reason": "short"}).status_code == 200
+    assert Delivery.objects.get(id=waiting.id).state == DeliveryState.PENDING
+
+
+def test_a_deliverys_page_offers_what_can_be_done_with_it_to_whoever_may(
+    dead: Delivery, waiting: Delivery
+) -> None:
+    offered = {dead.id: {"replay", "close"}, waiting.id: {"stop"}}
+    for row_id, names in offered.items():
+        place = reverse("admin:messaging_delivery_change", args=(row_id,))
+        links = {
+            name: reverse(f"admin:messaging_delivery_{name}", args=(row_id,))
+            for name in ("replay", "stop", "close")
+        }
+        page = browser_of(ADMINISTRATOR).get(place).content.decode()
+        assert {name for name, link in links.items() if link in page} == names
+        assert not [
+            link
+            for link in links.values()
+            if link in browser_of(SUPPORT).get(place).content.decode()
+        ]
+
+
+def test_what_waits_behind_another_names_the_head_of_its_queue(
+    alice: Person, waiting: Delivery
+) -> None:
+    place = reverse("admin:messaging_delivery_change", args=(waiting.id,))
+    browser = browser_of(SUPPORT)
+    assert "it is the head of its queue" in browser.get(place).content.decode()
+    with tenant_scope(alice.tenant_id):
+        head = Delivery.objects.exclude(id=waiting.id).filter(endpoint__isnull=False)[0]
+        before = (head.endpoint_id, head.queue, head.position, head.state)
+        Delivery.objects.filter(id=head.id).update(
+            endpoint=waiting.endpoint, queue=waiting.queue, position=0, state="PENDING"
+        )
+    try:
+        page = browser.get(place).content.decode()
+        assert reverse("admin:messaging_delivery_change", args=(head.id,)) in page
+    finally:
+        endpoint_id, queue, position, state = before
+        with tenant_scope(alice.tenant_id):
+            Delivery.objects.filter(id=head.id).update(
+                endpoint_id=endpoint_id, queue=queue, position=position, state=state
+            )
 
 
 @pytest.mark.parametrize(
     ("page", "action"),
     [
         ("messaging_delivery", "replay"),
+        ("messaging_delivery", "stop"),
+        ("messaging_delivery", "close"),
         ("tenants_endpoint", "hold"),
         ("tenants_endpoint", "release"),
     ],
@@ -125,7 +234,7 @@ def test_what_people_did_is_told_of_all_tenants_and_traffic_is_not(
     act(browser_of(ADMINISTRATOR), "tenants_endpoint", "release", "for it", carried.endpoint)
     deeds, _ = find_deeds(now() + SOON)
     assert deeds == sorted(deeds, key=lambda one: one.at, reverse=True)
-    assert {one.event for one in deeds}.isdisjoint({"received", "stored", "sending", "alarmed"})
+    assert {one.event for one in deeds}.isdisjoint({"received", "stored", "sending", "escalated"})
     by = f"doer, {ADMINISTRATOR}"
     mine, _ = find_deeds(now() + SOON, alice.tenant_id, by)
     assert [one.event for one in mine[:2]] == ["hold released", "hold placed"]

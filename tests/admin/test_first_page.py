@@ -115,6 +115,8 @@ def test_each_kind_of_trouble_is_found_and_told_of_its_tenant(
         told = find_wrong().by_tenant()
         assert any(text.startswith(words) for text in told[alice.tenant_id])
         assert bob.tenant_id not in told
+        assert getattr(find_wrong(tenant_id=alice.tenant_id), kind) == found
+        assert not getattr(find_wrong(tenant_id=bob.tenant_id), kind)
 
 
 @pytest.fixture
@@ -167,8 +169,8 @@ def test_a_chart_says_in_words_what_it_draws() -> None:
 
 def test_a_time_line_is_to_scale_and_escaped() -> None:
     svg = timeline_chart([Span("first", 0, 50), Span("<second>", 50, 100, "peer")])
-    assert 'x="240.0" y="5" width="205.0"' in svg
-    assert 'x="445.0" y="25" width="205.0"' in svg
+    assert 'x="240.0" y="5" width="195.0"' in svg
+    assert 'x="435.0" y="25" width="195.0"' in svg
     assert "&lt;second&gt;" in svg
 
 

@@ -145,7 +145,9 @@ def _deliver(
     Delivery.objects.filter(id=new.id).update(state=state, attempts=1, settled_at=settled_at)
     insert_attempt(
         NewAttempt(
-            new.id, lane, AttemptOutcome.DELIVERED, moment, moment, moment, moment, status=200
+            *(new.id, message_id, lane, AttemptOutcome.DELIVERED),
+            *(moment, moment, moment, moment),
+            status=200,
         )
     )
     ledger.record(Fact(Event.DELIVERED, moment, message_id, new.id))

@@ -190,7 +190,7 @@ class Hop:
             "reference": str(self.delivery),
         }
         digest, ids = values["sealed_digest"], (self.message, self.delivery)
-        detail = {"url": url, "attempt": 1, "bytes": len(sealed)}
+        detail = {"method": "POST", "url": url, "attempt": 1, "bytes": len(sealed)}
         return self._commit(
             _CLAIM,
             values,

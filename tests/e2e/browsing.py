@@ -24,7 +24,7 @@ from tests.servers import ROOT
 
 PASSWORD = "only for these tests"
 _signed_in: dict[str, StorageState] = {}
-"""The cookies of each account, for a log-in takes its time."""
+"""The cookies of each account by address and name, for a log-in takes its time."""
 GROUPS = (ADMINISTRATOR, SUPPORT)
 _ACCOUNTS = """
 from django.contrib.auth.models import Group, User
@@ -89,11 +89,20 @@ class Visitor:
 def visitor(
     rig: Rig, browser: Browser, name: str = "", *, width: int = 1280, height: int = 900
 ) -> Iterator[Visitor]:
-    """Signed in under this name; nobody without one."""
-    viewport: ViewportSize = {"width": width, "height": height}
-    context = browser.new_context(viewport=viewport, storage_state=_signed_in.get(name))
-    page = context.new_page()
+    """At the stack's admin, signed in under this name; nobody without one."""
     url: str = rig.service["admin"]["url"].split("/admin")[0]
+    with visitor_at(url, browser, name, width=width, height=height) as found:
+        yield found
+
+
+@contextmanager
+def visitor_at(
+    url: str, browser: Browser, name: str = "", *, width: int = 1280, height: int = 900
+) -> Iterator[Visitor]:
+    viewport: ViewportSize = {"width": width, "height": height}
+    place = f"{url} {name}"
+    context = browser.new_context(viewport=viewport, storage_state=_signed_in.get(place))
+    page = context.new_page()
     found = Visitor(url, page, context)
     page.on("pageerror", lambda error: found.complaints.append(f"{page.url}: {error}"))
     page.on(
@@ -103,13 +112,13 @@ def visitor(
         ),
     )
     try:
-        if name and name not in _signed_in:
+        if name and place not in _signed_in:
             found.go("/admin/login/")
             page.fill("input[name=username]", name)
             page.fill("input[name=password]", PASSWORD)
             page.click("button[type=submit]")
             page.wait_for_url(f"{url}/admin/")
-            _signed_in[name] = context.storage_state()
+            _signed_in[place] = context.storage_state()
         yield found
     finally:
         context.close()

@@ -28,7 +28,7 @@ from tests.servers import ROOT
 PICTURES = ROOT / "docs" / "images"
 POINT, UNIT, OTHER = "ALDR2", "ALDR-F01", "ALDR-F02"
 REASON = "ticket 4711: the tenant asks what was sent"
-WIDTH = 1180
+WIDTH = 1360
 
 
 def main() -> int:
@@ -47,11 +47,13 @@ def main() -> int:
 def own_stack() -> Iterator[Rig]:
     (ROOT / "var").mkdir(exist_ok=True)
     var = Path(tempfile.mkdtemp(prefix="pictures-", dir=ROOT / "var"))
-    stack = rigs.start(var)
     try:
-        yield stack
+        stack = rigs.start(var)
+        try:
+            yield stack
+        finally:
+            rigs.stop(stack)
     finally:
-        rigs.stop(stack)
         shutil.rmtree(var, ignore_errors=True)
 
 

@@ -46,12 +46,13 @@ def test_an_attempt_is_counted_and_logged_with_its_ids(
     with caplog.at_level("INFO"):
         deliver(alice.tenant_id, made.id)
     with tenant_scope(alice.tenant_id):
-        attempt = Attempt.objects.get(delivery_id=made.id)
+        attempt = Attempt.objects.select_related("delivery").get(delivery_id=made.id)
     assert value("hostsvc_attempts_total", lane="operator", outcome="FAILED") == before + 1
     assert value("hostsvc_hop_seconds_count", lane="operator", hop="wait") == waited + 1
     (line,) = lines_of(caplog, "attempt made")
     assert line["attempt_id"] == str(attempt.id)
     assert line["delivery_id"] == str(made.id)
+    assert line["message_id"] == str(attempt.delivery.message_id)
     assert line["tenant_id"] == str(alice.tenant_id)
 
 
@@ -99,7 +100,7 @@ def test_a_deadline_that_passed_is_missed(alice: Person, link: OpenLink) -> None
 def test_no_label_is_an_id_or_a_name(alice: Person, link: OpenLink) -> None:
     link.say(mel("ALICP1-1"))
     known = {"lane", "outcome", "state", "result", "hop", "le", "answer", "status", "event"}
-    known |= {"method", "route", "days"}
+    known |= {"method", "route", "days", "queue"}
     for family in REGISTRY.collect():
         for sample in family.samples:
             if sample.name.startswith("hostsvc_"):

@@ -91,6 +91,8 @@ def test_the_staffs_process_counts_across_tenants(
         "hostsvc_instructions_unanswered",
         "hostsvc_undelivered",
     }
+    queues = {name.split()[1] for name in found if name.startswith("hostsvc_queue_age_seconds")}
+    assert queues == {"registrations", "webhooks", "events", "fetches"}
 
 
 def test_a_database_that_is_away_is_told_and_nothing_is_made_up(
