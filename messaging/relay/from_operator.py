@@ -67,7 +67,7 @@ class Reply:
 def take(inflow: Inflow) -> Reply:
     """Within the tenant's scope. Raises BeatenToIt, after which the whole is to be done again."""
     if inflow.service != "Health" and maintenance.is_on():
-        return _out(inflow)
+        return answer_out(inflow)
     known = find_receipt(inflow.endpoint.id, inflow.reference)
     if known is not None:
         return _again(inflow, known)
@@ -77,8 +77,8 @@ def take(inflow: Inflow) -> Reply:
         raise BeatenToIt(inflow.reference) from error
 
 
-def _out(inflow: Inflow) -> Reply:
-    """Nothing is taken, nor remembered: the same payload later is new."""
+def answer_out(inflow: Inflow) -> Reply:
+    """Under maintenance nothing is taken, nor remembered: the same payload later is new."""
     error = ReceiptError("", RefusalCode.SO_OUT.value, "the host is under maintenance")
     digest = digest_of(inflow.payload)
     detail = {"reference": inflow.reference, "service": inflow.service}

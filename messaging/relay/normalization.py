@@ -37,6 +37,7 @@ from messaging.relay.questions import CANNOT_ASK, Asked, Question, ask, prepare
 from messaging.relay.refusal import Refused
 from messaging.relay.register import LEGACY_PROTOCOL, Operator
 from messaging.relay.rows import NewDelivery
+from messaging.relay.settings import operator_settings
 from messaging.relay.wake import wake
 from messaging.states import UNDELIVERED, LampState, Lane
 from tenants.audit import bodies, ledger
@@ -48,12 +49,17 @@ from tenants.scope import in_tenant, require_tenant
 
 SERVICE = "Instruction"
 WITHIN_S = 30.0
-"""For one control point: an answer may be of 64 MiB."""
+"""The longest wait for one control point's answer, which may be of 64 MiB. The first try waits as
+long as for any answer, and each that follows one in vain twice as long: what is held meanwhile
+waits for an answer that was lost no longer than it must.
+"""
 
 LEASE = timedelta(seconds=45)
 """Longer than one control point takes; whoever is at it has it renewed with each."""
 
-AGAIN = timedelta(seconds=5)
+AGAIN = tuple(timedelta(seconds=seconds) for seconds in (1, 2, 5))
+"""The pause after one try in vain, after two, and after more."""
+
 MOST_TRIES = 5
 """Without an answer, from an operator that is not out. Then a person is told, and traffic goes."""
 
@@ -66,13 +72,14 @@ _log = structlog.get_logger(__name__)
 @dataclass(frozen=True, slots=True)
 class _Claimed:
     """Whom to ask what. `ending` are the notices that wait for it: one whose end comes meanwhile is
-    not among them, and has it asked again.
+    not among them, and has it asked again. `tries` in vain were before this one.
     """
 
     endpoint: Endpoint
     control_points: tuple[str, ...]
     since: datetime
     ending: tuple[UUID, ...]
+    tries: int
 
 
 @dataclass(slots=True)
@@ -126,7 +133,8 @@ def _claim(endpoint_id: UUID) -> _Claimed | None:
     row.save(update_fields=["normalizing_until"])
     points = Endpoint.objects.filter(protocol=LEGACY_PROTOCOL, environment=endpoint.environment)
     names = tuple(points.order_by("name").values_list("name", flat=True))
-    return _Claimed(endpoint, names, row.normalize_from, telephone.ending(endpoint))
+    ending = telephone.ending(endpoint)
+    return _Claimed(endpoint, names, row.normalize_from, ending, row.normalize_tries)
 
 
 def _reconcile(place: Place, claimed: _Claimed, control_point: str, tally: _Tally) -> None:
@@ -134,7 +142,7 @@ def _reconcile(place: Place, claimed: _Claimed, control_point: str, tally: _Tall
     tell of is alarmed, and keeps no other from being asked for. Raises _NotAnswered.
     """
     question = in_tenant(place.tenant_id, lambda: _question(claimed, control_point))
-    asked = ask(question, WITHIN_S)
+    asked = ask(question, _patience(claimed))
     digest = in_tenant(place.tenant_id, lambda: _record_answer(claimed, control_point, asked))
     said = asked.answer.envelope.messages[0] if asked.answer else None
     if asked.outcome is Outcome.REFUSED:
@@ -149,6 +157,12 @@ def _reconcile(place: Place, claimed: _Claimed, control_point: str, tally: _Tall
         wake(made)
     for one in said.redeclarations:
         wake(in_tenant(place.tenant_id, partial(_settle, place.endpoint_id, one, digest, tally)))
+
+
+def _patience(claimed: _Claimed) -> float:
+    """Seconds."""
+    usual = operator_settings(claimed.endpoint.settings).answer_within.total_seconds()
+    return float(min(WITHIN_S, usual * 2.0**claimed.tries))
 
 
 def _question(claimed: _Claimed, control_point: str) -> Question:
@@ -311,9 +325,11 @@ def _refusal(asked: Asked) -> str:
 def _put_off(endpoint_id: UUID, reason: str, *, tries: int | None = None) -> None:
     at = now()
     row = locked(endpoint_id)
-    row.normalizing_until = at + AGAIN
     if tries is not None:
         row.normalize_tries = tries
+    in_vain = len(AGAIN) if tries is None else max(tries, 1)
+    again_at = at + AGAIN[min(in_vain, len(AGAIN)) - 1]
+    row.normalizing_until = again_at
     row.save()
-    connections.hurry(endpoint_id, at + AGAIN)
+    connections.hurry(endpoint_id, again_at)
     _log.info("what was missed is asked for again", reason=reason)
