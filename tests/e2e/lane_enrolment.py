@@ -48,7 +48,7 @@ ALGORITHMS = {
 }
 """Each seal with a kind of key of its own; content-hash takes RSA keys only."""
 
-ANSWER_SECONDS = 3
+ANSWER_SECONDS = 4
 """So long an answer is waited for."""
 
 

