@@ -224,13 +224,13 @@ each played against the running service with a tenant, a key and an operator of 
 _SECOND_PROFILE = """
 ## The second profile
 
-All of the above is in the words of `host-1`. In `enveloped-1` every verdict is given at once and an answer
-bears the messageId of its question, so no receipt comes later, of a redeclaration, of a submission or
-from either side. Against the simulator in that profile are played: Health both ways, an outage, what
+All of the above is in the words of `host-1`. In `enveloped-1` every verdict is given at once and an
+answer bears the messageId of its question, so no receipt comes later: of no redeclaration, of no
+submission. Against the simulator in that profile are played Health both ways, an outage, and what
 was missed and is fetched (`tests/relay/outages/test_second_profile.py`); against a peer that is
-written from its page: redeclarations, instructions and their answers, refusals, outages, repeats,
-wrong addresses and wrong seals (`tests/relay/sealing/test_second_profile.py`). The platform's API
-has no second profile: a mapping file changes its names (`tests/smp/test_way_through.py`).
+written from its page redeclarations, instructions and their answers, refusals, repeats, wrong
+addresses and wrong seals (`tests/relay/sealing/test_second_profile.py`). The platform's API has no
+second profile: a mapping file changes its names (`tests/smp/test_way_through.py`).
 """
 
 
