@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 
 from messaging.simulator import enveloped
 from messaging.simulator.services import WA_SERVICES
+from messaging.simulator.spelling import Members, NotSpelt
 from messaging.simulator.strict_json import NotStrictJson, parse_object, write
-
-Members = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ class Dialect:
             return members
         try:
             return self.names_of(members)
-        except enveloped.NotSpelt as error:
+        except NotSpelt as error:
             raise NotStrictJson(str(error)) from None
 
     def write(self, payload: bytes) -> bytes:

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from messaging.simulator.enveloped import NAME, NotSpelt, locate, names_for, names_of
+from messaging.simulator.enveloped import NAME, locate, names_for, names_of
+from messaging.simulator.spelling import NotSpelt
 from messaging.simulator.stamps import read_stamp
 from messaging.simulator.strict_json import parse_object
 
