@@ -5,10 +5,11 @@ APIs side by side; a test a row says how it went.
 from __future__ import annotations
 
 import re
+import threading
 import time
 import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, cast
 
@@ -28,6 +29,12 @@ pytestmark = pytest.mark.xdist_group("stack")
 SCENES: Mapping[Message, Callable[[Lane, Outcome], Any]] = {**UP, **DOWN_SCENES, **PLATFORM}
 Played = dict[Row, str]
 """What went wrong; empty where nothing did."""
+
+MOST_SECONDS = 600
+"""Then no further row is begun: where the whole stack fails, each would wait in vain."""
+
+MOST_FAILURES = 4
+"""In one lane, likewise."""
 
 NOTICED_SECONDS = 1.2
 """Then every process has noticed that the register changed."""
@@ -71,30 +78,42 @@ def is_while_out(row: Row) -> bool:
 
 
 def play_side_by_side(lanes: Mapping[Key, Lane], wanted: Collection[Row], found: Played) -> None:
+    ending = threading.Event()
     with ThreadPoolExecutor(max(1, len(lanes) * len(Api))) as threads:
         playing = [
-            threads.submit(play_lane, lane, mine, found)
+            threads.submit(play_lane, lane, mine, found, ending)
             for key, lane in lanes.items()
             for api in Api
             if (mine := [row for row in wanted if _key(row) == key and row.api is api])
         ]
-        for one in playing:
-            one.result()
+        try:
+            wait(playing, MOST_SECONDS)
+        finally:
+            ending.set()
+    for one in playing:
+        one.result()
 
 
-def play_lane(lane: Lane, mine: Collection[Row], found: Played) -> None:
+def play_lane(lane: Lane, mine: Collection[Row], found: Played, ending: threading.Event) -> None:
     """Those of the platform that are repeated come last, under a setting of their own."""
     if any(row.api is Api.WA for row in mine):
         wait_until_up(lane)
     last = [row for row in mine if row.api is Api.SMP and row.outcome in REPEATING]
     last = [row for row in last if row.message in (Message.ASSET, Message.UNIT)]
-    for row in mine:
-        if row not in last:
-            play(lane, row, found)
+    play_rows(lane, [row for row in mine if row not in last], found, ending)
     if last:
         with repeating(lane):
-            for row in last:
-                play(lane, row, found)
+            play_rows(lane, last, found, ending)
+
+
+def play_rows(lane: Lane, mine: Collection[Row], found: Played, ending: threading.Event) -> None:
+    failures = 0
+    for row in mine:
+        if ending.is_set() or failures >= MOST_FAILURES:
+            found[row] = "not played: the run took too long, or rows before it failed"
+            continue
+        play(lane, row, found)
+        failures += bool(found[row])
 
 
 def play_while(
