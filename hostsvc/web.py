@@ -19,6 +19,7 @@ _COMMON: dict[str, Any] = {
     "access_log": False,
     "log_config": None,
     "server_header": False,
+    "ws": "none",
     # Event streams do not end by themselves.
     "timeout_graceful_shutdown": 5,
 }
@@ -32,18 +33,19 @@ def main() -> None:
 
     refuse_unsafe_start()
     host, port = settings.WEB_LISTEN
-    config = uvicorn.Config(application, host=host, port=port, **_COMMON, **_tls())
+    config = uvicorn.Config(application, host=host, port=port, **_COMMON, **_http())
     uvicorn.Server(config).run()
 
 
-def _tls() -> dict[str, Any]:
+def _http() -> dict[str, Any]:
     """A client may show a certificate, which then chains to the bundle; who it is, is its pinned
     fingerprint.
     """
-    if not settings.WEB_TLS_CERTIFICATE:
-        return {}
-    from messaging.edge.shown import CertificateHttp
+    from messaging.edge.shown import CertificateHttp, OneProtocolHttp
     from tenants import tls
+
+    if not settings.WEB_TLS_CERTIFICATE:
+        return {"http": OneProtocolHttp}
 
     def context(*_: object) -> ssl.SSLContext:
         ca = Path(settings.WEB_CLIENT_CA).read_text(encoding="utf-8")

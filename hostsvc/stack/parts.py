@@ -21,7 +21,7 @@ STEP_SECONDS = 300.0
 _WORKERS = {
     "worker": ("urgent", 16),
     "worker-files": ("files", 4),
-    "worker-smp": ("smp", 4),
+    "worker-smp": ("smp", 12),
     "worker-webhooks": ("webhooks", 8),
     "worker-housekeeping": ("housekeeping", 4),
 }

@@ -71,7 +71,7 @@ class CertificateProtocol(CertificateHttp):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self.is_to_end:
             return
         # The piece that a head begins in may hold the end of what was before it.
         self._head_bytes += len(data) if self._is_in_head else 0

@@ -42,6 +42,7 @@ from tenants.ids import digest_of, new_id
 
 OTHER_CONTENT = 409
 OUT = 503
+MAINTENANCE = "the host is under maintenance"
 
 
 class BeatenToIt(Exception):
@@ -68,9 +69,9 @@ def take(inflow: Inflow) -> Reply:
     """Within the tenant's scope. Raises BeatenToIt, after which the whole is to be done again."""
     if inflow.service != "Health":
         if maintenance.is_on():
-            return _out(inflow, "the host is under maintenance")
+            return answer_out(inflow, MAINTENANCE)
         if backlog.is_host_overfull():
-            return _out(inflow, "too much waits to be delivered")
+            return answer_out(inflow, "too much waits to be delivered")
     known = find_receipt(inflow.endpoint.id, inflow.reference)
     if known is not None:
         return _again(inflow, known)
@@ -80,7 +81,7 @@ def take(inflow: Inflow) -> Reply:
         raise BeatenToIt(inflow.reference) from error
 
 
-def _out(inflow: Inflow, why: str) -> Reply:
+def answer_out(inflow: Inflow, why: str) -> Reply:
     """Nothing is taken, nor remembered: the same payload later is new."""
     error = ReceiptError("", RefusalCode.SO_OUT.value, why)
     digest = digest_of(inflow.payload)

@@ -38,6 +38,7 @@ from messaging.relay.questions import CANNOT_ASK, Asked, Question, ask, prepare
 from messaging.relay.refusal import Refused
 from messaging.relay.register import LEGACY_PROTOCOL, Operator
 from messaging.relay.rows import NewDelivery
+from messaging.relay.settings import operator_settings
 from messaging.relay.wake import wake
 from messaging.states import UNDELIVERED, LampState, Lane
 from tenants.audit import bodies, ledger
@@ -49,12 +50,17 @@ from tenants.scope import in_tenant, require_tenant
 
 SERVICE = "Instruction"
 WITHIN_S = 30.0
-"""For one control point: an answer may be of 64 MiB."""
+"""The longest wait for one control point's answer, which may be of 64 MiB. The first try waits as
+long as for any answer, and each that follows one in vain twice as long: what is held meanwhile
+waits for an answer that was lost no longer than it must.
+"""
 
 LEASE = timedelta(seconds=45)
 """Longer than one control point takes; whoever is at it has it renewed with each."""
 
-AGAIN = timedelta(seconds=5)
+AGAIN = tuple(timedelta(seconds=seconds) for seconds in (1, 2, 5))
+"""The pause after one try in vain, after two, and after more."""
+
 MOST_TRIES = 5
 """Without an answer, from an operator that is not out. Then a person is told, and traffic goes."""
 
@@ -67,13 +73,14 @@ _log = structlog.get_logger(__name__)
 @dataclass(frozen=True, slots=True)
 class _Claimed:
     """Whom to ask what. `ending` are the notices that wait for it: one whose end comes meanwhile is
-    not among them, and has it asked again.
+    not among them, and has it asked again. `tries` in vain were before this one.
     """
 
     endpoint: Endpoint
     control_points: tuple[str, ...]
     since: datetime
     ending: tuple[UUID, ...]
+    tries: int
 
 
 @dataclass(slots=True)
@@ -135,7 +142,8 @@ def _claim(endpoint_id: UUID) -> _Claimed | None:
     row.save(update_fields=["normalizing_until"])
     points = Endpoint.objects.filter(protocol=LEGACY_PROTOCOL, environment=endpoint.environment)
     names = tuple(points.order_by("name").values_list("name", flat=True))
-    return _Claimed(endpoint, names, row.normalize_from, telephone.ending(endpoint))
+    ending = telephone.ending(endpoint)
+    return _Claimed(endpoint, names, row.normalize_from, ending, row.normalize_tries)
 
 
 def _reconcile(place: Place, claimed: _Claimed, control_point: str, tally: _Tally) -> None:
@@ -144,7 +152,7 @@ def _reconcile(place: Place, claimed: _Claimed, control_point: str, tally: _Tall
     """
     tenant_id = place.tenant_id
     question = in_tenant(tenant_id, lambda: _question(claimed, control_point), Step.MISSED_LOG)
-    asked = ask(question, WITHIN_S, Step.MISSED_ASK)
+    asked = ask(question, _patience(claimed), Step.MISSED_ASK)
     digest = in_tenant(
         tenant_id, lambda: _record_answer(claimed, control_point, asked), Step.MISSED_ANSWER
     )
@@ -163,6 +171,12 @@ def _reconcile(place: Place, claimed: _Claimed, control_point: str, tally: _Tall
     for one in said.redeclarations:
         work = partial(_settle, place.endpoint_id, one, digest, tally)
         wake(in_tenant(tenant_id, work, Step.MISSED_SETTLE))
+
+
+def _patience(claimed: _Claimed) -> float:
+    """Seconds. Over a long outage the tries in vain are thousands."""
+    usual = operator_settings(claimed.endpoint.settings).answer_within.total_seconds()
+    return float(min(WITHIN_S, usual * 2.0 ** min(claimed.tries, MOST_TRIES)))
 
 
 def _question(claimed: _Claimed, control_point: str) -> Question:
@@ -325,7 +339,7 @@ def _faulted(claimed: _Claimed, reason: str) -> None:
         row.save()
         telephone.over(claimed.ending)
         gates.let_go()
-    pause = AGAIN if tries < MOST_TRIES else LEASE
+    pause = LEASE if tries >= MOST_TRIES else None
     _put_off(claimed.endpoint.id, reason, tries=tries, pause=pause)
 
 
@@ -340,7 +354,9 @@ def _refusal(asked: Asked) -> str:
     return verdicts.first_error(said) if isinstance(said, ReceiptOfMessage) else asked.detail
 
 
-def _put_off(endpoint_id: UUID, reason: str, *, tries: int, pause: timedelta = AGAIN) -> None:
+def _put_off(endpoint_id: UUID, reason: str, *, tries: int, pause: timedelta | None = None) -> None:
+    if pause is None:
+        pause = AGAIN[min(max(tries, 1), len(AGAIN)) - 1]
     again = now() + pause
     row = locked(endpoint_id)
     row.normalizing_until, row.normalize_tries = again, tries

@@ -15,6 +15,7 @@ from messaging.simulator.asking import own_callers_only
 from messaging.simulator.book import Book
 from messaging.simulator.config import Config
 from messaging.simulator.control import Control, check_loopback
+from messaging.simulator.dialect import DIALECTS
 from messaging.simulator.dispatch import Dispatch
 from messaging.simulator.drills.actions import Scenario
 from messaging.simulator.drills.day import DayPlayer
@@ -42,6 +43,14 @@ from messaging.simulator.tls import make_server_context, renew_server_context
 from messaging.simulator.wa import WiderAccess
 
 _SHUTDOWN_SECONDS = 0.5
+
+
+def _places(route: Route) -> set[tuple[str, str]]:
+    """Where a service is asked, in any profile."""
+    if not route.is_wider_access:
+        return {("POST", f"/{route.service}")}
+    asked = (dialect.asked[route.service] for dialect in DIALECTS.values())
+    return {(place.method, place.path) for place in asked}
 
 
 class Simulator:
@@ -121,7 +130,9 @@ class Simulator:
         app = web.Application(middlewares=[problems])
         app.on_response_prepare.append(self._finish)
         for route in routes:
-            app.router.add_post(f"/{route.service}", self._reception.receive(route))
+            receive = self._reception.receive(route)
+            for method, path in _places(route):
+                app.router.add_route(method, path, receive)
         return app
 
     async def _finish(self, request: web.Request, response: web.StreamResponse) -> None:

@@ -19,6 +19,7 @@ from messaging.simulator.certificates import (
     make_signer,
     make_verifier,
 )
+from messaging.simulator.dialect import DIALECTS, Dialect
 from messaging.simulator.options import ConfigError, Options
 from messaging.simulator.seals import SEALS
 
@@ -39,6 +40,7 @@ class Tenant:
     control_points: Mapping[str, ControlPoint]
     bm_units: frozenset[str]
     seal: str
+    dialect: Dialect
     algorithms: tuple[str, ...]
     smp_username: str
     smp_password: str = field(repr=False)
@@ -176,6 +178,7 @@ def _read_tenant(options: Options) -> Tenant:
         control_points={point.name: point for point in points},
         bm_units=frozenset(unit for point in points for unit in point.bm_units),
         seal=options.choice("seal", "jws-json", tuple(SEALS)),
+        dialect=DIALECTS[options.choice("profile", "host-1", tuple(DIALECTS))],
         algorithms=options.choices("algorithms", ALGORITHMS),
         smp_username=smp.text("username", ""),
         smp_password=smp.text("password", ""),

@@ -14,7 +14,7 @@ from messaging.simulator.config import Config, Tenant
 from messaging.simulator.faults import Fault, FaultBoard
 from messaging.simulator.instructions import fill_instruction
 from messaging.simulator.live import LiveConfig
-from messaging.simulator.posting import FRESH_SECONDS, HostClient, Letter, Outcome
+from messaging.simulator.posting import FRESH_SECONDS, HostClient, Letter, Outcome, address
 from messaging.simulator.sealing import Sealed
 from messaging.simulator.services import INSTRUCTION
 from messaging.simulator.stamps import Clock, write_stamp
@@ -104,8 +104,12 @@ class Dispatch:
         self, config: Config, tenant: Tenant, payload: dict[str, object], persist: float
     ) -> Flight:
         message_id = str(payload["messageId"])
-        url = f"{config.host_wa_url}/{INSTRUCTION}"
-        letter = Letter(tenant, INSTRUCTION, url, write(payload), message_id, persist=persist)
+        url, dialect, method = address(config, tenant, INSTRUCTION, message_id)
+        content = write(payload)
+        letter = Letter(
+            *(tenant, INSTRUCTION, url, content, message_id, "receipt", dialect, method),
+            persist=persist,
+        )
         sent = self._book.add(tenant.participant_id, message_id, payload, self._clock.now())
         flight = Flight(sent, letter, self._client.seal(letter))
         self._flights[message_id] = flight

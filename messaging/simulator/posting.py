@@ -13,6 +13,7 @@ import aiohttp
 
 from messaging.simulator.checks.receipt import check_answer
 from messaging.simulator.config import Config, Tenant
+from messaging.simulator.dialect import HOST_1, Dialect
 from messaging.simulator.http import MIB, join_headers
 from messaging.simulator.ledger import Direction, Ledger, Role, open_exchange
 from messaging.simulator.live import LiveConfig
@@ -20,7 +21,7 @@ from messaging.simulator.sealing import Sealed, Sealer
 from messaging.simulator.seals import SEALS
 from messaging.simulator.seals.base import Exchange, SealBroken, Wire, judge
 from messaging.simulator.stamps import Clock, now
-from messaging.simulator.strict_json import NotStrictJson, parse_object, show
+from messaging.simulator.strict_json import NotStrictJson, show
 from messaging.simulator.tls import make_client_context
 
 FRESH_SECONDS = 240
@@ -42,6 +43,8 @@ class Letter:
     payload: bytes
     message_id: str
     answered_by: str = "receipt"
+    dialect: Dialect = HOST_1
+    method: str = "POST"
     again_on: Collection[int] = ()
     persist: float = FRESH_SECONDS
 
@@ -90,6 +93,7 @@ def read_answer(
     seal = SEALS[letter.tenant.seal]
     if wire.content_type != seal.content_type:
         return HostAnswer(status, wire.body, unsealed=True)
+    status = letter.dialect.host_status(status)
     try:
         payload, members = _open_answer(config, letter, wire, at)
     except (SealBroken, NotStrictJson) as error:
@@ -109,10 +113,18 @@ def _open_answer(
     exchange = Exchange("ANSWER", letter.url)
     opened = SEALS[tenant.seal].open(wire, tenant.verifiers, tenant.algorithms, exchange)
     judge(opened, tenant.participant_id, config.participant_id, at)
-    members = parse_object(opened.payload)
+    members = letter.dialect.read(opened.payload)
     if opened.claims.message_id not in (None, members.get("messageId")):
         raise SealBroken("jti is not the payload's messageId")
     return opened.payload, members
+
+
+def address(
+    config: Config, tenant: Tenant, service: str, message_id: str
+) -> tuple[str, Dialect, str]:
+    """Where a tenant's host is asked something: the URL, in which profile, and the method."""
+    place = tenant.dialect.asking[service]
+    return f"{config.host_wa_url}{place.of(message_id)}", tenant.dialect, place.method
 
 
 class HostClient:
@@ -157,7 +169,8 @@ class HostClient:
             letter.service,
             letter.payload,
             letter.message_id,
-            Exchange("POST", letter.url),
+            Exchange(letter.method, letter.url),
+            letter.dialect,
         )
 
     async def post(self, letter: Letter, sealed: Sealed | None = None) -> Outcome:
@@ -209,8 +222,11 @@ class HostClient:
             raise RuntimeError("connect() comes first")
         headers = {**wire.headers, "Content-Type": wire.content_type}
         try:
-            async with self._session.post(
-                letter.url, data=wire.body, headers=headers, allow_redirects=False
+            async with self._session.request(
+                *(letter.method, letter.url),
+                data=wire.body,
+                headers=headers,
+                allow_redirects=False,
             ) as response:
                 body = await _read_bounded(response)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from messaging.simulator.config import Tenant
 from messaging.simulator.live import LiveConfig
 from messaging.simulator.payloads import make_payload
-from messaging.simulator.posting import HostClient, Letter
+from messaging.simulator.posting import HostClient, Letter, address
 from messaging.simulator.services import HEALTH
 from messaging.simulator.stamps import Clock
 from messaging.simulator.strict_json import write
@@ -20,8 +20,11 @@ class Probe:
     async def ask(self, tenant: Tenant) -> dict[str, object]:
         """One attempt; what came of it."""
         payload = make_payload("health", None, {}, self._clock.now())
-        url = f"{self._live.current.host_wa_url}/{HEALTH}"
         message_id = str(payload["messageId"])
-        letter = Letter(tenant, HEALTH, url, write(payload), message_id, "health", persist=0)
+        url, dialect, method = address(self._live.current, tenant, HEALTH, message_id)
+        content = write(payload)
+        letter = Letter(
+            *(tenant, HEALTH, url, content, message_id, "health", dialect, method), persist=0
+        )
         outcome = await self._client.post(letter)
         return {"messageId": message_id, "answer": outcome.show()}

@@ -95,6 +95,8 @@ class Reception:
 
     async def _receive(self, visit: Visit, route: Route) -> web.StreamResponse:
         tenant = self._admit(visit)
+        if route.is_wider_access:
+            _require_place(visit, tenant)
         await self._hinder(visit, tenant)
         if route.guard is not None:
             self._guard(visit, route.guard, tenant)
@@ -143,8 +145,9 @@ class Reception:
             raise
         wire = Wire(body, visit.request.content_type, join_headers(visit.request.headers))
         try:
-            url, at = str(visit.request.url), self._clock.now()
-            return await _away(len(body), open_wire, visit.config, tenant, wire, url, at)
+            exchange = Exchange(visit.request.method, str(visit.request.url))
+            told = (tenant, wire, exchange, visit.dialect, self._clock.now())
+            return await _away(len(body), open_wire, visit.config, *told)
         except SealBroken as error:
             visit.record_request(body, verified=False)
             raise Problem(401, str(error)) from None
@@ -210,13 +213,14 @@ class Reception:
             answer.payload,
             answer.message_id,
             Exchange("ANSWER", str(visit.request.url)),
+            visit.dialect,
         )
         visit.faults.extend(sealed.faults)
         headers = dict(sealed.wire.headers)
         if answer.retry_after is not None:
             headers["Retry-After"] = str(answer.retry_after)
         response = web.Response(
-            status=answer.status,
+            status=visit.dialect.status(answer.status),
             body=sealed.wire.body,
             content_type=sealed.wire.content_type,
             headers=headers,
@@ -249,6 +253,15 @@ class Reception:
         if visit.request.transport is not None:
             visit.request.transport.abort()
         raise asyncio.CancelledError
+
+
+def _require_place(visit: Visit, tenant: Tenant) -> None:
+    """A tenant's services are at the addresses of its own profile, and at no others."""
+    request, place = visit.request, tenant.dialect.asked[visit.service]
+    visit.dialect = tenant.dialect
+    if (request.method, request.path) != (place.method, place.of(request.match_info.get("id", ""))):
+        visit.record_request(b"", verified=False)
+        raise Problem(404, "there is nothing at this address in the participant's profile")
 
 
 async def _away(size: int, step: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:

@@ -11,11 +11,12 @@ from messaging.simulator.checks.envelope import check_envelope
 from messaging.simulator.checks.fields import Fields
 from messaging.simulator.checks.findings import Findings
 from messaging.simulator.config import Config, Tenant
+from messaging.simulator.dialect import Dialect
 from messaging.simulator.http import MIB
 from messaging.simulator.memory import Answer
 from messaging.simulator.seals import SEALS
 from messaging.simulator.seals.base import Exchange, SealBroken, Wire, judge
-from messaging.simulator.strict_json import NotStrictJson, parse_object
+from messaging.simulator.strict_json import NotStrictJson
 from messaging.simulator.visits import Visit
 
 
@@ -44,6 +45,7 @@ class Route:
     answer: Callable[[Received], Answer]
     largest: int = MIB
     in_outage: bool = False
+    is_wider_access: bool = False
     guard: Callable[[Visit, Tenant], None] | None = None
 
 
@@ -58,15 +60,16 @@ class Opening:
     fault: str
 
 
-def open_wire(config: Config, tenant: Tenant, wire: Wire, url: str, at: datetime) -> Opening:
-    """`at` is now by the operator's clock. Raises SealBroken. A payload that is no JSON is still
-    the sender's, and refused as content."""
-    exchange = Exchange("POST", url)
+def open_wire(
+    config: Config, tenant: Tenant, wire: Wire, exchange: Exchange, dialect: Dialect, at: datetime
+) -> Opening:
+    """`at` is now by the operator's clock. Raises SealBroken. A payload that is no JSON, or spelt
+    as its profile does not have it, is still the sender's, and refused as content."""
     opened = SEALS[tenant.seal].open(wire, tenant.verifiers, tenant.algorithms, exchange)
     judge(opened, tenant.participant_id, config.participant_id, at)
     named = opened.claims.message_id
     try:
-        payload = parse_object(opened.payload)
+        payload = dialect.read(opened.payload)
     except NotStrictJson as error:
         return Opening(opened.payload, named or "", None, str(error))
     message_id = payload.get("messageId")

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from messaging.simulator.certificates import Signer, make_stranger
 from messaging.simulator.config import Config, Tenant
+from messaging.simulator.dialect import HOST_1, Dialect
 from messaging.simulator.faults import FaultBoard
 from messaging.simulator.seals import SEALS
 from messaging.simulator.seals.base import Claims, Exchange, Wire
@@ -48,14 +49,17 @@ class Sealer:
         payload: bytes,
         message_id: str,
         exchange: Exchange,
+        dialect: Dialect = HOST_1,
     ) -> Sealed:
         direction = "answers" if exchange.verb == "ANSWER" else "requests"
         draft = self._spoil(_Draft(payload, config.signer, 0, ()), tenant, service, direction)
         signed_at = now()
         told = self._clock.told(signed_at).timestamp() + draft.skew
-        claims = Claims(config.participant_id, tenant.participant_id, told, message_id)
-        wire = SEALS[tenant.seal].close(draft.payload, claims, draft.signer, exchange)
-        return Sealed(wire, draft.payload, signed_at, draft.faults)
+        named = dialect.id_of(draft.payload, message_id)
+        written = dialect.write(draft.payload)
+        claims = Claims(config.participant_id, tenant.participant_id, told, named)
+        wire = SEALS[tenant.seal].close(written, claims, draft.signer, exchange)
+        return Sealed(wire, written, signed_at, draft.faults)
 
     def _spoil(self, draft: _Draft, tenant: Tenant, service: str, direction: str) -> _Draft:
         for name in ("bad_signature", "wrong_key", "clock_skew", "wrong_in_reply_to"):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from messaging.simulator.config import Config, Tenant
+from messaging.simulator.dialect import HOST_1, Dialect
 from messaging.simulator.faults import Fault, FaultBoard
 from messaging.simulator.ledger import Direction, Ledger, Role, open_exchange
 
@@ -21,6 +22,7 @@ class Visit:
     ledger: Ledger
     exchange: str = field(default_factory=open_exchange)
     tenant: Tenant | None = None
+    dialect: Dialect = HOST_1
     faults: list[str] = field(default_factory=list)
 
     def take(self, board: FaultBoard, name: str, tenant: Tenant) -> Fault | None:

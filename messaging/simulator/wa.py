@@ -50,18 +50,32 @@ class WiderAccess:
 
     def routes(self) -> tuple[Route, ...]:
         return (
-            Route(HEALTH, "health", check_nothing, self._answer_health, in_outage=True),
+            Route(
+                *(HEALTH, "health", check_nothing, self._answer_health),
+                in_outage=True,
+                is_wider_access=True,
+            ),
             Route(
                 NORMALIZATION,
                 "normalization",
                 check_normalization,
                 self._answer_normalization,
                 largest=_LARGE,
+                is_wider_access=True,
             ),
-            Route(INSTRUCTION, "response", read_response, self._answer_response),
-            Route(REDECLARATION, "redeclaration", check_redeclaration, self._answer_redeclaration),
             Route(
-                SUBMISSION, "submission", check_submission, self._answer_submission, largest=_LARGE
+                *(INSTRUCTION, "response", read_response, self._answer_response),
+                is_wider_access=True,
+            ),
+            Route(
+                *(REDECLARATION, "redeclaration", check_redeclaration),
+                self._answer_redeclaration,
+                is_wider_access=True,
+            ),
+            Route(
+                *(SUBMISSION, "submission", check_submission, self._answer_submission),
+                largest=_LARGE,
+                is_wider_access=True,
             ),
         )
 
@@ -118,8 +132,10 @@ class WiderAccess:
         self._book.withdraw(received.tenant.participant_id, received.payload, received.message_id)
 
     def _accept(self, received: Received, rejected: Callable[[Received], None]) -> Answer:
-        """ACCEPTED, or RECEIVED where a fault wants the final word later or never."""
-        for name in ("receipt_missing", "receipt_later", "receipt_duplicated"):
+        """ACCEPTED, or RECEIVED where a fault wants the final word later or never, and the profile
+        has such a thing."""
+        deferring = ("receipt_missing", "receipt_later", "receipt_duplicated")
+        for name in deferring if received.tenant.dialect.defers else ():
             whose = received.tenant.participant_id
             fault = self._faults.take(name, received.service, whose)
             if fault is not None:

@@ -8,15 +8,19 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 
+from messaging.models import Connection
 from messaging.rehearsal.authority import Authority
 from messaging.rehearsal.market.trust import replay_authority
+from messaging.relay import connections
 from messaging.relay.register import FILE_PROTOCOL, LEGACY_PROTOCOL, OPERATOR_PROTOCOL
 from messaging.relay.signing import OPERATOR
 from messaging.relay.smp import logins
 from tenants import api_keys, directory, endpoints, members, peers
+from tenants.clock import now
 from tenants.endpoints import Draft
 from tenants.models import Endpoint, Environment, Peer, PeerCertificate, Tenant
 from tenants.onboarding.enrol import (
@@ -44,7 +48,7 @@ ALGORITHMS = {
 }
 """Each seal with a kind of key of its own; content-hash takes RSA keys only."""
 
-ANSWER_SECONDS = 2
+ANSWER_SECONDS = 4
 """So long an answer is waited for."""
 
 
@@ -52,11 +56,11 @@ NOWHERE = "https://127.0.0.1:9"
 """Where an endpoint leads until its simulator runs."""
 
 
-def enrol_lanes(folder: Path, names: list[str]) -> None:
-    """For each lane, named by its seal and a number."""
-    for name in names:
+def enrol_lanes(folder: Path, health_seconds: dict[str, int]) -> None:
+    """For each lane, named by its seal and a number, and how often it asks for Health."""
+    for name, seconds in health_seconds.items():
         (folder / name).mkdir(parents=True)
-        told = _enrol(folder / name, name)
+        told = _enrol(folder / name, name, seconds)
         (folder / name / "lane.json").write_text(json.dumps(told))
 
 
@@ -68,6 +72,14 @@ def lead_lanes(urls: dict[str, dict[str, str]]) -> None:
         peer = Peer.objects.get(name=f"operator of {participant}")
         for protocol, api in ((OPERATOR_PROTOCOL, "wa"), (SMP_PROTOCOL, "smp")):
             point_operator(tenant_id, protocol, led[api], peer)
+        with tenant_scope(tenant_id):
+            _ask_now(Endpoint.objects.get(protocol=OPERATOR_PROTOCOL).id)
+
+
+def _ask_now(endpoint_id: UUID) -> None:
+    """For Health, which nobody answered until now."""
+    Connection.objects.filter(endpoint_id=endpoint_id).update(ask_at=now())
+    connections.hurry(endpoint_id, now())
 
 
 def suspend_lanes() -> None:
@@ -77,7 +89,7 @@ def suspend_lanes() -> None:
             Tenant.objects.filter(id=row.id).update(state=Tenant.State.SUSPENDED)
 
 
-def _enrol(folder: Path, name: str) -> dict[str, Any]:
+def _enrol(folder: Path, name: str, health_seconds: int) -> dict[str, Any]:
     authority = replay_authority(Path(settings.VAR_DIR))
     seal_name, _, part = name.rpartition("-")
     seal = Seal(seal_name)
@@ -89,7 +101,7 @@ def _enrol(folder: Path, name: str) -> dict[str, Any]:
     for name in ("operator-tls", "link"):
         authority.issue(f"{short} {name}").write(folder / f"{name}.pem", folder / f"{name}.key")
     (folder / "ca.pem").write_text(authority.pem)
-    plan = _plan(folder, short, seal, authority, own, operator)
+    plan = _plan(folder, short, seal, authority, own, operator, health_seconds)
     tenant_id = enrol(plan)
     with tenant_scope(tenant_id):
         owner = members.add(f"Owner of {plan.name}", f"{short}@lanes.example", Role.OWNER)
@@ -102,6 +114,7 @@ def _enrol(folder: Path, name: str) -> dict[str, Any]:
     (point,) = plan.control_points
     return {
         "tenant": plan.name,
+        "tenantId": str(tenant_id),
         "participantId": plan.participant_id,
         "tradingAgent": plan.trading_agent,
         "apiKey": key,
@@ -117,6 +130,7 @@ def _plan(
     authority: Authority,
     own: Pair,
     operator: Pair,
+    health_seconds: int,
 ) -> TenantPlan:
     tls = (folder / "operator-tls.pem").read_text()
     peer = peers.register(
@@ -137,7 +151,7 @@ def _plan(
             OPERATOR_PROTOCOL,
             "https",
             NOWHERE,
-            {**said, "health_seconds": 1},
+            {**said, "health_seconds": health_seconds},
         ),
         OperatorPlan(
             peer,

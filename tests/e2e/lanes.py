@@ -1,5 +1,5 @@
-"""Lanes: for each seal a tenant of the running stack with an operator of its own, which the scenes
-of the matrix play on side by side. How a lane is enrolled is lane_enrolment's.
+"""Lanes: for each seal tenants of the running stack, each with an operator of its own, which the
+scenes of the matrix play on side by side. How a lane is enrolled is lane_enrolment's.
 """
 
 from __future__ import annotations
@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import socket
 import ssl
 import threading
 import time
@@ -17,7 +18,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 from uuid import uuid4
+
+import psycopg
 
 from messaging.rehearsal.control_point import ControlPoint
 from messaging.simulator.app import Simulator
@@ -29,17 +33,27 @@ from messaging.simulator.sealing import Sealer
 from messaging.simulator.services import RESULT
 from messaging.simulator.stamps import Clock
 from messaging.simulator.strict_json import write
-from tests.e2e.matrix import Api, Seal
+from messaging.simulator.tls import make_client_context
+from tests.e2e.matrix import PARTS, Api, Message, Seal
 from tests.e2e.rig import Rig
 
 T = TypeVar("T")
 Json = dict[str, Any]
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 90.0
+"""Many lanes are at work at once."""
+
+LOOK_AGAIN_SECONDS = 0.1
+HEALTH_SECONDS = 20
+"""Health is asked less often where it is not what is played: whatever says that the operator is
+out has it asked a second later.
+"""
+
+HEAD = "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: {type}\r\nContent-Length: {size}\r\n"
 ENROL = """
 import json
 from pathlib import Path
 from tests.e2e.lane_enrolment import enrol_lanes
-enrol_lanes(Path({folder!r}), json.loads({names!r}))
+enrol_lanes(Path({folder!r}), json.loads({health_seconds!r}))
 """
 LEAD = """
 import json
@@ -68,6 +82,12 @@ class Exchange:
         return str(self.request["payloadSha256"])
 
     @property
+    def faults(self) -> list[str]:
+        """What the operator was made to do wrong."""
+        told = [self.request["fault"], (self.answer or {}).get("fault")]
+        return [name for text in told if text for name in text.split("+")]
+
+    @property
     def status(self) -> int | None:
         return None if self.answer is None else self.answer["status"]
 
@@ -90,6 +110,14 @@ class Operator:
 
     def faults(self, *faults: Json) -> None:
         self.control("POST", "/faults", {"faults": list(faults)})
+
+    def knows(self, message_id: str) -> bool:
+        """Whether an instruction of that id was made, sent or not."""
+        try:
+            self.control("GET", f"/dispatch/{message_id}")
+        except AssertionError:
+            return False
+        return True
 
     def noted(self) -> int:
         """The number of the last note."""
@@ -120,6 +148,7 @@ class Lane:
     live: LiveConfig
     loop: asyncio.AbstractEventLoop
     spoiling: FaultBoard
+    reading: psycopg.Connection
     _posting: threading.Lock = field(default_factory=threading.Lock)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -152,20 +181,64 @@ class Lane:
         """The message's id."""
         return str(self.api("POST", "messages", body)["id"])
 
+    def query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """On the one connection of all lanes, as the vendor's staff, who read across tenants."""
+        return self.reading.execute(statement.encode(), values).fetchall()
+
+    @property
+    def tenant_id(self) -> str:
+        return str(self.told["tenantId"])
+
     def settled(self, message_id: str, state: str) -> None:
         """Waits until the message's delivery is in a state."""
+        statement = "SELECT state FROM messaging_delivery WHERE tenant_id = %s AND message_id = %s"
 
         def is_so() -> bool:
-            deliveries = self.api("GET", f"messages/{message_id}")["deliveries"]
-            return [one["state"] for one in deliveries] == [state]
+            return self.query(statement, self.tenant_id, message_id) == [(state,)]
 
         self.until(is_so, f"{state} of {message_id}")
 
+    def taken(self, reference: str) -> int:
+        """How often the host has taken, or refused for good, what came under a messageId."""
+        statement = "SELECT count(*) FROM messaging_receipt WHERE tenant_id = %s AND reference = %s"
+        return int(self.query(statement, self.tenant_id, reference)[0][0])
+
     def post(self, service: str, payload: Json, *faults: Json) -> HostAnswer:
         """One attempt in the operator's name, sealed well or, by a fault, badly."""
+
+        async def work() -> HostAnswer:
+            self.spoiling.set(list(faults))
+            return (await self.client.post(self._letter(service, payload))).answer
+
+        with self._posting:
+            return asyncio.run_coroutine_threadsafe(work(), self.loop).result(60)
+
+    def cut_short(self, service: str, payload: Json, *, whole: bool) -> None:
+        """The operator says it and goes away: after the first byte of the answer, or, where it is
+        not the whole, in the middle of its own request.
+        """
+        letter = self._letter(service, payload)
+        with self._posting:
+            wire = self.client.seal(letter).wire
+        url = urlsplit(letter.url)
+        head = HEAD.format(
+            path=url.path, host=url.netloc, type=wire.content_type, size=len(wire.body)
+        )
+        lines = "".join(f"{name}: {value}\r\n" for name, value in wire.headers.items())
+        body = wire.body if whole else wire.body[: len(wire.body) // 2]
+        context = make_client_context(self.live.current)
+        with (
+            socket.create_connection((url.hostname or "", url.port or 443), 30) as plain,
+            context.wrap_socket(plain, server_hostname=url.hostname) as link,
+        ):
+            link.sendall(f"{head}{lines}\r\n".encode() + body)
+            if whole:
+                assert link.recv(1), "no answer"
+
+    def _letter(self, service: str, payload: Json) -> Letter:
         config = self.live.current
         base = config.host_smp_url if service == RESULT else config.host_wa_url
-        letter = Letter(
+        return Letter(
             config.tenants[self.told["participantId"]],
             service,
             f"{base}/{service}",
@@ -174,18 +247,11 @@ class Lane:
             persist=0,
         )
 
-        async def work() -> HostAnswer:
-            self.spoiling.set(list(faults))
-            return (await self.client.post(letter)).answer
-
-        with self._posting:
-            return asyncio.run_coroutine_threadsafe(work(), self.loop).result(60)
-
     def until(self, holds: Callable[[], T], what: str, seconds: float = WAIT_SECONDS) -> T:
         deadline = time.monotonic() + seconds
         while not (found := holds()):
             assert time.monotonic() < deadline, f"{self.seal}: it did not come to {what}"
-            time.sleep(0.2)
+            time.sleep(LOOK_AGAIN_SECONDS)
         return found
 
 
@@ -203,18 +269,18 @@ Key = tuple[Seal, int]
 
 
 @contextmanager
-def lanes_of(
-    stack: Rig, wanted: Collection[tuple[Seal, int]]
-) -> Iterator[dict[tuple[Seal, int], Lane]]:
+def lanes_of(stack: Rig, wanted: Collection[Key]) -> Iterator[dict[Key, Lane]]:
     """A lane for each seal and part, its simulators running and its control point on its link."""
     folder = stack.var / "lanes"
     names = {key: f"{key[0]}-{key[1]}" for key in wanted}
-    stack.as_staff(ENROL.format(folder=str(folder), names=json.dumps([*names.values()])))
+    every = {names[seal, part]: _health_seconds(part) for seal, part in wanted}
+    stack.as_staff(ENROL.format(folder=str(folder), health_seconds=json.dumps(every)))
     begun: dict[Key, Begun] = {}
-    with _background() as loop:
+    staff = stack.environment["DATABASE_STAFF_URL"]
+    with psycopg.connect(staff, autocommit=True) as reading, _background() as loop:
         try:
             for key in wanted:
-                work = _begin(stack, folder / names[key], key[0], loop)
+                work = _begin(stack, folder / names[key], key[0], loop, reading)
                 begun[key] = asyncio.run_coroutine_threadsafe(work, loop).result(60)
             stack.as_staff(LEAD.format(urls=json.dumps(dict(map(_led, begun.values())))))
             yield {key: lane for key, (lane, _, _) in begun.items()}
@@ -224,11 +290,16 @@ def lanes_of(
                 asyncio.run_coroutine_threadsafe(_end(*parts), loop).result(60)
 
 
+def _health_seconds(part: int) -> int:
+    return 1 if Message.HEALTH in PARTS[part] else HEALTH_SECONDS
+
+
 async def _begin(
     stack: Rig,
     folder: Path,
     seal: Seal,
     loop: asyncio.AbstractEventLoop,
+    reading: psycopg.Connection,
 ) -> Begun:
     simulators = Simulator(folder / "wa.json"), Simulator(folder / "smp.json")
     for simulator in simulators:
@@ -239,7 +310,7 @@ async def _begin(
     client.connect(live.current)
     told = json.loads((folder / "lane.json").read_text())
     wa, smp = (Operator(f"http://127.0.0.1:{one.control_port}") for one in simulators)
-    lane = Lane(stack, seal, told, wa, smp, client, live, loop, board)
+    lane = Lane(stack, seal, told, wa, smp, client, live, loop, board, reading)
     point = _control_point(stack, folder, lane.point)
     await point.start()
     await asyncio.wait_for(point.wait_ready(), WAIT_SECONDS)

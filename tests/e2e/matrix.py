@@ -87,32 +87,36 @@ DOWN = (
 )
 UNSEALED = (Message.AUTHENTICATE,)
 PARTS: tuple[tuple[Message, ...], ...] = (
-    (*UP[:3], Message.HEALTH_DOWN, Message.REDECLARATION_RECEIPT, Message.SUBMISSION_RECEIPT),
-    (Message.RESPONSE, Message.INSTRUCTION, Message.SUBMISSION),
-    PLATFORM,
+    (Message.HEALTH, Message.HEALTH_DOWN, Message.STATUS),
+    (Message.NORMALIZATION, Message.UNIT),
+    (Message.REDECLARATION, Message.REDECLARATION_RECEIPT, Message.ASSET),
+    (Message.RESPONSE, Message.INSTRUCTION, Message.RESULT),
+    (Message.SUBMISSION, Message.SUBMISSION_RECEIPT, Message.AUTHENTICATE),
 )
-"""What is played one after the other, by a tenant of its own for each seal; the parts are played
-side by side.
+"""What is played by a tenant of its own for each seal. The parts are played side by side, and in
+each the two APIs; of one API one row after the other.
 """
 
 _ENDS = "ends at its first answer"
 _OWN_ID = "the host never gives one messageId to two payloads"
 _NO_RECEIPT = "is answered by a payload of its own and by no receipt"
+_AT_ONCE = "is answered at once, with what became of it"
 _ASKS = "the operator, who asks, is the one that judges the answer"
-_SILENT = "the host answers what it has committed; its processes are killed in other tests"
+_NEVER_500 = "the host has no such answer: what it cannot do, it answers 503"
+_SAME = (
+    "to the host it is the same as an answer broken off, which is played: it cannot tell how much"
+    " of its answer was read"
+)
 _FREE = "is asked anew under an id of its own, so nothing of it is repeated"
-_HAS_NO_SEAL = "has no seal"
-_NO_CONTENT = "has no content that could be refused"
+_HAS_NO_SEAL = "has no seal, which is what this would be about"
+_OUT_UNSEALED = "has no seal; the bare 503 is played"
+_BY_401 = (
+    "is refused by 401, until a login is set anew: `tests/smp/test_trouble.py` plays it, once for"
+    " all seals"
+)
 
 _ANSWERED = (Outcome.LATER, Outcome.REJECTED_LATER)
 _JUDGED = (Outcome.BAD_SIGNATURE, Outcome.STRANGER, Outcome.OTHER_MESSAGE, Outcome.STALE)
-_WITHOUT_HOST = (
-    Outcome.BARE_503,
-    Outcome.HTTP_500,
-    Outcome.NOT_TAKEN,
-    Outcome.UNANSWERED,
-    Outcome.BROKEN_OFF,
-)
 
 
 def _reasons() -> Iterator[tuple[Message, Outcome, str]]:
@@ -126,68 +130,44 @@ def _reasons() -> Iterator[tuple[Message, Outcome, str]]:
         yield Message.RESPONSE, outcome, _ENDS
     for message in DOWN:
         for outcome in _ANSWERED:
-            yield message, outcome, "is answered at once"
-        for outcome in _WITHOUT_HOST:
-            yield message, outcome, _SILENT
+            yield message, outcome, _AT_ONCE
+        yield message, Outcome.HTTP_500, _NEVER_500
+        yield message, Outcome.UNANSWERED, _SAME
         yield message, Outcome.OTHER_MESSAGE, _ASKS
     for outcome in _JUDGED:
         yield Message.AUTHENTICATE, outcome, _HAS_NO_SEAL
-    yield Message.AUTHENTICATE, Outcome.OUT, _HAS_NO_SEAL
-    yield Message.AUTHENTICATE, Outcome.REFUSED, "is refused by 401"
-    yield Message.HEALTH_DOWN, Outcome.REFUSED, _NO_CONTENT
-    yield Message.RESULT, Outcome.OUT, "is taken under maintenance too"
+    yield Message.AUTHENTICATE, Outcome.OUT, _OUT_UNSEALED
+    yield Message.AUTHENTICATE, Outcome.REFUSED, _BY_401
 
 
-_BASE = (Outcome.AT_ONCE, Outcome.REFUSED)
-_COMING = (*_BASE, Outcome.REPEAT, Outcome.OTHER_BYTES)
-_CREATE = (*_BASE, Outcome.UNANSWERED, Outcome.BAD_SIGNATURE)
-PLAYED: Mapping[Message, tuple[Outcome, ...]] = {
-    Message.HEALTH: (*_BASE, Outcome.BAD_SIGNATURE),
-    Message.NORMALIZATION: _BASE,
-    Message.REDECLARATION: (*_BASE, Outcome.REPEAT, Outcome.BAD_SIGNATURE),
-    Message.RESPONSE: (
-        *_BASE,
-        Outcome.OUT,
-        Outcome.NOT_TAKEN,
-        Outcome.UNANSWERED,
-        Outcome.BAD_SIGNATURE,
-        Outcome.REPEAT,
-    ),
-    Message.SUBMISSION: (
-        *_BASE,
-        Outcome.LATER,
-        Outcome.REJECTED_LATER,
-        Outcome.OUT,
-        Outcome.NOT_TAKEN,
-        Outcome.UNANSWERED,
-        Outcome.BAD_SIGNATURE,
-        Outcome.STRANGER,
-        Outcome.STALE,
-        Outcome.REPEAT,
-    ),
-    Message.HEALTH_DOWN: (Outcome.AT_ONCE, Outcome.REPEAT, Outcome.OTHER_BYTES),
-    Message.INSTRUCTION: (*_COMING, Outcome.BAD_SIGNATURE),
-    Message.REDECLARATION_RECEIPT: _COMING,
-    Message.SUBMISSION_RECEIPT: _COMING,
-    Message.AUTHENTICATE: (Outcome.AT_ONCE, Outcome.UNANSWERED),
-    Message.ASSET: _CREATE,
-    Message.UNIT: _CREATE,
-    Message.STATUS: (*_BASE, Outcome.BAD_SIGNATURE),
-    Message.RESULT: (*_BASE, Outcome.OTHER_BYTES, Outcome.BAD_SIGNATURE),
-}
-"""What is played of each message."""
-
-_NOT_YET = "is not played yet"
 REASONS: Mapping[tuple[Message, Outcome], str] = {
-    **{
-        (message, outcome): _NOT_YET
-        for message in Message
-        for outcome in Outcome
-        if outcome not in PLAYED[message]
-    },
-    **{(message, outcome): reason for message, outcome, reason in _reasons()},
+    (message, outcome): reason for message, outcome, reason in _reasons()
 }
-"""Why a cell is empty."""
+"""Why a cell is empty; each of the others is played."""
+
+_CREATES = (
+    "Later, here, is the batch return. What was not answered is settled by it, and sent again only"
+    " where the endpoint says that the platform refuses duplicates, as it does for *repeated*,"
+    " *500* and *no answer, not taken*."
+)
+_BY_OPERATOR = (
+    "*No answer, not taken* is a request that breaks off in the middle, *taken, answer broken off*"
+    " an operator that hangs up after the first byte of the answer. *Out, bare 503* is a tenant"
+    " whose signing certificate has run out. After each, and after maintenance, the same payload is"
+    " sent again, and judged once."
+)
+REMARKS: Mapping[Message, str] = {
+    Message.HEALTH: "What does not count is asked until the host's lamp for the connection goes out"
+    " or is unknown, and then answered well until it is lit.",
+    Message.REDECLARATION: "An outage is met by one of the three forms, another one for each seal;"
+    " the others wait behind it.",
+    Message.HEALTH_DOWN: "*Out* is the host's maintenance, in which this question is answered 200"
+    " with `OUTAGE`.",
+    Message.ASSET: _CREATES,
+    Message.UNIT: _CREATES,
+    **dict.fromkeys(DOWN[1:], "*Out, sealed 503 R999* is the host's maintenance."),
+}
+"""What a reader must know to read a table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +208,7 @@ def page() -> str:
         out.append(f"\n## {api}\n")
         messages = [one for one in Message if (one in PLATFORM) is (api is Api.SMP)]
         out += [_section(message, played) for message in messages]
-    return "\n".join(out)
+    return "\n".join([*out, _SECOND_PROFILE])
 
 
 _HEAD = """\
@@ -241,6 +221,19 @@ each played against the running service with a tenant, a key and an operator of 
 """
 
 
+_SECOND_PROFILE = """
+## The second profile
+
+All of the above is in the words of `host-1`. In `enveloped-1` every verdict is given at once and an
+answer bears the messageId of its question, so no receipt comes later: of no redeclaration, of no
+submission. Against the simulator in that profile are played Health both ways, an outage, and what
+was missed and is fetched (`tests/relay/outages/test_second_profile.py`); against a peer that is
+written from its page redeclarations, instructions and their answers, refusals, repeats, wrong
+addresses and wrong seals (`tests/relay/sealing/test_second_profile.py`). The platform's API has no
+second profile: a mapping file changes its names (`tests/smp/test_way_through.py`).
+"""
+
+
 def _section(message: Message, played: tuple[Row, ...]) -> str:
     way = Way.DOWN if message in DOWN else Way.UP
     lines = [f"### {message} ({way})\n", f"| outcome | {' | '.join(Seal)} |"]
@@ -249,6 +242,9 @@ def _section(message: Message, played: tuple[Row, ...]) -> str:
         if (message, outcome) not in REASONS:
             marks = [_mark(Row(message, outcome, seal), played) for seal in Seal]
             lines.append(f"| {outcome} | {' | '.join(marks)} |")
+    remarks = [REMARKS.get(message, ""), _BY_OPERATOR if message in DOWN else ""]
+    if any(remarks):
+        lines.append("\n" + " ".join(filter(None, remarks)))
     grouped: dict[str, list[str]] = {}
     for (told, outcome), reason in REASONS.items():
         if told is message:

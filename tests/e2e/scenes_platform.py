@@ -1,4 +1,6 @@
-"""What passes between the host and the Single Markets Platform, to each outcome of the matrix."""
+"""What passes between the host and the Single Markets Platform, to each outcome of the matrix; and
+how an operator misbehaves that asks the host something.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +13,16 @@ from tenants.clock import now
 from tests.e2e.lanes import Json, Lane
 from tests.e2e.matrix import Message, Outcome
 from tests.e2e.rig import stamp
-from tests.e2e.scenes_up import faults_of, first_status
+from tests.e2e.scenes_up import FAULTS, faults_of, first_status
 from tests.smp.assets import asset, listed
 
 AUTHENTICATE, RESULT = "Authenticate", "TransactionResult"
 ASSET, UNIT, STATUS = "Asset/Create", "Unit/Create", "TransactionStatus"
 NO_RETURN: Json = {"fault": "receipt_missing", "times": 1}
 NO_STATUS: Json = {"fault": "http_500", "path": STATUS, "times": None}
+Later = Callable[[], object]
+"""How a scene goes on, once the host takes messages again."""
+
 REPEATING: Final = (Outcome.NOT_TAKEN, Outcome.HTTP_500, Outcome.REPEAT)
 """Played with an endpoint that sends again what was not answered; else the batch return settles
 it."""
@@ -38,11 +43,11 @@ def upload(lane: Lane, path: str) -> str:
 
 
 def finished(lane: Lane, job_id: str) -> Json:
-    def done() -> Json | None:
-        job: Json = lane.api("GET", f"smp/jobs/{job_id}")
-        return job if job["finished_at"] else None
-
-    return lane.until(done, f"the end of job {job_id}") or {}
+    statement = "SELECT 1 FROM messaging_smpjob WHERE id = %s AND finished_at IS NOT NULL"
+    lane.until(lambda: lane.query(statement, job_id), f"the end of job {job_id}")
+    job = lane.api("GET", f"smp/jobs/{job_id}")
+    assert isinstance(job, dict)
+    return job
 
 
 def batch_of(lane: Lane, job_id: str) -> Json:
@@ -55,7 +60,8 @@ def create(lane: Lane, outcome: Outcome, path: str) -> None:
     if outcome in (Outcome.LATER, Outcome.REJECTED_LATER):
         _returned(lane, outcome, path)
         return
-    lane.smp.faults(*faults_of(outcome, path))
+    no_return = [{**NO_RETURN, "path": path}] if outcome is Outcome.REPEAT else []
+    lane.smp.faults(*no_return, *faults_of(outcome, path))
     since = lane.smp.noted()
     job_id = upload(lane, path)
     job = finished(lane, job_id)
@@ -69,12 +75,14 @@ def create(lane: Lane, outcome: Outcome, path: str) -> None:
     assert job["state"] == "REGISTERED", job
     batch = batch_of(lane, job_id)
     assert batch["transaction_id"], batch
+    if outcome is not Outcome.AT_ONCE:
+        assert FAULTS[outcome]["fault"] in said[0].faults, said
     if outcome in (*REPEATING, Outcome.OUT, Outcome.BARE_503):
-        assert [one.status for one in said[1:]] == [200], said
+        assert {one.status for one in said[1:]} == {200}, said
     else:
         assert (len(said), batch["attempts"]) == (1, 1), "a Create is not sent again of itself"
     if outcome is Outcome.REPEAT:
-        assert len({one.said["transactionId"] for one in said}) == 1
+        assert len({one.said["transactionId"] for one in said}) == 1, said
     if outcome not in (*REPEATING, Outcome.OUT, Outcome.BARE_503, Outcome.AT_ONCE):
         assert batch["settled_by"] == "RETURN", batch
 
@@ -94,11 +102,13 @@ def open_transaction(lane: Lane, path: str = ASSET) -> tuple[str, str]:
     lane.smp.faults({**NO_RETURN, "path": path}, NO_STATUS)
     job_id = upload(lane, path)
 
-    def known() -> str:
-        batches = lane.api("GET", f"smp/jobs/{job_id}/batches")["results"]
-        return str(batches[0]["transaction_id"] or "") if batches else ""
-
-    return lane.until(known, f"a transaction of job {job_id}"), job_id
+    statement = (
+        "SELECT transaction_id FROM messaging_smpbatch WHERE job_id = %s AND transaction_id <> ''"
+    )
+    ((transaction,),) = lane.until(
+        lambda: lane.query(statement, job_id), f"a transaction of job {job_id}"
+    )
+    return str(transaction), job_id
 
 
 def result(transaction: str, *, failed: bool = False) -> Json:
@@ -122,7 +132,8 @@ def ask_status(lane: Lane, outcome: Outcome) -> None:
     assert batch_of(lane, job_id)["settled_by"] == "STATUS"
     said = lane.smp.exchanges(since, STATUS)
     assert (said[0].status, said[-1].status) == (first_status(outcome), 200), said
-    assert len(said) > 1 or outcome is Outcome.AT_ONCE
+    if outcome is not Outcome.AT_ONCE:
+        assert (FAULTS[outcome]["fault"] in said[0].faults, len(said) > 1) == (True, True), said
 
 
 def authenticate(lane: Lane, outcome: Outcome) -> None:
@@ -135,6 +146,8 @@ def authenticate(lane: Lane, outcome: Outcome) -> None:
     assert finished(lane, upload(lane, ASSET))["state"] == "REGISTERED"
     said = lane.smp.exchanges(since, AUTHENTICATE)
     assert (said[0].status, said[-1].status) == (first_status(outcome), 200), said
+    if outcome is not Outcome.AT_ONCE:
+        assert (FAULTS[outcome]["fault"] in said[0].faults, len(said) > 1) == (True, True), said
     assert len(lane.smp.exchanges(since, ASSET)) == 1
 
 
@@ -147,7 +160,31 @@ SPOILED: Final[dict[Outcome, Json]] = {
 }
 
 
-def batch_return(lane: Lane, outcome: Outcome) -> None:
+CUT_SHORT: Final = (Outcome.NOT_TAKEN, Outcome.BROKEN_OFF)
+"""Where the operator goes away too early."""
+
+
+def cut_short(lane: Lane, service: str, told: Json, outcome: Outcome) -> None:
+    """What came whole is taken, once, though nobody heard the answer; what did not come whole is
+    not.
+    """
+    whole = outcome is Outcome.BROKEN_OFF
+    lane.cut_short(service, told, whole=whole)
+    assert lane.taken(told["messageId"]) == int(whole)
+
+
+def not_taken(lane: Lane, service: str, told: Json, outcome: Outcome) -> None:
+    """While the host cannot take it."""
+    answer = lane.post(service, told)
+    assert (answer.status, answer.retry_after > 0) == (503, True), answer
+    is_sealed = outcome is Outcome.OUT
+    assert (answer.verified, b'"R999"' in answer.body) == (is_sealed, is_sealed), answer
+    assert lane.taken(told["messageId"]) == 0
+
+
+def batch_return(lane: Lane, outcome: Outcome) -> Later | None:
+    if outcome in (Outcome.OUT, Outcome.BARE_503):
+        return _returned_while_out(lane, outcome)
     transaction, job_id = open_transaction(lane)
     told = result(transaction)
     if outcome in SPOILED:
@@ -159,14 +196,30 @@ def batch_return(lane: Lane, outcome: Outcome) -> None:
         unknown = lane.post(RESULT, result(str(uuid4())))
         assert (unknown.status, unknown.verified) == (404, True), unknown
     assert lane.api("GET", f"smp/jobs/{job_id}")["state"] == "SENDING"
+    if outcome in CUT_SHORT:
+        cut_short(lane, RESULT, told, outcome)
     first = lane.post(RESULT, told)
     assert (first.status, first.verified) == (200, True), first
     assert finished(lane, job_id)["state"] == "REGISTERED"
+    assert lane.taken(told["messageId"]) == 1
     if outcome is Outcome.REPEAT:
         assert lane.post(RESULT, told).body == first.body
     if outcome is Outcome.OTHER_BYTES:
         assert lane.post(RESULT, {**told, "status": "FAILED"}).status == 409
         assert finished(lane, job_id)["state"] == "REGISTERED"
+    return None
+
+
+def _returned_while_out(lane: Lane, outcome: Outcome) -> Later:
+    """Of a transaction that there is not: which is told only when the host judges it at all."""
+    told = result(str(uuid4()))
+    not_taken(lane, RESULT, told, outcome)
+
+    def judged() -> None:
+        answer = lane.post(RESULT, told)
+        assert (answer.status, answer.verified) == (404, True), answer
+
+    return judged
 
 
 @contextmanager

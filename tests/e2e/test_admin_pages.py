@@ -37,7 +37,7 @@ def carried(stack: Rig) -> None:
         async with stack.control_point("alder") as point:
             await point.wait_ready()
             assert await said(point, mel(POINT, UNIT, 77)) == ("OK", "OK")
-            assert stack.dispatch(UNIT, POINT)
+            assert stack.dispatch(UNIT, POINT)["answer"]["status"] == 200
 
     run(work)
 

@@ -111,10 +111,14 @@ def result_of(link: RawLink, number: int) -> Said:
 
 
 def refused_by_the_operator(stack: Rig, link: RawLink) -> str:
+    """Its parameter is said nowhere else: an acknowledgement is not yet a delivery, and what the
+    tests before have said may reach the operator later than the fault does.
+    """
     fault = {"fault": "refuse", "path": "Redeclaration", "times": 1, "code": "R003", "text": "no"}
-    stack.control("POST", "/faults", {"faults": [fault]})
+    only = {"bmUnit": UNIT, "parameter": "MZT"}
+    stack.control("POST", "/faults", {"faults": [fault | only]})
     link.number += 1
-    link.say("NTO", f"{UNIT:9}    12", link.number)
+    link.say("MZT", f"{UNIT:9}    12", link.number)
     said = result_of(link, link.number)
     assert said.data[:6] == "REFUSE"
     assert said.data[10:].strip() == "R003 no"

@@ -56,11 +56,15 @@ def test_a_create_that_got_no_answer_is_settled_by_its_batch_return(stack: Rig) 
     assert (batch["attempts"], batch["settled_by"]) == (1, "RETURN")
 
 
-def test_a_worker_killed_over_a_create_leaves_it_sent_once(stack: Rig) -> None:
-    """Taken by the platform, whose answer nobody is left to read."""
+def test_a_worker_killed_over_a_create_leaves_it_sent_once_and_the_job_goes_on(
+    stack: Rig,
+) -> None:
+    """Taken by the platform, whose answer nobody is left to read; the next batch follows when what
+    became of it is known.
+    """
     fault = {"fault": "timeout_after", "path": "Asset/Create", "times": 1}
     stack.control("POST", "/faults", {"faults": [fault]})
-    content = table(asset(n) for n in range(9100, 9103))
+    content = table(asset(n) for n in range(9100, 10_150))
     job_id = ask(stack, "/smp/uploads", content)["id"]
     sending = "SELECT 1 FROM messaging_smpbatch WHERE job_id = %s AND state = 'SENDING'"
 
@@ -72,9 +76,10 @@ def test_a_worker_killed_over_a_create_leaves_it_sent_once(stack: Rig) -> None:
     stack.until(is_taken)
     stack.kill("hostsvc worker")
     job = stack.until(lambda: _finished(stack, job_id), 90)
-    assert (job["state"], job["rows_registered"]) == ("REGISTERED", 3)
-    (batch,) = ask(stack, f"/smp/jobs/{job_id}/batches")["results"]
-    assert (batch["attempts"], batch["settled_by"]) == (1, "RETURN")
+    assert (job["state"], job["rows_registered"]) == ("REGISTERED", 1050)
+    batches = ask(stack, f"/smp/jobs/{job_id}/batches")["results"]
+    assert [(one["rows"], one["attempts"]) for one in batches] == [(1000, 1), (50, 1)]
+    assert batches[0]["settled_by"] == "RETURN"
 
 
 def _finished(stack: Rig, job_id: str) -> Any:

@@ -14,6 +14,7 @@ from django.db import connection
 from messaging.protocols.neso.settings import SmpSettings
 from messaging.protocols.neso.smp import loading
 from messaging.protocols.neso.smp.codec import SmpCodec
+from messaging.relay import maintenance
 from messaging.relay.register import Operator
 from tenants.models import Endpoint, Environment, Tenant
 
@@ -75,7 +76,9 @@ class NoPlatform(LookupError):
 
 
 def get_platform(endpoint_id: UUID) -> Platform:
-    """In the open scope. One of a suspended tenant counts as held."""
+    """In the open scope. One of a suspended tenant counts as held, as does each while the host is
+    under maintenance.
+    """
     row = Endpoint.objects.get(id=endpoint_id)
     return _platform(row)
 
@@ -112,5 +115,5 @@ def _platform(row: Endpoint) -> Platform:
     suspended = Tenant.objects.filter(id=row.tenant_id, state=Tenant.State.SUSPENDED).exists()
     return Platform(
         *(row.id, row.name, row.environment, row.address, row.settings, row.peer_id),
-        suspended or row.state == Endpoint.State.HELD,
+        suspended or row.state == Endpoint.State.HELD or maintenance.is_on(),
     )

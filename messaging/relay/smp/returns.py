@@ -17,11 +17,14 @@ from messaging.domain.units import RefusalCode
 from messaging.protocols.base import Envelope, Parcel, RemoteProtocolError, Stamp
 from messaging.protocols.neso.smp.codec import Result
 from messaging.protocols.neso.smp.profile import Standing
+from messaging.relay import maintenance
 from messaging.relay.codecs import operator_codec
 from messaging.relay.from_operator import (
+    MAINTENANCE,
     OTHER_CONTENT,
     BeatenToIt,
     Reply,
+    answer_out,
 )
 from messaging.relay.inflow import Inflow
 from messaging.relay.rows import find_receipt, insert_receipt
@@ -41,6 +44,8 @@ State = SmpBatch.State
 
 def take(inflow: Inflow) -> Reply:
     """Within the tenant's scope. Raises BeatenToIt, after which the whole is to be done again."""
+    if maintenance.is_on():
+        return answer_out(inflow, MAINTENANCE)
     digest = digest_of(inflow.payload)
     known = find_receipt(inflow.endpoint.id, inflow.reference)
     if known is not None and known.digest != digest:

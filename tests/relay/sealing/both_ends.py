@@ -104,14 +104,21 @@ class BothEnds:
     servers: TestServers
     database: str
 
-    def use(self, seal: str, *, operator: str | None = None, signing: Pair | None = None) -> None:
-        """Both sides are set to a seal; `operator` sets that side to another one, `signing` gives
-        it another key.
+    def use(
+        self,
+        seal: str,
+        *,
+        operator: str | None = None,
+        signing: Pair | None = None,
+        profile: str = "host-1",
+        port: int | None = None,
+    ) -> None:
+        """Both sides are set to a seal and a profile; `operator` sets that side to another seal,
+        `signing` gives it another key, `port` leads it elsewhere than to the host.
         """
-        write_config(
-            self.folder, self.person, self.keys, self.inbound_port, operator or seal, signing
-        )
-        self.set_endpoint(seal=seal)
+        place = (self.folder, self.person, self.keys, port or self.inbound_port)
+        write_config(*place, operator or seal, signing, profile)
+        self.set_endpoint(seal=seal, profile=profile)
 
     def set_endpoint(self, **changes: Any) -> None:
         address = f"https://127.0.0.1:{self.simulator.wa_port}"
@@ -180,6 +187,7 @@ def write_config(
     inbound_port: int,
     seal: str,
     signing: Pair | None = None,
+    profile: str = "host-1",
 ) -> Path:
     def saved(pair: Pair, name: str) -> dict[str, str]:
         certificate, key = pair.save(folder, name)
@@ -204,6 +212,7 @@ def write_config(
                 "participantId": person.participant_id,
                 "tradingAgent": "ALITA",
                 "seal": seal,
+                "profile": profile,
                 "tlsCertificates": [saved(keys.tenant_tls, "tenant-tls")["certificate"]],
                 "signingCertificates": [
                     saved(keys.tenant_signing, "tenant-key")["certificate"],

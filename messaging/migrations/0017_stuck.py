@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("messaging", "0014_instruction_unanswered"),
+        ("messaging", "0016_staff_desk"),
     ]
 
     operations = [

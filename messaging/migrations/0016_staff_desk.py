@@ -16,7 +16,7 @@ _GRANTS = (
 
 
 class Migration(migrations.Migration):
-    dependencies = [("messaging", "0014_instruction_unanswered")]
+    dependencies = [("messaging", "0015_overload")]
 
     operations = [
         migrations.RunSQL(
