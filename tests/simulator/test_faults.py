@@ -406,10 +406,11 @@ def test_faults_can_be_set_beside_others_and_taken_away_one_by_one(tmp_path: Pat
 def test_a_fault_can_be_for_a_time(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with rig(tmp_path) as on:
-            await on.fault("r999", PATH, forSeconds=0.2)
+            await on.fault("r999", PATH, forSeconds=600)
             payload = mel()
             assert (await on.send(PATH, on.seal().close(payload))).status == 503
-            await asyncio.sleep(0.2)
+            await on.fault("r999", PATH, forSeconds=0.01)
+            await asyncio.sleep(0.1)
             assert (await settled(on, payload))["status"] == "ACCEPTED"
             assert (await on.control("GET", "/faults"))["faults"] == []
 
