@@ -15,7 +15,7 @@ from concurrent.futures import Executor
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 import structlog
@@ -145,7 +145,7 @@ class LinkConnection:
             self.close(reason)
             return
         with suppress(RuntimeError):  # The transport is closed already.
-            self._writer.transport.pause_reading()
+            cast(asyncio.Transport, self._writer.transport).pause_reading()
         self._reader.feed_eof()
 
     async def serve(self) -> None:

@@ -18,6 +18,9 @@ from tests.benchmarks.report import Row, compared
 SLOW, DEAD = "/slow", "/dead"
 """How the addresses of such operators begin, at the peer."""
 
+HEALTH = "NESO_Health"
+"""This they answer, or the lamp would hold what is to be sent there and nothing be slow."""
+
 SLOW_SECONDS = 5.0
 """After which the slow one answers; the dead one never does."""
 

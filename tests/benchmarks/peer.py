@@ -14,7 +14,7 @@ from uuid import uuid4
 import uvloop
 
 from tests.benchmarks import wire
-from tests.benchmarks.neighbours import DEAD, SLOW, SLOW_SECONDS
+from tests.benchmarks.neighbours import DEAD, HEALTH, SLOW, SLOW_SECONDS
 from tests.benchmarks.plan import OPERATOR, Plan, read, server_context
 from tests.benchmarks.wire import HttpServer, Signer
 
@@ -35,9 +35,10 @@ async def main(plan: Plan) -> None:
     known = {signer.thumbprint: signer for signer in tenants}
 
     async def answer(path: str, body: bytes) -> tuple[int, bytes]:
-        if path.startswith(DEAD):
+        is_health = path.endswith(HEALTH)
+        if path.startswith(DEAD) and not is_health:
             await asyncio.Event().wait()
-        if path.startswith(SLOW):
+        if path.startswith(SLOW) and not is_health:
             await asyncio.sleep(SLOW_SECONDS)
         payload, header = wire.open_sealed(body, known)
         reference = str(uuid4())
