@@ -37,6 +37,7 @@ from tests.chaos.points_on_links import (
 LEADS: Mapping[Step, Errand] = {
     **dict.fromkeys(Step, talk),
     **dict.fromkeys((Step.LINK_OPEN, Step.LINK_READY, Step.LINK_CLOSE), reconnect),
+    Step.LINK_NUMBER: reconnect,
     Step.LINK_TAKE_AGAIN: repeat,
     Step.LINK_REFUSE: gap,
     Step.LINK_REFUSED: refuse,
