@@ -62,6 +62,7 @@ BY_KIND: Mapping[tuple[Step, Kind], Errand] = {
     (Step.WAKE_WORKER, Kind.WEB): by_api,
     (Step.WAKE_WORKER, Kind.SMP): upload,
     (Step.WAKE_WORKER, Kind.HOUSEKEEPING): outage,
+    (Step.WAKE_GATEWAY, Kind.GATEWAY): reconnect,
     (Step.WAKE_GATEWAY, Kind.HOUSEKEEPING): telephone,
     (Step.WAKE_GATEWAY, Kind.WEB): abandon,
 }
