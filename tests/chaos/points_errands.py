@@ -37,6 +37,7 @@ from tests.chaos.points_on_links import (
 LEADS: Mapping[Step, Errand] = {
     **dict.fromkeys(Step, talk),
     **dict.fromkeys((Step.LINK_OPEN, Step.LINK_READY, Step.LINK_CLOSE), reconnect),
+    Step.LINK_NUMBER: reconnect,
     Step.LINK_TAKE_AGAIN: repeat,
     Step.LINK_REFUSE: gap,
     Step.LINK_REFUSED: refuse,
@@ -61,6 +62,7 @@ BY_KIND: Mapping[tuple[Step, Kind], Errand] = {
     (Step.WAKE_WORKER, Kind.WEB): by_api,
     (Step.WAKE_WORKER, Kind.SMP): upload,
     (Step.WAKE_WORKER, Kind.HOUSEKEEPING): outage,
+    (Step.WAKE_GATEWAY, Kind.GATEWAY): reconnect,
     (Step.WAKE_GATEWAY, Kind.HOUSEKEEPING): telephone,
     (Step.WAKE_GATEWAY, Kind.WEB): abandon,
 }

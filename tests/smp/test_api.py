@@ -67,10 +67,10 @@ def test_an_upload_whose_process_died_before_its_answer_is_one_job_under_its_key
     rig: Rig, asker: APIClient, is_whole: bool
 ) -> None:
     """The key is the client's way to ask again; a job that a worker has is the answer to it."""
-    content = table([asset(1)])
+    content: Any = table([asset(1)])
+    headers: Any = {"HTTP_IDEMPOTENCY_KEY": f"whole-{is_whole}"}
 
     def upload() -> UUID:
-        headers = {"HTTP_IDEMPOTENCY_KEY": f"whole-{is_whole}"}
         answer = asker.generic("POST", UPLOADS, content, content_type="text/csv", **headers)
         assert answer.status_code == 202, answer.content
         return UUID(answer.json()["id"])
