@@ -25,7 +25,7 @@ _LOOKED_AT = 100
 # that was tried last only where there is no other, then the most urgent, then what was not tried
 # for the longest time.
 _HEADS = """
-SELECT h.id, h.queue, h.lane, m.endpoint_id, e.environment, m.kind FROM (
+SELECT h.id, m.endpoint_id, e.environment, h.lane, h.queue, m.kind, m.id, m.bm_unit FROM (
     SELECT DISTINCT ON (queue) id, queue, lane, message_id, state, sent_at, wait_until, position
     FROM messaging_delivery
     WHERE tenant_id = %(tenant)s AND endpoint_id = %(endpoint)s
@@ -112,9 +112,9 @@ def heads(endpoint_id: UUID, circuit: Circuit, at: datetime) -> list[NewDelivery
         cursor.execute(_HEADS, values)
         rows = cursor.fetchall()
     return [
-        NewDelivery(delivery_id, tenant_id, endpoint_id, Lane(lane), queue=queue)
-        for delivery_id, queue, lane, source, environment, kind in rows
-        if not gates.is_shut_out(Waiting(endpoint_id, source, environment, lane, queue, kind), shut)
+        NewDelivery(delivery_id, tenant_id, endpoint_id, Lane(one.lane), queue=one.queue)
+        for delivery_id, one in ((row[0], Waiting(endpoint_id, *row[1:])) for row in rows)
+        if not gates.is_shut_out(one, shut)
     ]
 
 

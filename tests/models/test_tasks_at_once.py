@@ -74,8 +74,7 @@ from tenants.models import (
 from tenants.scope import tenant_scope
 from tests.events.receiver import Receiver, receiving
 from tests.events.test_mail import Letterbox, letterbox  # noqa: F401 - a fixture
-from tests.files.remote_servers import OwnServer, own_sftp
-from tests.files.test_fetching import led_to
+from tests.files.remote_servers import OwnServer, led_to, own_sftp
 from tests.keys.papers import ROOT, Wish, issue
 from tests.models.hands import Hands, two_processes
 from tests.people import Person
