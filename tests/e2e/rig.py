@@ -200,13 +200,11 @@ class Rig:
         return found
 
 
-def start(var: Path) -> Rig:
+def start(var: Path, program: str = "tests.e2e.stack") -> Rig:
     """Starts a stack, which ends with us however we end, and waits until all of it is ready."""
     with (var / "stack.log").open("wb") as log:
         process = subprocess.Popen(
-            launched(
-                [sys.executable, "-m", "tests.e2e.stack", str(var)], death_signal=signal.SIGTERM
-            ),
+            launched([sys.executable, "-m", program, str(var)], death_signal=signal.SIGTERM),
             cwd=ROOT,
             stdout=log,
             stderr=subprocess.STDOUT,
