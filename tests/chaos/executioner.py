@@ -16,20 +16,19 @@ from pathlib import Path
 
 import redis
 
-from hostsvc.supervisor.kin import leaders
+from hostsvc.embedded import EmbeddedPostgres, EmbeddedRedis
+from hostsvc.supervisor.kin import leaders, working_in
 from messaging.rehearsal.operator_desk import DeskRefused, OperatorDesk
 from messaging.rehearsal.players import NotInTime, now, until
 from messaging.simulator.catalogue import CATALOGUE
 from tests.chaos.ground import Ground
-from tests.chaos.plan import CABLES, SERVERS, Deed, Strike
+from tests.chaos.plan import CABLES, Deed, Strike
 from tests.chaos.stack import MARK
 
 RESTARTED_WITHIN = 90.0
 """Seconds for what was killed to be running again, on a machine that is busy."""
 
-_PROGRAMS = {"postgres": "postgres", "redis": "server"}
-"""A word of each server's command line."""
-
+_SERVERS = {"postgres": EmbeddedPostgres, "redis": EmbeddedRedis}
 _ENDINGS = {"postgres": signal.SIGINT, "redis": signal.SIGTERM}
 """As a person restarts each."""
 
@@ -117,13 +116,15 @@ class Executioner:
     async def _end(self, part: str, number: signal.Signals, *, everyone: bool) -> None:
         """The supervisor starts it again. One that is just being started is waited for."""
         await self._until_running(part, set())
-        gone = await asyncio.to_thread(self._pids, part)
-        _signal(gone if everyone else leaders(gone), number)
+        there = await asyncio.to_thread(self._pids, part)
+        gone = set(leaders(there))
+        _signal(there if everyone else gone, number)
         await self._until_running(part, gone)
 
-    async def _until_running(self, part: str, besides: set[int]) -> None:
+    async def _until_running(self, part: str, gone: set[int]) -> None:
+        """Under another process than those."""
         await until(
-            lambda: bool(self._pids(part) - besides),
+            lambda: bool(set(leaders(self._pids(part))) - gone),
             f"{part} runs again",
             seconds=RESTARTED_WITHIN,
             every=0.25,
@@ -165,9 +166,11 @@ class Executioner:
 
     def _pids(self, part: str) -> set[int]:
         """What runs of it now. Servers overwrite their environment: those are known by folder."""
-        if part in SERVERS:
-            return set(self._ground.rig.pids(_PROGRAMS[part]))
-        wanted = (f"{MARK}={part}".encode(), f"HOSTSVC_VAR={self._ground.rig.var}".encode())
+        var = self._ground.rig.var
+        if part in _SERVERS:
+            server = _SERVERS[part](var / part)
+            return set(working_in(server.home, server.programs))
+        wanted = (f"{MARK}={part}".encode(), f"HOSTSVC_VAR={var}".encode())
         return {pid for pid in _all_pids() if all(mark in _environment(pid) for mark in wanted)}
 
 

@@ -16,6 +16,8 @@ _NO_ANSWER = "no answer given"
 _TAKEN = (200, 409, 422)
 """409 says that it had come before, with other bytes."""
 
+_LANDED = frozenset({200, 401, 404, 409, 413, 415, 422, 429, 503})
+
 _WORDS = {
     "ACCEPTED": Word.ACCEPTED,
     "SUCCESS": Word.ACCEPTED,
@@ -110,12 +112,11 @@ class OperatorAccount:
         return [Said(name, was_taken) for name, was_taken in taken.items()]
 
     def unlanded(self) -> int:
-        """Instructions that the host has not answered in a way that counts."""
+        """Instructions that the host has not answered in a way that ends their sending."""
         landed: defaultdict[str, bool] = defaultdict(bool)
         for one in self._requests("out"):
             if one.payload.get("type") == "instruction":
-                counts = one.status in (200, 401, 409, 422)
-                landed[str(one.payload["messageId"])] |= counts
+                landed[str(one.payload["messageId"])] |= one.status in _LANDED
         return sum(not is_landed for is_landed in landed.values())
 
     def passages(self) -> Iterator[tuple[datetime, datetime]]:
@@ -131,7 +132,8 @@ class OperatorAccount:
                     yield begin, _at(one.request)
 
     def _requests(self, direction: str) -> Iterator[Exchange]:
-        return (one for one in list(self.exchanges.values()) if one.request["direction"] == direction)
+        noted = list(self.exchanges.values())  # which another thread may be adding to
+        return (one for one in noted if one.request["direction"] == direction)
 
     def _decided(self) -> dict[str, Word]:
         """By messageId: in its answer, in a receipt that followed, or told when it was asked what

@@ -29,8 +29,8 @@ CABLES = ("edl", "edl-2", "operator", "platform", "inbound")
 operator and the host.
 """
 
-SPACING = 3.0
-"""Seconds between two blows, on average."""
+SPACING = 6.0
+"""Seconds between two blows, on average; less in a short run, for the core is in each."""
 
 LONG_FREEZE = 70.0
 """Longer than a claim outlives its process: another takes over, and the first one comes back."""
@@ -108,7 +108,7 @@ def draw(seed: int, minutes: float) -> tuple[Strike, ...]:
     if span < SHORTEST:
         raise ValueError(f"a run takes at least {SHORTEST:g} s")
     chance = random.Random(f"chaos {seed}")
-    blows = list(_timed(_blows(chance, int(span / SPACING)), span, chance))
+    blows = list(_timed(_blows(chance, max(len(_CORE), int(span / SPACING))), span, chance))
     if span >= LONG_RUN:
         at = chance.uniform(0.1, 0.4) * span
         blows.append(Strike(at, Deed.FREEZE, "worker", LONG_FREEZE))

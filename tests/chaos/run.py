@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
+import psycopg
+
 from messaging.rehearsal.operator_desk import DeskRefused, OperatorDesk
 from messaging.rehearsal.players import LINK_SECONDS, Player, until
 from messaging.rehearsal.service_file import read_service
@@ -140,7 +142,10 @@ class _Run:
         return left
 
     async def _left(self, parties: Parties, flowing: Sequence[asyncio.Task[None]]) -> str:
-        left = await asyncio.to_thread(parties.under_way)
+        try:
+            left = await asyncio.to_thread(parties.under_way)
+        except psycopg.OperationalError as error:
+            return f"the database: {error}"
         if sending := sum(not task.done() for task in flowing):
             left["senders"] = sending
         return ", ".join(f"{count} {name}" for name, count in left.items())

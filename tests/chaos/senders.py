@@ -83,6 +83,12 @@ class Sender:
     def give_up(self) -> None:
         self._given_up = True
 
+    def end(self, letter: Letter, word: Word) -> None:
+        """Notes the last word, once: several may have looked at the same time."""
+        if letter.done is None:
+            letter.words.append(word)
+            letter.done = now()
+
     async def send(self) -> None:
         raise NotImplementedError
 
@@ -139,12 +145,14 @@ class TradingPoint(Sender):
         async with self._connected() as sftp:
             there = {str(name) for name in await sftp.listdir("incoming")}
             for letter in self.waiting():
-                if f"{letter.reference}.acc" in there:
-                    letter.words.append(Word.ACCEPTED)
+                is_accepted = f"{letter.reference}.acc" in there
                 if f"{letter.reference}.rej" in there:
                     async with sftp.open(f"incoming/{letter.reference}.rej") as file:
-                        letter.words.append(_rejected(str(await file.read())))
-                letter.done = now() if letter.words else None
+                        self.end(letter, _rejected(str(await file.read())))
+                    # Nothing else is to stand beside it.
+                    letter.words += [Word.ACCEPTED] if is_accepted else []
+                elif is_accepted:
+                    self.end(letter, Word.ACCEPTED)
 
     def _connected(self) -> Any:
         return _Sftp(self.rig, self.tenant)
@@ -215,8 +223,8 @@ class System(Sender):
                 path = f"/messages/{letter.reference}"
                 status, told = await asyncio.wait_for(self.ask("GET", path), STEP_SECONDS)
                 states = [one["state"] for one in told["deliveries"]] if status == 200 else []
-                letter.words += [_STATE_WORDS[one] for one in states if one in _STATE_WORDS]
-                letter.done = now() if letter.words else None
+                for word in (_STATE_WORDS[one] for one in states if one in _STATE_WORDS):
+                    self.end(letter, word)
 
     async def ask(
         self, method: str, path: str, *, key: str = "", json: Any = None, data: bytes | None = None
@@ -257,5 +265,4 @@ class Registrar(System):
                 path = f"/smp/jobs/{letter.reference}"
                 status, told = await asyncio.wait_for(self.ask("GET", path), STEP_SECONDS)
                 if status == 200 and told["finished_at"]:
-                    letter.words.append(_JOB_WORDS[told["state"]])
-                    letter.done = now()
+                    self.end(letter, _JOB_WORDS[told["state"]])

@@ -30,7 +30,8 @@ from messaging.rehearsal.forms import flat
 from messaging.rehearsal.operator_desk import DeskRefused, OperatorDesk
 from messaging.rehearsal.outbox import Lapsed
 from messaging.rehearsal.players import Player, now
-from messaging.rehearsal.stage import acceptance, ancillary, emergency
+from messaging.rehearsal.stage import ancillary, emergency
+from tests.e2e.rig import boa, stamp
 
 DECLARED_A_SECOND = 5.0
 INSTRUCTED_A_SECOND = 2.5
@@ -43,8 +44,14 @@ _PARAMETERS = (
 _SILENT = "SILENT"
 """The action of ancillary instructions that control points leave without an answer."""
 
-_LATER = timedelta(minutes=6)
-"""Acceptances begin so much later than they might, for an operator whose clock is ahead."""
+_LASTS = timedelta(minutes=2)
+_TURNS = 8
+"""Acceptances of a BM unit, after which one may overlap the first of them: one that has come late
+is sent unless it overlaps a later one that has been.
+"""
+
+_AHEAD = timedelta(minutes=8)
+"""An operator whose clock is ahead may not accept for a time that it holds to be past."""
 
 _BURST = 12
 
@@ -120,7 +127,12 @@ class Traffic:
     def _next_acceptance(self) -> dict[str, Any]:
         """Some have less time than the usual two minutes: not all of those can be delivered."""
         player, unit = self._somebody()
-        one = acceptance(player, unit, now() + _LATER)
+        self._count[unit, "BOA"] += 1
+        turn = self._count[unit, "BOA"]
+        begin = now().replace(second=0, microsecond=0) + _AHEAD + turn % _TURNS * _LASTS
+        one = boa(unit, player.name)
+        times = {"timeFrom": stamp(begin), "timeTo": stamp(begin + _LASTS)}
+        one["levels"] = [{**times, "levelFrom": 100, "levelTo": turn % 100}]
         draw = self._chance.random()
         if draw < 0.3:
             one["respondBy"] = _by(6 if draw < 0.1 else 20)
