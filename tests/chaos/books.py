@@ -169,13 +169,13 @@ def _twice(flow: Flow) -> Iterator[Finding]:
     for reference, found in digests.items():
         if len(found) > 1:
             yield Finding(Ill.TWO_PAYLOADS, f"{reference}: came with {len(found)} payloads")
-    for one in flow.carried:
-        if one.name in references and one.state in _THERE | {"REFUSED"}:
-            if {one.reference} != references[one.name]:
-                text = f"{one.name}: {one.reference} with the host, came otherwise"
+    for row in flow.carried:
+        if row.name in references and row.state in _THERE | {"REFUSED"}:
+            if {row.reference} != references[row.name]:
+                text = f"{row.name}: {row.reference} with the host, came otherwise"
                 yield Finding(Ill.TWO_IDS, text)
-            elif {one.digest} != digests[one.reference]:
-                text = f"{one.name}: other bytes came than the host has"
+            elif {row.digest} != digests[row.reference]:
+                text = f"{row.name}: other bytes came than the host has"
                 yield Finding(Ill.TWO_PAYLOADS, text)
 
 

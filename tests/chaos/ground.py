@@ -93,9 +93,10 @@ def _lead_host(rig: Rig, cables: Mapping[str, Cable]) -> None:
     operator = {"answer_seconds": 4, "health_seconds": 5}
     platform = {"answer_seconds": 8, "return_seconds": 12, "poll_at_most_seconds": 4}
     with psycopg.connect(rig.environment["DATABASE_STAFF_URL"]) as session:
-        tenants = dict(session.execute(_TENANTS.encode()).fetchall())
+        tenants: dict[str, str] = dict(session.execute(_TENANTS.encode()).fetchall())
         for endpoint, tenant, name, protocol in session.execute(_ENDPOINTS.encode()).fetchall():
-            address, settings = None, {}
+            address: str | None = None
+            settings: dict[str, object] = {}
             if protocol == "neso-wa":
                 # One tenant's redeclarations all go, the other's give way to newer ones.
                 keep = "never" if tenants[tenant] == "birch" else "covered"

@@ -21,8 +21,8 @@ JOIN audit_body b ON b.tenant_id = m.tenant_id AND b.digest = m.body_digest
 """
 # Numbers refused for a gap, or as used, name other messages, which came under them or come again.
 _UP = f"""
-SELECT m.origin, m.kind, m.reference, m.profile, b.content, m.refusal_code, d.queue, d.position,
-    d.state, d.reference, d.payload_digest,
+SELECT m.origin, m.kind, m.reference, m.profile, b.content, m.refusal_code,
+    concat(d.endpoint_id, ' ', d.queue), d.position, d.state, d.reference, d.payload_digest,
     EXISTS (SELECT 1 FROM messaging_attempt a WHERE a.tenant_id = d.tenant_id
         AND a.delivery_id = d.id AND a.sent_at >= d.deadline AND a.detail <> %s)
 FROM messaging_message m {_BODY}

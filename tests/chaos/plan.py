@@ -184,11 +184,11 @@ def _faults(chance: random.Random) -> Iterator[dict[str, Setting]]:
 _ONCE = frozenset({"receipt_missing", "timeout_before", "timeout_after", "token_expired"})
 """Dear ones: an answer that never comes is waited for, and a receipt for good."""
 
-_BUSY = (REDECLARATION, INSTRUCTION, SUBMISSION)
+_BUSY = (REDECLARATION, INSTRUCTION)
 """Services that have traffic all the time, so that a fault of theirs is met."""
 
 
-def _forms(kind: FaultKind, chance: random.Random) -> Iterator[tuple[str, dict[str, Setting]]]:
+def _forms(kind: FaultKind, chance: random.Random) -> Iterator[tuple[str, Mapping[str, Setting]]]:
     """Of one kind: where it is set, and with what."""
     busy = [service for service in _BUSY if service in kind.services]
     match kind.name:
@@ -201,7 +201,7 @@ def _forms(kind: FaultKind, chance: random.Random) -> Iterator[tuple[str, dict[s
             yield chance.choice(busy), {"direction": "answers"}
             yield INSTRUCTION, {"direction": "requests"}
         case "refuse":
-            yield from ((path, {"text": "by chaos"}) for path in _BUSY)
+            yield from ((path, {"text": "by chaos"}) for path in (*_BUSY, SUBMISSION))
         case "partial_errors":
             yield from ((path, {"every": 1}) for path in (SUBMISSION, ASSET))
         case "token_expired":

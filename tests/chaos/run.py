@@ -22,7 +22,7 @@ from tests.chaos.ground import PROFILES, Ground, prepared
 from tests.chaos.operator_account import OperatorAccount
 from tests.chaos.plan import Strike, draw
 from tests.chaos.recovery import Passage
-from tests.chaos.senders import Registrar, System, TradingPoint
+from tests.chaos.senders import Registrar, Sender, System, TradingPoint
 from tests.chaos.traffic import Traffic
 from tests.servers import ROOT
 
@@ -31,7 +31,7 @@ DRAIN_SECONDS = 240.0
 answer takes two minutes to expire, and a machine may be busy.
 """
 
-DRIVEN_SECONDS = 40.0
+DRIVEN_SECONDS = 120.0
 """For the last faults to meet the traffic that they are to spoil."""
 
 LOOK_EVERY = 1.0
@@ -109,12 +109,13 @@ class _Run:
     ) -> list[str]:
         """Traffic and strikes, and then time for everything to come to its end."""
         traffic = Traffic(parties.players, desk, self._seed)
-        flowing = [asyncio.create_task(one.flow()) for one in (traffic, *parties.senders)]
+        sources: list[Traffic | Sender] = [traffic, *parties.senders]
+        flowing = [asyncio.create_task(one.flow()) for one in sources]
         began = time.monotonic()
         await executioner.carry_out(plan)
         await asyncio.sleep(max(0.0, seconds - (time.monotonic() - began)))
         undriven = await _until_driven(executioner)
-        for one in (traffic, *parties.senders):
+        for one in sources:
             one.stop()
         await executioner.heal()
         left = await self._drain(parties, flowing)

@@ -241,9 +241,19 @@ class System(Sender):
 
 
 class Registrar(System):
-    """Uploads a few assets at a time; the first one's name stands for the batch."""
+    """Uploads a few assets at a time; the first one's name stands for the batch. It waits for none
+    before the next: the key of an upload whose process died is in use for two minutes.
+    """
 
     pause = 6.0
+
+    def __init__(self, rig: Rig, tenant: str, seed: int) -> None:
+        super().__init__(rig, tenant, seed)
+        self._uploads: list[asyncio.Task[None]] = []
+
+    async def flow(self) -> None:
+        await super().flow()
+        await asyncio.gather(*self._uploads)
 
     async def send(self) -> None:
         first = 3 * len(self.letters) + 1
@@ -251,7 +261,8 @@ class Registrar(System):
         self.letters.append(letter)
         content = table(asset(number) for number in range(first, first + 3))
         key = str(UUID(int=self.chance.getrandbits(128)))
-        await self.persist(lambda: self._upload(letter, content, key))
+        upload = self.persist(lambda: self._upload(letter, content, key))
+        self._uploads.append(asyncio.create_task(upload))
 
     async def _upload(self, letter: Letter, content: bytes, key: str) -> bool:
         path = "/smp/uploads?file_name=assets.csv"
