@@ -90,8 +90,9 @@ def _addresses(rig: Rig) -> dict[str, str]:
 
 def _lead_host(rig: Rig, cables: Mapping[str, Cable]) -> None:
     """To the operator by way of the cables; patience is short, so that much happens in a run."""
-    operator = {"answer_seconds": 4, "health_seconds": 5}
-    platform = {"answer_seconds": 8, "return_seconds": 12, "poll_at_most_seconds": 4}
+    operator: dict[str, object] = {"answer_seconds": 4, "health_seconds": 5}
+    patience = {"answer_seconds": 8, "return_seconds": 12, "poll_at_most_seconds": 4}
+    platform: dict[str, object] = {**patience}
     with psycopg.connect(rig.environment["DATABASE_STAFF_URL"]) as session:
         tenants: dict[str, str] = dict(session.execute(_TENANTS.encode()).fetchall())
         for endpoint, tenant, name, protocol in session.execute(_ENDPOINTS.encode()).fetchall():

@@ -33,8 +33,8 @@ from messaging.rehearsal.players import Player, now
 from messaging.rehearsal.stage import ancillary, emergency
 from tests.e2e.rig import boa, stamp
 
-DECLARED_A_SECOND = 5.0
-INSTRUCTED_A_SECOND = 2.5
+DECLARED_A_SECOND = 4.0
+INSTRUCTED_A_SECOND = 2.0
 REJECTED_SHARE = 0.1
 
 _PARAMETERS = (
