@@ -12,7 +12,7 @@ unexport PYTHONPATH
 unexport PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run demo test fuzz bench lint format types lock clean
+.PHONY: help venv run demo test fuzz chaos bench lint format types lock clean
 
 help: ## what can be done here
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ bench: venv ## the relay's times, held against a lower bound measured in the sam
 
 fuzz: venv ## a million mutated inputs through each decoder; FUZZ='--seed 7 --target wa-codec' for less
 	@$(VENV)/python -m tests.fuzz $(FUZZ)
+
+chaos: venv ## minutes of kill -9, restarts, freezes and cut links under load; CHAOS='--seeds 20 --minutes 5'
+	@$(VENV)/python -m tests.chaos $(CHAOS)
 
 lint: venv ## style and formatting, changing nothing
 	@$(VENV)/ruff check .

@@ -1,18 +1,24 @@
-"""A cable between a process of ours and a server, which a test can cut and mend."""
+"""A cable between a process of ours and a server, which a test can cut, mend, stall and slow."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 import threading
+import time
 from typing import Self
 from urllib.parse import SplitResult, urlsplit
 
 
 class Cable:
-    """Listens on a port of this machine and carries bytes to the server of a URL and back."""
+    """Listens on a port of this machine and carries bytes to the server of a URL and back, each
+    piece `lag` seconds after it came.
+    """
 
     def __init__(self, url: str) -> None:
+        self.lag = 0.0
+        self._flows = threading.Event()
+        self._flows.set()
         self._url: SplitResult = urlsplit(url)
         self._lock = threading.Lock()
         self._ends: set[socket.socket] = set()
@@ -50,6 +56,13 @@ class Cable:
         self._is_cut = False
         threading.Thread(target=self._accept, args=[self._listener], daemon=True).start()
 
+    def stall(self) -> None:
+        """Carries nothing from now on, and leaves everything connected."""
+        self._flows.clear()
+
+    def flow(self) -> None:
+        self._flows.set()
+
     def _accept(self, listener: socket.socket) -> None:
         while True:
             try:
@@ -72,6 +85,8 @@ class Cable:
     def _carry(self, source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while piece := source.recv(65536):
+                self._flows.wait()
+                time.sleep(self.lag)
                 target.sendall(piece)
         with self._lock:
             self._ends -= {source, target}

@@ -13,6 +13,7 @@ from xdist.workermanage import WorkerController
 END_TO_END = "tests/e2e"
 LONGEST_FIRST = (
     END_TO_END,
+    "tests/chaos/test_two_minutes.py",
     "tests/rehearsal/test_demo.py",
     "tests/rehearsal/test_replay_market_day.py",
     "tests/deploy/test_bring_up.py",

@@ -40,6 +40,14 @@ class Heart:
         """
         return time.monotonic() - self._beaten_at < presence.LAPSES_WITHIN.total_seconds()
 
+    @property
+    def is_counted_on(self) -> bool:
+        """Whether no other can have found yet that this gateway has lapsed: they may from here on,
+        and count on it for a while longer.
+        """
+        certain = presence.SILENT_AFTER + presence.SUSPECTED_FOR
+        return time.monotonic() - self._beaten_at < certain.total_seconds()
+
     def start(self) -> None:
         """Returns once the first beat is stored. Raises DatabaseError."""
         reconnecting(self._announce, Step.GATEWAY_BEAT)

@@ -71,12 +71,14 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """What all links of a process share. `owner` is its number at present; `up` and `down` tell it
+    """What all links of a process share. `owner` is its number at present, and `counts` whether no
+    other can have found it lapsed; `up` and `down` tell it
     which link holds a control point now. `wakers` are threads of their own, for a broker that does
     not answer must not keep `threads` from taking messages.
     """
 
     owner: Callable[[], int]
+    counts: Callable[[], bool]
     threads: Executor
     wakers: Executor
     up: Callable[[LinkConnection], None]
@@ -103,7 +105,7 @@ class LinkConnection:
         self._caller = caller
         self._session = Session(Role.HOST, profile, now())
         self._hold: Hold | None = None
-        self._last_taken = self._written = 0
+        self._last_taken = self._written = self._owner = 0
         self._greeting_ends = time.monotonic() + HELLO_WITHIN
         self._go_back_to: int | None = None
         self._gone_back = 0
@@ -246,11 +248,12 @@ class LinkConnection:
             return
         assert self._caller.tenant_id is not None
         bind_contextvars(tenant_id=str(self._caller.tenant_id), control_point=control_point.name)
+        self._owner = self._gateway.owner()
         opened = await self._run(
             links.open_link,
             self._caller.tenant_id,
             control_point,
-            self._gateway.owner(),
+            self._owner,
             self._caller.address,
             event.last_taken,
         )
@@ -434,7 +437,12 @@ class LinkConnection:
         self._written = number
 
     def _may_give(self) -> bool:
-        return self._session.state is State.READY and self._go_back_to is None
+        """Not once this gateway has lapsed: one that was frozen would write what was numbered for
+        it before, however late, until it hears of that.
+        """
+        if self._session.state is not State.READY or self._go_back_to is not None:
+            return False
+        return self._gateway.counts() and self._gateway.owner() == self._owner
 
     def _write(self, content: bytes, step: Step) -> None:
         if not content:

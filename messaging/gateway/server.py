@@ -55,7 +55,12 @@ class GatewayServer:
         self._heart = Heart(self._on_lapsed)
         self._wakers = ThreadPoolExecutor(WAKERS, thread_name_prefix="waker")
         self._gateway = Gateway(
-            lambda: self._heart.number, self._threads, self._wakers, self._up, self._down
+            lambda: self._heart.number,
+            lambda: self._heart.is_counted_on,
+            self._threads,
+            self._wakers,
+            self._up,
+            self._down,
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._guard = LinkGuard()

@@ -4,7 +4,7 @@ loopback.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -69,6 +69,19 @@ class OperatorDesk:
     async def set_faults(self, *faults: dict[str, Any]) -> None:
         """These and no others from now on."""
         await self._ask("POST", "/faults", {"faults": list(faults)})
+
+    async def add_fault(self, fault: Mapping[str, Any]) -> int:
+        """Beside those that are set; gives back its id."""
+        answer = await self._ask("POST", "/faults/add", {"faults": [dict(fault)]})
+        return max(int(one["id"]) for one in answer["faults"])
+
+    async def faults(self) -> dict[int, dict[str, Any]]:
+        """Those that are still set, by id."""
+        return {int(one["id"]): one for one in (await self._ask("GET", "/faults"))["faults"]}
+
+    async def set_clock(self, seconds: float) -> None:
+        """How far its clock is ahead."""
+        await self._ask("POST", "/clock", {"seconds": seconds})
 
     async def switch_outage(self, on: bool) -> None:
         await self._ask("POST", "/outage", {"on": on})

@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import (
     AbstractContextManager,
     AsyncExitStack,
@@ -65,9 +65,17 @@ class Answered:
 
 
 class Player:
-    """One driven control point. `tenant` is whose it is."""
+    """One driven control point. `further` are addresses of other gateways."""
 
-    def __init__(self, access: PointAccess, edl: tuple[str, int], state: Path) -> None:
+    def __init__(
+        self,
+        access: PointAccess,
+        edl: tuple[str, int],
+        state: Path,
+        *,
+        profile: str = "host-1",
+        further: Sequence[tuple[str, int]] = (),
+    ) -> None:
         self.access = access
         self.declared: list[Declaration] = []
         self.answered: list[Answered] = []
@@ -77,7 +85,14 @@ class Player:
         self._kept_before = self._newest_kept()
         self._heard_before = 0
         self.point = ControlPoint(
-            access.name, *edl, access.tls(), state, self._answer, back_off=(0.1, 2.0)
+            access.name,
+            *edl,
+            access.tls(),
+            state,
+            self._answer,
+            profile,
+            back_off=(0.1, 2.0),
+            further=further,
         )
 
     @property
@@ -116,11 +131,11 @@ class Player:
 
     def arrivals(self) -> list[Arrival]:
         """Numbered messages as they came off the link, without those that came again."""
-        return [arrival for arrival in self._heard() if not arrival.repeated]
+        return [arrival for arrival in self.heard() if not arrival.repeated]
 
     def repeated(self) -> int:
         """How many came again."""
-        return sum(arrival.repeated for arrival in self._heard())
+        return sum(arrival.repeated for arrival in self.heard())
 
     def logged(self) -> tuple[Sent, ...]:
         """What it sent since it took part, under the numbers last given, and what was answered."""
@@ -134,7 +149,8 @@ class Player:
     def _logbook(self) -> AbstractContextManager[Logbook]:
         return closing(Logbook(self._state, _REMEMBERED))
 
-    def _heard(self) -> list[Arrival]:
+    def heard(self) -> list[Arrival]:
+        """Numbered messages as they came off the link, those that came again among them."""
         return list(self.point.received)[self._heard_before :]
 
     def _answer(self, instruction: Instruction) -> InstructionAnswer | None:

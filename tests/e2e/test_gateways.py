@@ -197,12 +197,33 @@ def test_what_a_dead_gateway_held_is_down_and_alarmed_and_goes_on_at_a_live_one(
         stack.until(lambda: serves(stack, gateway))
 
 
-def waiting(stack: Rig) -> int:
-    """Messages that wait for the link without a number."""
+def test_a_gateway_that_lapsed_frozen_writes_nothing_that_it_was_given_before(
+    stack: Rig, gateway: Beside
+) -> None:
+    """Its control point waits on the link all the while, and no other gateway has it."""
+    with ready(link_at(stack, gateway.port)) as frozen, ThreadPoolExecutor(1) as threads:
+        stack.until(lambda: lamp(stack) == "UP")
+        gateway.process.send_signal(signal.SIGSTOP)
+        asked = threads.submit(stack.dispatch, UNIT, POINT, wait=20)
+        stack.until(lambda: waiting(stack, "CLAIMED"))
+        stack.until(lambda: lamp(stack) == "DOWN")
+        gateway.process.send_signal(signal.SIGCONT)
+        assert [one for one in everything_heard(frozen) if one.type == "BOAI"] == []
+        with ready(link_at(stack, own_port(stack))) as live:
+            while (said := live.hear()).type != "BOAI":
+                live.say("ACK", "OK  ", 0, said.number)
+            live.say("ACK", "OK  ", 0, said.number)
+            live.say_next("ACCEPT", f"{UNIT:9}{said.data[9:19]}{'':64}", said.number)
+            assert asked.result()["response"]["verdict"] == "ACCEPTED"
+
+
+def waiting(stack: Rig, state: str = "PENDING") -> int:
+    """Messages that wait for the link without a number, or with one, for their answer."""
     (count,) = stack.query(
         "SELECT count(*) FROM messaging_delivery d JOIN tenants_endpoint e ON e.id = d.endpoint_id"
-        " WHERE e.name = %s AND d.lane = 'link' AND d.state = 'PENDING'",
+        " WHERE e.name = %s AND d.lane = 'link' AND d.state = %s",
         POINT,
+        state,
     )[0]
     return int(count)
 
