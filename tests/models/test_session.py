@@ -97,6 +97,14 @@ class Links(RuleBasedStateMachine):
             end.close()
         self.linked = False
 
+    @precondition(lambda self: self.linked)
+    @rule(side=sides)
+    def break_before_the_answer(self, side: Role) -> None:
+        """What a side has written arrives, and no answer to it does."""
+        self.carry(side, len(self.ends[side].out))
+        if self.linked:
+            self.cut()
+
     @rule(seconds=st.sampled_from([1, 10, 29, 30, 31, 60, 91]))
     def wait(self, seconds: int) -> None:
         """Heartbeats, and the ends of links on which nothing is answered."""
@@ -168,4 +176,4 @@ class Careless(End):
 def test_negative_control_an_end_that_starts_again_wrongly_is_found(make: MakeEnd) -> None:
     profile = load_profile("host-1")
     with pytest.raises(AssertionError):
-        play_to_lose(lambda: Links(profile, make), games=40, steps=40)
+        play_to_lose(lambda: Links(profile, make), games=100, steps=40)
