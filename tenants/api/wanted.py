@@ -46,6 +46,8 @@ def _wrong_kinds(field: Any, value: Any) -> Any:
         parts = enumerate(value) if isinstance(value, list) else ()
         return {str(at): told for at, one in parts if (told := _wrong_kinds(field.child, one))}
     if isinstance(field, serializers.Serializer):
+        if value is None and field.parent is not None:
+            return ["An object is wanted."]
         shown = value if isinstance(value, dict) else {}
         named = ((name, one) for name, one in field.fields.items() if name in shown)
         return {name: told for name, one in named if (told := _wrong_kinds(one, shown[name]))}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterator
 
 import psycopg
@@ -237,11 +238,15 @@ def test_settings_that_can_not_be_stored_are_refused(
         ("outage-notices", {"until_further_notice": "true"}, "/until_further_notice"),
         ("endpoints", {"name": 1}, "/name"),
         ("webhooks", {"url": ["x"]}, "/url"),
+        ("alerts", {"addresses": [], "steps": [None]}, "/steps/0"),
     ],
 )
 def test_what_is_of_another_kind_is_not_made_to_fit(
     alice: Person, asking: Ask, route: str, body: dict[str, object], field: str
 ) -> None:
-    answer = asking(alice).post(f"/api/v1/{route}", body, format="json")
+    method = "PUT" if route == "alerts" else "POST"
+    answer = asking(alice).generic(
+        method, f"/api/v1/{route}", json.dumps(body), content_type="application/json"
+    )
     assert answer.status_code == 400
     assert field in [error["field"] for error in answer.json()["errors"]]
