@@ -12,10 +12,10 @@ unexport PYTHONPATH
 unexport PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run demo test fuzz chaos bench lint format types lock clean
+.PHONY: help venv run demo test fuzz fuzz-api chaos bench lint format types lock clean
 
 help: ## what can be done here
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: ## install everything into .venv (the other targets do this by themselves)
 	@test -n "$(PYTHON)" || { echo "hostsvc needs Python 3.11 or newer, and none was found on PATH; with one elsewhere: make PYTHON=/path/to/python3" >&2; exit 1; }
@@ -35,6 +35,9 @@ bench: venv ## the relay's times, held against a lower bound measured in the sam
 
 fuzz: venv ## a million mutated inputs through each decoder; FUZZ='--seed 7 --target wa-codec' for less
 	@$(VENV)/python -m tests.fuzz $(FUZZ)
+
+fuzz-api: venv ## the API's description played against the API; FUZZ_API='--max-examples 300 --seed 7'
+	@HOSTSVC_FUZZ_API="$(or $(FUZZ_API),--max-examples 100)" $(VENV)/python -m tests.runner -s -q tests/api/test_schemathesis.py
 
 chaos: venv ## minutes of kill -9, restarts, freezes and cut links under load; CHAOS='--seeds 20 --minutes 5'
 	@$(VENV)/python -m tests.chaos $(CHAOS)

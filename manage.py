@@ -15,6 +15,7 @@ _STAFF = {
     "verify_audit",
     "rotate_master_key",
     "enrol_tenant",
+    "introduce_tenant",
     "createsuperuser",
     "run_demo",
     "replay_market_day",

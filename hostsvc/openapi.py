@@ -6,13 +6,18 @@ still says the same.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.extensions import (
+    OpenApiAuthenticationExtension,
+    OpenApiSerializerExtension,
+)
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.renderers import OpenApiYamlRenderer
+from rest_framework.serializers import CharField
 
+from hostsvc import examples
 from hostsvc.env import BASE_DIR
 from hostsvc.problems import PROBLEM_TYPE
 from messaging.api.content import schemas
@@ -55,7 +60,10 @@ _REFUSALS = {
     "`authentication-failed`.",
     "403": "The caller may not do this: `permission-needed`, with `permissions`.",
     "404": "No such row of this tenant: `not-found`.",
+    "406": "The answer is not to be had in the type that `Accept` asks for: `not-acceptable`.",
     "409": "What there is stands against it; `code` says what.",
+    "413": "The body is too large: `too-large`.",
+    "415": "The address takes no body of this type: `unsupported-media-type`.",
     "422": "What is submitted breaks rules: `message-refused`, with `errors`. Or the idempotency"
     " key was another request's: `idempotency-key-reused`.",
     "429": "A quota is spent, or too many were shown that are not in force: `too-many-requests`, "
@@ -65,9 +73,42 @@ _REFUSALS = {
 _WRITING = {"post", "put", "patch", "delete"}
 _ONLY_WITH = {
     "400": {"query", "body", "header"},
-    "404": {"path"},
+    "404": {"path", "body"},
     "409": _WRITING,
+    "413": {"body"},
+    "415": {"body"},
     "422": _WRITING,
+}
+_NOT_BLANK = r"[^\s\x1c-\x1f\x85]"
+"""Something is left when white space is taken away at both ends, as Python does."""
+_TEXT = {"schema": {"type": "string"}}
+_SECONDS = {
+    "schema": {"type": "integer", "minimum": 0},
+    "description": "Seconds after which to ask again.",
+}
+_QUOTAS = {
+    "RateLimit-Policy": {
+        **_TEXT,
+        "description": "The quotas of the key and of the tenant: `q` requests in `w` seconds"
+        " (draft-ietf-httpapi-ratelimit-headers).",
+        "example": '"key";q=1200;w=60, "tenant";q=6000;w=60',
+    },
+    "RateLimit": {
+        **_TEXT,
+        "description": "Of each, what is left (`r`), and in how many seconds it is whole (`t`).",
+        "example": '"key";r=1199;t=1, "tenant";r=5999;t=1',
+    },
+}
+_REPLAYED = {
+    idempotency.REPLAYED: {
+        **_TEXT,
+        "description": "`true` on an answer that was given to this key before.",
+    }
+}
+_HEADERS_OF: dict[str, dict[str, Any]] = {
+    "401": {"WWW-Authenticate": _TEXT},
+    "429": {"Retry-After": _SECONDS},
+    "503": {"Retry-After": _SECONDS},
 }
 _KEY = {
     "name": idempotency.HEADER,
@@ -96,24 +137,71 @@ class CredentialScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyp
         ]
 
 
+class StrictBody(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
+    """A body with a member that is not known is refused."""
+
+    target_class = "tenants.api.wanted.Wanted"
+    match_subclasses = True
+
+    def map_serializer(
+        self, auto_schema: AutoSchema, direction: Literal["request", "response"]
+    ) -> dict[str, Any]:
+        told: dict[str, Any] = auto_schema._map_serializer(  # type: ignore[no-untyped-call]
+            self.target, direction, bypass_extensions=True
+        )
+        for name, field in self.target.fields.items():
+            part = told.get("properties", {}).get(name, {})
+            if isinstance(field, CharField) and part.get("type") == "string":
+                part |= _not_blank(field, part)
+        return {**told, "additionalProperties": False}
+
+
+def _not_blank(field: CharField, part: dict[str, Any]) -> dict[str, Any]:
+    if field.allow_blank or part.keys() & {"pattern", "format", "minLength"}:
+        return {}
+    return {"pattern": _NOT_BLANK} if field.trim_whitespace else {"minLength": 1}
+
+
 def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Adds the typed messages' schemas, and to each operation the refusals it can answer with."""
-    result["components"]["schemas"] |= {**schemas(), "Problem": _PROBLEM}
+    """Adds the typed messages' schemas, and to each operation the refusals it can answer with, the
+    headers of its answers, and examples.
+    """
+    components = result["components"]
+    components["schemas"] |= {**schemas(), "Problem": _PROBLEM}
+    components["headers"] = {**_QUOTAS, **_REPLAYED}
+    components["responses"] = {
+        f"Refused{status}": _refusal(status, text) for status, text in _REFUSALS.items()
+    }
     for operations in result["paths"].values():
         for method, operation in operations.items():
             if method in _WRITING:
                 operation["parameters"] = [_KEY, *operation.get("parameters", ())]
-            places = {method, *(parameter["in"] for parameter in operation.get("parameters", ()))}
-            places |= {"body"} if "requestBody" in operation else set()
-            statuses = [s for s in _REFUSALS if s not in _ONLY_WITH or _ONLY_WITH[s] & places]
-            operation["responses"] |= {status: _refusal(_REFUSALS[status]) for status in statuses}
+            _complete_responses(method, operation)
+    examples.add(result)
     return result
 
 
+def _complete_responses(method: str, operation: dict[str, Any]) -> None:
+    """What a view tells of a refusal by itself goes before what is told of it everywhere."""
+    places = {method, *(parameter["in"] for parameter in operation.get("parameters", ()))}
+    places |= {"body"} if "requestBody" in operation else set()
+    for status, response in operation["responses"].items():
+        replayed = _REPLAYED if method in _WRITING and status < "300" else {}
+        response["headers"] = {**_named(_QUOTAS), **_named(replayed)}
+    statuses = [s for s in _REFUSALS if s not in _ONLY_WITH or _ONLY_WITH[s] & places]
+    common = {status: {"$ref": f"#/components/responses/Refused{status}"} for status in statuses}
+    operation["responses"] = {**common, **operation["responses"]}
+
+
+def description() -> dict[str, Any]:
+    """Made from the code."""
+    made: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    return made
+
+
 def described() -> str:
-    """The description as YAML, made from the code."""
-    schema = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
-    written: bytes = OpenApiYamlRenderer().render(schema, renderer_context={})  # type: ignore[no-untyped-call]
+    """The description as YAML."""
+    written: bytes = OpenApiYamlRenderer().render(description(), renderer_context={})  # type: ignore[no-untyped-call]
     return written.decode("utf-8")
 
 
@@ -126,6 +214,15 @@ def difference() -> str | None:
     return f"{COPY.relative_to(BASE_DIR)} does not describe the API as it is; {HOW_TO_WRITE}"
 
 
-def _refusal(text: str) -> dict[str, Any]:
+def _refusal(status: str, text: str) -> dict[str, Any]:
     schema = {"$ref": "#/components/schemas/Problem"}
-    return {"description": text, "content": {PROBLEM_TYPE: {"schema": schema}}}
+    quotas = {} if status == "401" else _named(_QUOTAS)
+    return {
+        "description": text,
+        "headers": {**quotas, **_HEADERS_OF.get(status, {})},
+        "content": {PROBLEM_TYPE: {"schema": schema}},
+    }
+
+
+def _named(headers: dict[str, Any]) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in headers}

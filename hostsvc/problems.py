@@ -17,6 +17,10 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 PROBLEM_TYPE = "application/problem+json"
+MOST_ERRORS = 100
+LONGEST_TEXT = 500
+"""What a request says is told back only so far."""
+
 RETRY_AFTER_S = 2
 
 _log = logging.getLogger(__name__)
@@ -76,10 +80,19 @@ def _body(
     body: dict[str, Any] = {"type": "about:blank", "title": HTTPStatus(status).phrase}
     body |= {"status": status, "code": code}
     if detail:
-        body["detail"] = detail
+        body["detail"] = _fit(detail)
     if errors:
-        body["errors"] = errors
+        told = errors[:MOST_ERRORS]
+        body["errors"] = [{name: _fit(text) for name, text in one.items()} for one in told]
     return body
+
+
+def _fit(text: str) -> str:
+    """What was asked may stand in it: of any length, and with halves of surrogate pairs, which no
+    encoding writes.
+    """
+    cut = text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}..."
+    return cut.encode("utf-8", "replace").decode("utf-8")
 
 
 def _of(error: exceptions.APIException) -> Response:

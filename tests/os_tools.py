@@ -38,6 +38,7 @@ TOOLS: dict[str, Tool] = {
     "lftp": Tool(("lftp",), "lftp"),
     "chromium": Tool(("chromium", "chromium-browser", "google-chrome"), "chromium"),
     "openssl": Tool(("openssl",), "openssl"),
+    "curl": Tool(("curl",), "curl"),
 }
 
 

@@ -70,6 +70,7 @@ class Layout:
             "HOSTSVC_INBOUND_LISTEN": self.address("inbound"),
             "HOSTSVC_SFTP_LISTEN": self.address("sftp"),
             "HOSTSVC_FTPS_LISTEN": self.address("ftps"),
+            "HOSTSVC_WEBHOOK_CA": str(self.var / "tls" / "ca.pem"),
             "HOSTSVC_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
         }
 

@@ -141,6 +141,7 @@ def _address_rows(service: Service) -> list[tuple[str, str, str]]:
         *keys,
         ("EDL links", "{}:{}".format(*service.edl), "certificates: see var/service.json"),
         ("from the operator", service.inbound, f"its simulator: {service.simulator_control}"),
+        ("to begin with", "docs/quick_start.md", "step by step, with what is in var/service.sh"),
     ]
 
 

@@ -25,7 +25,7 @@ from tenants.permissions import Permission
 class LadderStepSerializer(serializers.Serializer[Any]):
     after_seconds = serializers.IntegerField(min_value=1, max_value=alerts.LONGEST_WAIT_S)
     ways = serializers.ListField(
-        child=serializers.ChoiceField([way.value for way in Way]),
+        child=serializers.ChoiceField([(way.value, way.name) for way in Way]),
         min_length=1,
         max_length=len(Way),
     )

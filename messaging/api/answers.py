@@ -26,7 +26,7 @@ from tenants.api.wanted import Wanted
 from tenants.clock import now
 from tenants.permissions import Permission
 
-_PRINTABLE = r"^[ -~]*$"
+_PRINTABLE = r"^[ -~]*[!-~][ -~]*\Z"
 
 
 class InstructionDetailSerializer(InstructionSerializer):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from django.db import connection
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema_field
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.renderers import BaseRenderer, JSONRenderer
@@ -48,7 +50,7 @@ class EventStreamRenderer(BaseRenderer):
 
 class HappeningSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField(help_text="Of its entry in the audit chain; always rising.")
-    type = serializers.ChoiceField([kind.value for kind in EventType])
+    type = serializers.ChoiceField([(kind.value, kind.name) for kind in EventType])
     timestamp = serializers.DateTimeField()
     data = serializers.DictField()  # type: ignore[assignment]
 
@@ -59,7 +61,10 @@ class EventPageSerializer(serializers.Serializer[Any]):
     more = serializers.BooleanField(help_text="Whether there may be more already.")
 
 
-@extend_schema_field({"type": "string"})
+_ONE_OF_THEM: Final = f"({'|'.join(re.escape(kind.value) for kind in EventType)})"
+
+
+@extend_schema_field({"type": "string", "pattern": f"^{_ONE_OF_THEM}(,{_ONE_OF_THEM})*$"})
 class TypesField(serializers.Field[frozenset[EventType], str, str, Any]):
     def to_internal_value(self, data: str) -> frozenset[EventType]:
         names = [name.strip() for name in data.split(",")]
@@ -80,32 +85,6 @@ class EventQuestion(Question):
     types = TypesField(required=False, help_text="Only these, separated by commas.")
 
 
-_EXAMPLE = OpenApiExample(
-    "An instruction came",
-    value={
-        "results": [
-            {
-                "id": 1742,
-                "type": EventType.INSTRUCTION_RECEIVED.value,
-                "timestamp": "2026-11-22T10:00:00.123456Z",
-                "data": {
-                    "event_id": 1742,
-                    "message_id": "019a0f0e-0000-7000-8000-000000000000",
-                    "kind": "BOA",
-                    "control_point": "CPALFA",
-                    "bm_unit": "TBMU-1",
-                    "number": 77,
-                    "respond_by": "2026-11-22T10:02:00.123456Z",
-                },
-            }
-        ],
-        "last_id": 1742,
-        "more": False,
-    },
-    response_only=True,
-)
-
-
 @described(
     "list_events",
     "What happens, as a list or as a stream",
@@ -119,8 +98,10 @@ _EXAMPLE = OpenApiExample(
             description="Of a stream that is resumed: as `after`, and before it.",
         ),
     ],
-    responses=EventPageSerializer,
-    examples=[_EXAMPLE],
+    responses={
+        (200, "application/json"): EventPageSerializer,
+        (200, _STREAM): OpenApiTypes.STR,
+    },
 )
 class EventList(TenantView):
     """Asked for `text/event-stream`, the answer goes on for as long as both sides like: server-sent
@@ -134,8 +115,9 @@ class EventList(TenantView):
     def get(self, request: Request) -> Response:
         asked = EventQuestion.of(request)
         types: frozenset[EventType] = asked.get("types", frozenset())
+        resumed = _last_event_id(request, asked.get("after"))
         if isinstance(request.accepted_renderer, EventStreamRenderer):
-            return self._stream(request, _last_event_id(request, asked.get("after")), types)
+            return self._stream(request, resumed, types)
         page = reading.read(asked.get("after", 0), types)
         return Response(EventPageSerializer(_shown(page)).data)
 

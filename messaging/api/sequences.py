@@ -21,6 +21,7 @@ from messaging.relay.sequences import BadNumber
 from messaging.relay.trading_points import NoTradingPoint, TradingPoint, get_trading_point
 from tenants.api.authentication import caller_of
 from tenants.api.door import TenantView
+from tenants.api.wanted import Wanted
 from tenants.audit.viewing import LONGEST_REASON, SHORTEST_REASON
 from tenants.models import Endpoint
 from tenants.permissions import Permission
@@ -36,7 +37,7 @@ class AgentSequenceSerializer(serializers.Serializer[AgentSequence]):
     next = serializers.IntegerField(source="expected")
 
 
-class NextSequenceSerializer(serializers.Serializer[Any]):
+class NextSequenceSerializer(Wanted):
     """What number is to come next, and why."""
 
     agent = serializers.RegexField(TRADING_AGENT_NAME, help_text="The tenant's trading agent.")
@@ -84,10 +85,8 @@ class NextSequence(TenantView):
 
     def post(self, request: Request, endpoint_id: UUID) -> Response:
         row = get_object_or_404(Endpoint, id=endpoint_id)
-        asked = NextSequenceSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        agent, number = asked.validated_data["agent"], asked.validated_data["next"]
-        reason, by = asked.validated_data["reason"], caller_of(request).name
+        asked, by = NextSequenceSerializer.of(request), caller_of(request).name
+        agent, number, reason = asked["agent"], asked["next"], asked["reason"]
         try:
             before = sequences.set_next(_point(row), agent, number, reason=reason, by=by)
         except BadNumber as error:

@@ -26,11 +26,11 @@ from tenants.permissions import Permission
 
 _LONGEST_URL = 500
 _LONGEST_OVERLAP_HOURS = 168
-_TYPES = [kind.value for kind in EventType]
+_TYPES = [(kind.value, kind.name) for kind in EventType]
 
 
 class WebhookSerializer(serializers.ModelSerializer[Webhook]):
-    types = serializers.ListField(child=serializers.CharField())
+    types = serializers.ListField(child=serializers.ChoiceField(_TYPES))
 
     class Meta:
         model = Webhook
@@ -76,7 +76,10 @@ def _types_field(**more: Any) -> serializers.ListField:
 
 
 class NewWebhookSerializer(Wanted):
-    url = serializers.CharField(max_length=_LONGEST_URL, help_text="https, without a query.")
+    url = serializers.CharField(
+        max_length=_LONGEST_URL,
+        help_text="https. A query is posted to as well, and left out of the audit log.",
+    )
     label = serializers.CharField(  # type: ignore[assignment]
         max_length=LONGEST_LABEL, default="", allow_blank=True
     )

@@ -93,7 +93,7 @@ class Webhook(TenantRow):
     failing_since = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
-        return self.label or self.url
+        return self.label or self.url.partition("?")[0]
 
 
 class WebhookDue(models.Model):

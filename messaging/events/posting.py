@@ -165,8 +165,13 @@ def _post(claimed: _Claimed, parcel: _Parcel) -> Try:
             step=Step.WEBHOOK_POST,
         )
     except (Unreachable, Refused, Unanswered) as error:
-        return Try(None, f"{type(error).__name__}: {error}"[:300])
+        return Try(None, f"{type(error).__name__}: {_without_query(str(error), claimed.url)}"[:300])
     return Try(answer.status, f"HTTP {answer.status}", retry_after(answer.headers, now()))
+
+
+def _without_query(text: str, url: str) -> str:
+    query = url.partition("?")[2]
+    return text.replace(query, "...") if query else text
 
 
 def retry_after(headers: Mapping[str, str], at: datetime) -> timedelta | None:

@@ -5,6 +5,7 @@ to them is not here (posting).
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ MOST = 10
 LIVES = timedelta(hours=24)
 """How long an event is tried before it is given up."""
 
+_QUERY = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*")
 _PRESENT = "webhook secret"
 _PREVIOUS = "webhook secret before"
 
@@ -62,11 +64,19 @@ class Made:
 
 def checked_url(url: str) -> str:
     """Raises BadUrl. A name is judged again at each connection, when it is resolved."""
-    base = url[:-1] if url.endswith("/") else url
-    fault = address_fault(base)
+    base, _, query = url.partition("?")
+    fault = address_fault(base.removesuffix("/"))
     if fault:
         raise BadUrl(fault)
+    if not _QUERY.fullmatch(query):
+        raise BadUrl("its query has characters that must not be there")
     return url
+
+
+def without_query(url: str) -> str:
+    """As it is told of: many a receiver has its password in the query."""
+    base, mark, _ = url.partition("?")
+    return f"{base}{mark}{'...' if mark else ''}"
 
 
 def add(url: str, label: str, types: Sequence[str], by: Mapping[str, object]) -> Made:
@@ -207,7 +217,8 @@ def present_secret(row: Webhook) -> bytes:
 
 
 def record(row: Webhook, action: str, by: Mapping[str, object]) -> None:
-    detail = {"webhook": row.id, "action": action, "url": row.url, "label": row.label, **by}
+    url = without_query(row.url)
+    detail = {"webhook": row.id, "action": action, "url": url, "label": row.label, **by}
     ledger.record(Fact(Event.ALERTS_CHANGED, now(), detail=detail))
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from cryptography.hazmat.primitives.serialization import (
 from django.contrib.auth.models import User
 
 from messaging.files import host_key
+from messaging.rehearsal import introductions
 from messaging.rehearsal.authority import Authority, Issued, write_private
 from messaging.rehearsal.cast import CAST, CastControlPoint, CastTenant
 from messaging.rehearsal.market.trust import admit_replays
@@ -108,8 +110,13 @@ def prepare(demo: Demonstration, tls: Path, addresses: Addresses) -> None:
         point_operator(_get(tenant), OPERATOR_PROTOCOL, addresses.simulator_wa, peer)
         point_operator(_get(tenant), SMP_PROTOCOL, addresses.simulator_smp, peer)
         _let_log_in(tenant, known[tenant.name]["smpPassword"])
-    write_private(demo.folder / "simulator.json", _json(_for_simulator(demo, addresses, known)))
-    write_private(demo.folder.parent / "service.json", _json(_for_peers(demo, addresses, known)))
+    for_simulator = _for_simulator(demo, addresses, known, tls / "ca.pem")
+    others = introductions.introduce_again(demo.folder, addresses.simulator_wa, peer)
+    for_simulator["tenants"].extend(others)
+    write_private(demo.folder / "simulator.json", _json(for_simulator))
+    for_peers = _for_peers(demo, addresses, known)
+    write_private(demo.folder.parent / "service.json", _json(for_peers))
+    write_private(demo.folder.parent / "service.sh", _for_shells(for_peers))
 
 
 def _make(demo: Demonstration, tls: Path, addresses: Addresses) -> None:
@@ -242,8 +249,12 @@ def _control_point_plan(
     return ControlPointPlan(cast.name, cast.bm_units, issued.pem, LEGACY_PROTOCOL, "tcp")
 
 
-def _for_simulator(demo: Demonstration, addresses: Addresses, known: dict[str, Any]) -> Any:
-    """What the simulated operator is told: its own keys, and whom it knows."""
+def _for_simulator(
+    demo: Demonstration, addresses: Addresses, known: dict[str, Any], clients: Path
+) -> Any:
+    """What the simulated operator is told: its own keys, whose clients may connect, and whom it
+    knows.
+    """
     wa, smp, control = (
         urlsplit(url)
         for url in (addresses.simulator_wa, addresses.simulator_smp, addresses.simulator_control)
@@ -255,7 +266,7 @@ def _for_simulator(demo: Demonstration, addresses: Addresses, known: dict[str, A
         "smpPort": smp.port,
         "controlPort": control.port,
         "participantId": OPERATOR,
-        "tls": {**_pair(demo, "simulator-tls"), "ca": demo.told(demo.ca)},
+        "tls": {**_pair(demo, "simulator-tls"), "ca": demo.told(clients)},
         "signing": _pair(demo, "simulator-signing"),
         "authority": _authority(demo),
         "hostCa": demo.told(demo.ca),
@@ -322,6 +333,18 @@ def _for_peers(demo: Demonstration, addresses: Addresses, known: dict[str, Any])
         },
         "tenants": [_tenant_for_peers(demo, cast, known[cast.name]) for cast in CAST],
     }
+
+
+def _for_shells(told: Any) -> str:
+    """The same as far as a shell wants it: docs/quick_start.md begins with this file."""
+    named = {
+        "API": told["api"]["url"],
+        "ADMIN": told["admin"]["url"],
+        "SIMULATOR": told["simulator"]["controlUrl"],
+        "SIMULATOR_WA": told["simulator"]["waUrl"],
+    }
+    named |= {f"{one['name'].upper()}_KEY": one["apiKey"] for one in told["tenants"]}
+    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in named.items())
 
 
 def _tenant_for_peers(demo: Demonstration, cast: CastTenant, known: dict[str, Any]) -> Any:

@@ -16,11 +16,15 @@ def described(
 ) -> Callable[[V], V]:
     """`name` is the operation's id, from which clients make their functions' names.
 
-    The text below the summary is the view's own docstring, for a method other than GET that
-    method's, and never that of a class it derives from.
+    Parameters are those of the view's `question`, unless others are given. The text below the
+    summary is the view's own docstring, for a method other than GET that method's, and never that
+    of a class it derives from.
     """
 
     def tell(view: V) -> V:
+        question = getattr(view, "question", None)
+        if method == "get" and getattr(question, "_declared_fields", None):
+            more.setdefault("parameters", [question])
         text = vars(view).get("__doc__") if method == "get" else vars(view)[method].__doc__
         told = extend_schema(
             operation_id=name,

@@ -59,9 +59,14 @@ class TenantView(APIView):
     """
 
     metadata_class = None
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     opens_scope = True
     """A view that speaks to others over the network says no, and opens scopes around that."""
     needs: Mapping[str, Permission] = {}
+
+    def streamed(self) -> int | None:
+        """Of a view that reads its body in pieces, the most bytes it may have."""
+        return None
 
     def wants_key(self, request: Request) -> bool:
         """Whether a request that writes must come with an idempotency key."""
@@ -81,8 +86,9 @@ class TenantView(APIView):
         """The handler in the caller's scope, and once only where an idempotency key is shown."""
         asked = None
         if request.method not in _READING:
-            required = self.wants_key(request)
-            asked = idempotency.asked_by(request, caller, required=required)
+            asked = idempotency.asked_by(
+                request, caller, required=self.wants_key(request), streamed=self.streamed()
+            )
         if self.opens_scope:
             return _within(caller, _recording(self, handler), asked)
         return _outside(caller, handler, asked)

@@ -26,8 +26,10 @@ from rest_framework.response import Response
 
 from tenants import endpoints
 from tenants.api.authentication import caller_of
+from tenants.api.bounded import is_storable
 from tenants.api.door import TenantList, TenantView, require
 from tenants.api.pages import ByName
+from tenants.api.wanted import Wanted
 from tenants.endpoints import BadEndpoint, Draft, EndpointInUse
 from tenants.models import Endpoint, Environment, Peer
 from tenants.permissions import Permission
@@ -48,6 +50,8 @@ class SettingsField(serializers.JSONField):
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, dict):
             raise ValidationError("Settings are an object.")
+        if not is_storable(data):
+            raise ValidationError("There is something in it that can't be stored.")
         return data
 
 
@@ -69,7 +73,7 @@ class EndpointSerializer(serializers.ModelSerializer[Endpoint]):
         return {name: row.settings[name] for name in shown if name in row.settings}
 
 
-class _Strict(serializers.Serializer[Any]):
+class _Strict(Wanted):
     """What is not a field is refused, so that nobody believes to have set it."""
 
     def to_internal_value(self, data: Any) -> Any:

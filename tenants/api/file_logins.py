@@ -179,7 +179,7 @@ class FileLoginDetail(TenantView):
     "register",
     method="put",
     request=RemoteSecretSerializer,
-    responses=None,
+    responses={204: None},
 )
 class RemoteSecretDetail(TenantView):
     needs = {"PUT": Permission.SET_UP}

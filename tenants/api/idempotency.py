@@ -9,13 +9,15 @@ shown only once; whoever repeats the request with the same credentials gets that
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from tempfile import TemporaryFile
+from typing import IO, Any, Final
 from uuid import UUID
 
 from django.db import IntegrityError, connection
@@ -26,6 +28,7 @@ from rest_framework.response import Response
 
 from tenants import crash, vault
 from tenants.api.authentication import Caller
+from tenants.api.bounded import TooLarge
 from tenants.api.problems import Conflict
 from tenants.clock import now
 from tenants.ids import digest_of, new_id
@@ -44,6 +47,7 @@ GIVEN_UP_AFTER: Final = timedelta(seconds=120)
 LONGEST_KEY: Final = 255
 
 _HEADERS: Final = ("Location", "Cache-Control", "Retry-After")
+_PIECE: Final = 64 * 1024
 _PURPOSE: Final = "idempotent answer"
 _BARE: Final = re.compile(r"[A-Za-z0-9._~:/+=@-]{1,255}")
 _QUOTED: Final = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\]){1,255})"')
@@ -92,14 +96,22 @@ class Asked:
     fingerprint: bytes
 
 
-def asked_by(request: Request, caller: Caller, *, required: bool) -> Asked | None:
-    """None where no key is shown. Raises BadKey and KeyMissing."""
+def asked_by(
+    request: Request, caller: Caller, *, required: bool, streamed: int | None = None
+) -> Asked | None:
+    """None where no key is shown. A body that is read in pieces has at most `streamed` bytes.
+    Raises BadKey, KeyMissing and TooLarge.
+    """
     key = find_key(request)
     if key is None:
         if required:
             raise KeyMissing
         return None
-    return Asked(caller.shown.member_id or caller.shown.id, key, _fingerprint(request))
+    named = "\n".join(
+        (str(request.method), request.get_full_path(), request.content_type or "")
+    ).encode()
+    content = request._request.body if streamed is None else _read_over(request, streamed)
+    return Asked(caller.shown.member_id or caller.shown.id, key, digest_of(named + b"\n" + content))
 
 
 def find_key(request: Request) -> str | None:
@@ -169,9 +181,30 @@ def _key(shown: str) -> str:
     raise BadKey
 
 
-def _fingerprint(request: Request) -> bytes:
-    parts = (str(request.method), request.get_full_path(), request.content_type or "")
-    return digest_of("\n".join(parts).encode() + b"\n" + request._request.body)
+def _read_over(request: Request, limit: int) -> bytes:
+    """The digest of a body, which is there to be read again afterwards: from where the server
+    spooled it, or a copy on disk. Raises TooLarge.
+    """
+    http: Any = request._request
+    if not http._stream.seekable():
+        http._stream = _copied(http._stream, limit)
+    digest, size = hashlib.sha256(), 0
+    while piece := http._stream.read(_PIECE):
+        digest.update(piece)
+        size += len(piece)
+        if size > limit:
+            raise TooLarge(f"The body is larger than {limit} bytes.")
+    http._stream.seek(0)
+    return digest.digest()
+
+
+def _copied(stream: IO[bytes], limit: int) -> IO[bytes]:
+    """As far as it is not too long already."""
+    copy = TemporaryFile()  # noqa: SIM115 - closed with the request, which it goes away with
+    while copy.tell() <= limit and (piece := stream.read(_PIECE)):
+        copy.write(piece)
+    copy.seek(0)
+    return copy
 
 
 def _lock(asked: Asked) -> bool:

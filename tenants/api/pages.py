@@ -35,6 +35,13 @@ class OldestFirst(CursorPagination):
         except (NotFound, BadValue, ValueError, DataError):
             raise ValidationError({"cursor": ["The cursor is not one of this list's."]}) from None
 
+    def get_schema_operation_parameters(self, view: APIView) -> list[dict[str, Any]]:
+        told: list[dict[str, Any]] = super().get_schema_operation_parameters(view)
+        for parameter in told:
+            if parameter["name"] == self.page_size_query_param:
+                parameter["schema"] = {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE}
+        return told
+
     def get_page_size(self, request: Request) -> int:
         asked = request.query_params.get("limit", str(PAGE_SIZE))
         if not re.fullmatch(r"[0-9]{1,4}", asked) or not 1 <= int(asked) <= LARGEST_PAGE:

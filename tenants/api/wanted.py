@@ -5,7 +5,7 @@ so that a misspelt limit is not the lack of one.
 from __future__ import annotations
 
 import ipaddress
-from typing import Any
+from typing import Any, Final
 
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -15,7 +15,14 @@ MOST_NETWORKS = 50
 
 
 class Wanted(serializers.Serializer[Any]):
-    """Base of the serializers of bodies."""
+    """Base of the serializers of bodies, which are JSON: a number is no text there, and no text a
+    number.
+    """
+
+    def to_internal_value(self, data: Any) -> Any:
+        if wrong := _wrong_kinds(self, data):
+            raise serializers.ValidationError(wrong)
+        return super().to_internal_value(data)
 
     @classmethod
     def of(cls, request: Request) -> dict[str, Any]:
@@ -29,6 +36,39 @@ class Wanted(serializers.Serializer[Any]):
         body.is_valid(raise_exception=True)
         checked: dict[str, Any] = body.validated_data
         return checked
+
+
+def _wrong_kinds(field: Any, value: Any) -> Any:
+    """What is of another kind than wanted, under its names, or nothing. All else is the fields' to
+    find.
+    """
+    if isinstance(field, serializers.ListField | serializers.ListSerializer):
+        parts = enumerate(value) if isinstance(value, list) else ()
+        return {str(at): told for at, one in parts if (told := _wrong_kinds(field.child, one))}
+    if isinstance(field, serializers.Serializer):
+        if value is None and field.parent is not None:
+            return ["An object is wanted."]
+        shown = value if isinstance(value, dict) else {}
+        named = ((name, one) for name, one in field.fields.items() if name in shown)
+        return {name: told for name, one in named if (told := _wrong_kinds(one, shown[name]))}
+    for kind, fits, text in _KINDS:
+        if isinstance(field, kind) and value is not None and not fits(value):
+            return [text]
+    return None
+
+
+def _is_whole(value: object) -> bool:
+    if isinstance(value, float):
+        return value.is_integer()
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+_KINDS: Final = (
+    (serializers.CharField, lambda value: isinstance(value, str), "A text is wanted."),
+    (serializers.UUIDField, lambda value: isinstance(value, str), "A UUID is wanted, as text."),
+    (serializers.BooleanField, lambda value: isinstance(value, bool), "true or false is wanted."),
+    (serializers.IntegerField, _is_whole, "A whole number is wanted."),
+)
 
 
 class NetworkField(serializers.CharField):

@@ -26,8 +26,8 @@ from tenants.scope import tenant_scope
 
 @dataclass(frozen=True, slots=True)
 class ControlPointPlan:
-    """A control point, the NGC names of its BM units, and the certificate (PEM) it connects
-    with.
+    """A control point, the NGC names of its BM units, and the certificate (PEM) it connects with,
+    empty where its tenant uploads that itself.
     """
 
     name: str
@@ -158,7 +158,8 @@ def _add_control_point(tenant_id: UUID, environment: Environment, plan: ControlP
         plan.name, plan.protocol, plan.transport, environment, settings=plan.settings
     )
     endpoint = endpoints.add(draft)
-    _install_machine(plan.certificate, endpoint)
+    if plan.certificate:
+        _install_machine(plan.certificate, endpoint)
     for name in plan.bm_units:
         directory.enter(Known.BM_UNIT, name.encode(), tenant_id)
         BmUnit.objects.create(tenant_id=tenant_id, name=name, control_point=endpoint)

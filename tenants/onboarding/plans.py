@@ -22,11 +22,11 @@ from tenants.onboarding.enrol import ControlPointPlan, OperatorPlan, TenantPlan
 LARGEST_FILE = 1024 * 1024
 _TENANT = frozenset({"name", "participant_id", "environment", "operators", "control_points"})
 _OPERATOR = frozenset({"peer", "address"})
-_POINT = frozenset({"name", "bm_units", "certificate"})
+_POINT = frozenset({"name", "bm_units"})
 _MORE = {
     "": frozenset({"trading_agent"}),
     "operators": frozenset({"protocol", "transport", "settings"}),
-    "control_points": frozenset({"protocol", "transport", "settings"}),
+    "control_points": frozenset({"certificate", "protocol", "transport", "settings"}),
 }
 
 
@@ -138,7 +138,7 @@ def _control_point(
         units = []
     certificate = ""
     with faults.caught(f"{place}.certificate"):
-        path = _text(table, "certificate", f"{place}.certificate", faults)
+        path = _text(table, "certificate", f"{place}.certificate", faults, needed=False)
         offer = uploads.Offer((folder / path).read_text(encoding="utf-8")) if path else None
         if offer is not None:
             certificate = uploads.read(offer, CertificatePurpose.CONTROL_POINT, now()).pem

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterator
 
 import psycopg
@@ -10,6 +11,7 @@ import pytest
 from django.db import connections
 from rest_framework.test import APIClient
 
+from hostsvc import problems
 from tenants.api import door
 from tests.api.carried import Carried
 from tests.api.conftest import Ask
@@ -163,3 +165,88 @@ def test_without_the_database_callers_are_asked_to_come_again(
     assert answer.status_code == 503
     assert answer.json()["code"] == "unavailable"
     assert int(answer["Retry-After"]) > 0
+
+
+def nested(depth: int) -> str:
+    return "[" * depth + "]" * depth
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"label": ' + nested(100) + "}",
+        '{"label": ' + nested(5_000) + "}",
+        nested(900_000),
+        '{"label": ' + "9" * 5_000 + "}",
+        '{"label": NaN}',
+        '{"label": "\xff',
+        "",
+        "null",
+        "[]",
+        '"text"',
+        '{"label": "\\u0000"}',
+        '{"label": "\\ud800"}',
+        '{"\\ud800": 1}',
+        '{"label": ["\\ud800"]}',
+    ],
+    ids=[
+        *("deep", "deeper", "deepest", "endless number", "no number", "cut off", "nothing"),
+        *("null", "array", "text", "NUL", "half a pair", "half a pair as a name", "half in a list"),
+    ],
+)
+def test_a_body_that_nobody_can_mean_is_refused(alice: Person, asking: Ask, body: str) -> None:
+    answer = asking(alice).post(
+        "/api/v1/api-keys", body.encode("latin-1"), content_type="application/json"
+    )
+    assert answer.status_code == 400
+    assert answer.json()["code"] in {"invalid", "parse-error"}
+
+
+def test_what_is_told_of_a_bad_request_is_bounded(alice: Person, asking: Ask) -> None:
+    body = {f"{number}{'x' * 1000}": 1 for number in range(2_000)}
+    answer = asking(alice).post("/api/v1/api-keys", body, format="json")
+    assert answer.status_code == 400
+    assert len(answer.json()["errors"]) == problems.MOST_ERRORS
+    assert len(answer.content) < 100_000
+
+
+@pytest.mark.parametrize(
+    "settings",
+    ['{"profile": "\\u0000"}', '{"\\u0000": 1}', '{"profile": "\\udfff"}', '{"profile": 1e999}'],
+    ids=["NUL", "NUL in a name", "half a pair", "beyond all numbers"],
+)
+def test_settings_that_can_not_be_stored_are_refused(
+    alice: Person, asking: Ask, settings: str
+) -> None:
+    body = (
+        '{"name": "NEW1", "protocol": "edl", "transport": "tcp", "environment": "simulator",'
+        f' "settings": {settings}}}'
+    )
+    answer = asking(alice).post("/api/v1/endpoints", body, content_type="application/json")
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["field"] == "/settings"
+
+
+@pytest.mark.parametrize(
+    ("route", "body", "field"),
+    [
+        ("api-keys", {"label": 0}, "/label"),
+        ("api-keys", {"label": "x", "member_id": 0}, "/member_id"),
+        ("api-keys", {"label": "x", "networks": [0]}, "/networks/0"),
+        ("holds", {"reason": True}, "/reason"),
+        ("outage-notices", {"until_further_notice": 0}, "/until_further_notice"),
+        ("outage-notices", {"until_further_notice": "true"}, "/until_further_notice"),
+        ("endpoints", {"name": 1}, "/name"),
+        ("webhooks", {"url": ["x"]}, "/url"),
+        ("alerts", {"addresses": [], "steps": [None]}, "/steps/0"),
+    ],
+)
+def test_what_is_of_another_kind_is_not_made_to_fit(
+    alice: Person, asking: Ask, route: str, body: dict[str, object], field: str
+) -> None:
+    method = "PUT" if route == "alerts" else "POST"
+    answer = asking(alice).generic(
+        method, f"/api/v1/{route}", json.dumps(body), content_type="application/json"
+    )
+    assert answer.status_code == 400
+    assert field in [error["field"] for error in answer.json()["errors"]]

@@ -69,7 +69,7 @@ def running(
             [sys.executable, "-m", "hostsvc.web"], cwd=ROOT, env=environment, stderr=out
         )
         try:
-            assert eventually(lambda: process.poll() is not None or _listens(port))
+            assert eventually(lambda: process.poll() is not None or _listens(port), 60)
             assert process.poll() is None, log.read_text()
             yield port
         finally:

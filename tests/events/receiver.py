@@ -24,6 +24,7 @@ from messaging.rehearsal.authority import Authority
 class Came:
     headers: dict[str, str]
     body: bytes
+    path: str
 
     @property
     def payload(self) -> dict[str, Any]:
@@ -68,7 +69,7 @@ def receiving(folder: Path, authority: Authority) -> Iterator[Receiver]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            receiver.came.append(Came(headers, body))
+            receiver.came.append(Came(headers, body, self.path))
             status, more = receiver.next_answer()
             self.send_response(status)
             for name, value in {"content-length": "0", **more}.items():

@@ -273,8 +273,42 @@ def test_a_test_event_is_posted(alice: Person, receiver: Receiver, made: Made) -
     assert is_signed(came, made.secret)
 
 
+def test_a_query_is_posted_to_and_stays_out_of_the_audit_log(
+    alice: Person, receiver: Receiver
+) -> None:
+    """Many a receiver has its password there."""
+    made = add(alice, f"{receiver.url}?token=s3cret&x=%20")
+    happen(alice, "one")
+    tell(alice, made)
+    (came,) = receiver.came
+    assert came.path.endswith("/hook?token=s3cret&x=%20")
+    with tenant_scope(alice.tenant_id):
+        records = b"".join(bytes(entry.record) for entry in Entry.objects.all())
+    assert b"/hook?..." in records
+    assert b"s3cret" not in records
+
+
+def test_what_is_told_of_a_failure_says_no_query(alice: Person) -> None:
+    made = add(alice, "https://127.0.0.1:9/hook?token=s3cret")
+    happen(alice, "one")
+    tell(alice, made)
+    with tenant_scope(alice.tenant_id):
+        (delivery,) = made.row.deliveries.all()
+    assert delivery.outcome
+    assert "s3cret" not in delivery.outcome
+
+
 @pytest.mark.parametrize(
-    "url", ["http://127.0.0.1/", "https://user@host.example/x", "https://10.1.2.3/x", "ftp://x"]
+    "url",
+    [
+        "http://127.0.0.1/",
+        "https://user@host.example/x",
+        "https://10.1.2.3/x",
+        "ftp://x",
+        "https://host.example/x?a b",
+        "https://host.example/x?a#b",
+        "https://host.example/x?a\r\nb",
+    ],
 )
 def test_a_url_that_leads_where_the_host_may_not_go_is_refused(alice: Person, url: str) -> None:
     asker = client({"Authorization": f"Bearer {alice.api_key}"})

@@ -25,7 +25,7 @@ case " $* " in
   *" install "*)
     [ -e broken ] && { echo "E: Unable to locate package"; exit 100; }
     /bin/sleep 0.3
-    for tool in sftp lftp chromium openssl; do
+    for tool in sftp lftp chromium openssl curl; do
       echo '#!/bin/sh' > $tool; /bin/chmod 755 $tool
     done ;;
 esac
@@ -90,11 +90,11 @@ def test_with_all_there_nothing_is_called(machine: Machine) -> None:
 def test_root_installs_what_is_missing_and_nothing_else(machine: Machine) -> None:
     machine.has("apt-get", APT)
     machine.has("openssl")
-    assert machine.provide("root") == "installing sftp, lftp, chromium ...\n[]\n"
+    assert machine.provide("root") == "installing sftp, lftp, chromium, curl ...\n[]\n"
     update, install = machine.calls
     assert update.startswith("noninteractive ")
     assert update.endswith(" update")
-    words = " install --yes --no-install-recommends openssh-client lftp chromium"
+    words = " install --yes --no-install-recommends openssh-client lftp chromium curl"
     assert install.endswith(words)
 
 
@@ -124,12 +124,12 @@ def test_what_cannot_be_installed_is_told(machine: Machine) -> None:
     (machine.programs / "broken").touch()
     told = machine.provide("root")
     assert "E: Unable to locate package" in told
-    assert told.endswith("['sftp', 'lftp', 'chromium', 'openssl']\n")
+    assert told.endswith("['sftp', 'lftp', 'chromium', 'openssl', 'curl']\n")
 
 
 def test_an_ordinary_user_installs_nothing(machine: Machine) -> None:
     machine.has("apt-get", APT)
-    assert machine.provide("someone") == "['sftp', 'lftp', 'chromium', 'openssl']\n"
+    assert machine.provide("someone") == "['sftp', 'lftp', 'chromium', 'openssl', 'curl']\n"
     assert machine.calls == []
 
 
@@ -156,7 +156,7 @@ def test_under_ci_a_run_without_a_tool_ends_before_any_test(machine: Machine, ci
     )
     told = said(machine.begin("-c", code)).splitlines()
     assert told[-1] == str(ci in ("", "false"))
-    assert any(line.startswith("tests need sftp, lftp, chromium, openssl") for line in told)
+    assert any(line.startswith("tests need sftp, lftp, chromium, openssl, curl") for line in told)
 
 
 def test_a_test_without_its_tool_fails_and_says_what_to_type(machine: Machine) -> None:

@@ -8,9 +8,9 @@ from collections.abc import Callable
 BOUND_SECONDS = 20.0
 
 
-def eventually(is_so: Callable[[], object]) -> bool:
+def eventually(is_so: Callable[[], object], seconds: float = BOUND_SECONDS) -> bool:
     """Whether it becomes so."""
-    deadline = time.monotonic() + BOUND_SECONDS
+    deadline = time.monotonic() + seconds
     while not is_so():
         if time.monotonic() > deadline:
             return False

@@ -122,6 +122,8 @@ def test_what_is_wrong_is_told_in_pages_and_as_a_table(rig: Rig, asker: APIClien
     assert [one["row"] for one in rest] == [4, 5]
     answer = asker.get(f"{JOBS}/{told['id']}/errors?as=csv")
     assert answer["Content-Type"] == "text/csv"
+    asked = asker.get(f"{JOBS}/{told['id']}/errors", headers={"Accept": "text/csv"})
+    assert asked["Content-Type"] == "text/csv"
     read = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))  # type: ignore[attr-defined]
     assert [one["row"] for one in read] == ["2", "3", "4", "5", "6"]
     assert read[0]["value"] == "'=cmd()"
@@ -157,6 +159,32 @@ def test_what_is_over_the_limits_is_refused(
     monkeypatch.setattr(settings, "SMP_OPEN_JOBS", 1)
     send(asker, table([asset(1)]))
     assert send(asker, table([asset(2)]), status=409)["code"] == "too-many-jobs"
+
+
+def test_a_large_file_is_taken_once_under_its_idempotency_key(
+    rig: Rig, asker: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Larger than any body that is held in memory."""
+    monkeypatch.setattr(settings, "SMP_UPLOAD_MB", 4)
+    content = table(asset(n) for n in range(40_000))
+    assert len(content) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+
+    def keyed(content: bytes, query: str = "check_only=true") -> Any:
+        return asker.generic(
+            *("POST", f"{UPLOADS}?{query}", content),  # type: ignore[arg-type]
+            content_type="text/csv",
+            headers={"Idempotency-Key": "one"},
+        )
+
+    first = keyed(content)
+    assert first.status_code == 202, first.content
+    assert first.json()["size"] == len(content)
+    again = keyed(content)
+    assert (again.status_code, again.json()) == (202, first.json())
+    assert again["Idempotent-Replayed"] == "true"
+    assert keyed(content + b"x").json()["code"] == "idempotency-key-reused"
+    assert keyed(content * 3).json()["code"] == "too-large"
+    assert rig.within(lambda: SmpJob.objects.filter(size=len(content)).count()) == 1
 
 
 def test_a_job_is_cancelled_once(rig: Rig, asker: APIClient) -> None:

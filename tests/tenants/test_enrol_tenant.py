@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +12,11 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from tenants import directory
+from tenants import api_keys, directory
+from tenants.credentials import Shown
 from tenants.directory import Known
 from tenants.models import BmUnit, Certificate, Endpoint, Tenant
+from tenants.permissions import Permission
 from tenants.scope import tenant_scope
 from tests.keys.papers import DAY, MIDDLE, ROOT, Wish, issue
 from tests.people import Cast
@@ -140,3 +143,22 @@ def test_a_unit_of_anothers_takes_the_whole_plan_down(plan: Path, cast: Cast) ->
     plan.write_text(text.replace("bm_units = []", f'bm_units = ["{unit}"]'))
     assert "another tenant" in refusal(plan)
     assert directory.find_tenant(Known.PARTICIPANT, b"CEDAR") is None
+
+
+def test_the_first_owner_comes_with_a_key(plan: Path) -> None:
+    plan.write_text(plan.read_text().replace("Alder", "Hazel").replace("ALDER", "HAZEL"))
+    plan.write_text(plan.read_text().replace("ALDR", "HAZL").replace("aldr-001", "hazl-001"))
+    plan.write_text(re.sub(r'certificate = ".*"\n', "", plan.read_text()))
+    with pytest.raises(CommandError, match="no e-mail address"):
+        enrol(plan, "--owner", "Ada", "nowhere")
+    assert directory.find_tenant(Known.TENANT_NAME, b"Hazel Energy") is None
+    told = enrol(plan, "--owner", "Ada", "ada@hazel.example")
+    tenant_id = directory.find_tenant(Known.TENANT_NAME, b"Hazel Energy")
+    assert tenant_id is not None
+    shown = api_keys.find(told.split()[-1], None)
+    assert isinstance(shown, Shown)
+    assert shown.tenant_id == tenant_id
+    assert shown.permissions == frozenset(Permission)
+    with tenant_scope(tenant_id):
+        assert Endpoint.objects.filter(protocol="edl").count() == 2
+        assert not Certificate.objects.filter(purpose="CONTROL_POINT").exists()

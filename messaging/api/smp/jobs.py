@@ -14,9 +14,11 @@ from django.db.models import QuerySet
 from django.http import FileResponse, Http404
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
+from drf_spectacular.types import OpenApiTypes
 from rest_framework import serializers
 from rest_framework.generics import GenericAPIView
 from rest_framework.mixins import ListModelMixin
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -50,6 +52,14 @@ class ByRow(OldestFirst):
 
 class ByPosition(OldestFirst):
     ordering = ("position",)
+
+
+class _CsvRenderer(JSONRenderer):
+    """What `Accept` asks for a table by; a refusal, which is none, as JSON."""
+
+    media_type = "text/csv"
+    format = "csv"
+    charset = "utf-8"
 
 
 class JobQuestion(Question):
@@ -120,15 +130,20 @@ class _OfJob(TenantView, ListModelMixin, GenericAPIView[Any]):
     "What is wrong with a job's rows, by the uploaded row and column",
     "registrations",
     parameters=[FindingQuestion],
-    responses=SmpFindingSerializer(many=True),
+    responses={
+        (200, "application/json"): SmpFindingSerializer(many=True),
+        (200, "text/csv"): OpenApiTypes.STR,
+    },
 )
 class FindingList(_OfJob):
+    renderer_classes = [JSONRenderer, _CsvRenderer]
     serializer_class = SmpFindingSerializer
     question = FindingQuestion
 
     def get(self, request: Request, job_id: UUID) -> HttpResponseBase:
         page = super().get(request, job_id)
-        return self._table() if self.asked.get("as") == "csv" else page
+        is_table = isinstance(request.accepted_renderer, _CsvRenderer)
+        return self._table() if is_table or self.asked.get("as") == "csv" else page
 
     def get_queryset(self) -> QuerySet[SmpFinding]:
         return SmpFinding.objects.filter(job_id=self.job.id)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import IO, Any, Final
 
 from django.conf import settings
-from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import serializers
 from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.parsers import BaseParser, MultiPartParser
@@ -32,7 +32,6 @@ from tenants.models import Environment
 from tenants.permissions import Permission
 from tenants.scope import in_tenant
 
-_PROBLEM: Final = {"$ref": "#/components/schemas/Problem"}
 _PIECE: Final = 64 * 1024
 _CSV: Final = "text/csv"
 _JSON: Final = "application/json"
@@ -76,6 +75,11 @@ class UnitField(serializers.JSONField):
         return value
 
 
+@extend_schema_field({"type": "string", "format": "binary"})
+class _File(serializers.FileField):
+    """Bytes, and no URL."""
+
+
 class UploadWanted(serializers.Serializer[Any]):
     """What is asked of an upload: parameters of the address, or fields of a form."""
 
@@ -95,7 +99,7 @@ class UploadWanted(serializers.Serializer[Any]):
 class UploadForm(UploadWanted):
     """A form with the file, and for a table of a unit's assets the unit."""
 
-    file = serializers.FileField(help_text="CSV, or JSON where its name ends in .json.")
+    file = _File(help_text="CSV, or JSON where its name ends in .json.")
     unit = UnitField(required=False, help_text="For kind UNIT with a CSV: the unit, as JSON.")
 
 
@@ -117,9 +121,6 @@ class UploadForm(UploadWanted):
         },
         responses={
             202: SmpJobSerializer,
-            (413, "application/problem+json"): OpenApiResponse(
-                _PROBLEM, "The file is over the host's limit: `too-large`."
-            ),
         },
     )
 )
@@ -129,6 +130,9 @@ class UploadView(TenantView):
     opens_scope = False
     parser_classes = (RawCsv, RawJson, MultiPartParser)
     needs = {"POST": Permission.OPERATE}
+
+    def streamed(self) -> int:
+        return _most_bytes()
 
     def post(self, request: Request) -> Response:
         caller = caller_of(request)
@@ -188,8 +192,13 @@ def _format(request: Request, name: str, *, is_form: bool) -> str:
 def _refuse_large(request: Request) -> None:
     """By what the request says of itself; what comes is counted as well."""
     length = request.META.get("CONTENT_LENGTH") or "0"
-    if not length.isdigit() or int(length) > settings.SMP_UPLOAD_MB * 2**20 + 2**20:
+    if not length.isdigit() or int(length) > _most_bytes():
         raise _too_large()
+
+
+def _most_bytes() -> int:
+    """With what a form puts around the file."""
+    return (settings.SMP_UPLOAD_MB + 1) * 2**20
 
 
 def _too_large() -> TooLarge:
