@@ -1,4 +1,6 @@
-"""`make chaos`: random chaos runs, one after the other; ends with 1 unless everything holds."""
+"""`make chaos`: random chaos runs, one after the other, then deaths at named points; ends with 1
+unless everything holds.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +9,11 @@ import signal
 import sys
 
 from messaging.rehearsal.report import wide_console
-from tests.chaos import report
+from tests.chaos import points, report
 from tests.chaos.run import run
+
+SAMPLE = 8
+"""Of the places to die at, for each seed: one of each kind of process at once."""
 
 
 def main() -> int:
@@ -21,6 +26,11 @@ def main() -> int:
         report.show(outcome, console)
         if not outcome.holds:
             failed.append(str(seed))
+    if wanted.points != "none":
+        sample = SAMPLE if wanted.points == "some" else None
+        together = wanted.points == "some"
+        if points.run(wanted.seeds, sample, first=wanted.seed, together=together):
+            failed.append("of the points")
     if failed:
         console.print(f"FAILED: seeds {', '.join(failed)}", style="bold red")
         return 1
@@ -33,6 +43,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1, help="the first one")
     parser.add_argument("--seeds", type=int, default=1, help="how many, one after the other")
     parser.add_argument("--minutes", type=float, default=5.0, help="of strikes, for each seed")
+    parser.add_argument(
+        "--points",
+        choices=("some", "all", "none"),
+        default="some",
+        help="of the named places to die at, for each seed",
+    )
     parser.add_argument("--keep", action="store_true", help="leave each stack's folder in var/")
     return parser
 

@@ -43,6 +43,15 @@ async def file(cast: Cast) -> None:
         raise NotDone(f"the operator has {len(got)} submissions of {stem}")
 
 
+async def file_tried_again(cast: Cast) -> None:
+    """A submission that the operator fails over at first."""
+    await cast.desk.set_faults({"fault": "http_500", "path": "Submission", "times": 2})
+    try:
+        await file(cast)
+    finally:
+        await cast.desk.set_faults()
+
+
 async def ill_named(cast: Cast) -> None:
     """A file with a name that says nothing is put aside."""
     name = f"holiday-{cast.next_turn()}.txt"

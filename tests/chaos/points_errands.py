@@ -14,6 +14,7 @@ from tests.chaos.points_elsewhere import (
     answer_by_api,
     by_api,
     file,
+    file_tried_again,
     gates,
     ill_named,
     notice,
@@ -23,6 +24,7 @@ from tests.chaos.points_elsewhere import (
     webhook,
 )
 from tests.chaos.points_on_links import (
+    broken_way,
     gap,
     go_back,
     idle,
@@ -48,6 +50,7 @@ LEADS: Mapping[Step, Errand] = {
     Step.FILE_SET_ASIDE: ill_named,
     **{step: outage for step in Step if step.value.startswith(("health-", "missed-"))},
     Step.CONNECTIONS_PICK: outage,
+    **{step: broken_way for step in Step if step.value.startswith("breaker-")},
     **{step: notice for step in Step if step.value.startswith("notice-")},
     **{step: gates for step in Step if step.value.startswith("gate-")},
     Step.API: answer_by_api,
@@ -59,6 +62,7 @@ LEADS: Mapping[Step, Errand] = {
 
 BY_KIND: Mapping[tuple[Step, Kind], Errand] = {
     **{(step, Kind.FILES): file for step in (Step.CLAIM, Step.POST, Step.SETTLE, Step.WAKE_WORKER)},
+    (Step.BREAKER_NOTE, Kind.FILES): file_tried_again,
     (Step.WAKE_WORKER, Kind.WEB): by_api,
     (Step.WAKE_WORKER, Kind.SMP): upload,
     (Step.WAKE_WORKER, Kind.HOUSEKEEPING): outage,

@@ -80,6 +80,23 @@ async def outage(cast: Cast) -> None:
     await until(lambda: cast.query(over), "all that was missed to be asked for")
 
 
+async def broken_way(cast: Cast) -> None:
+    """The operator fails over every redeclaration until it is left alone; then it is well again."""
+    value, (unit, _) = cast.next_value(), cast.next_units()
+    left_alone = "SELECT 1 FROM messaging_breaker WHERE state <> 'CLOSED'"
+    await cast.desk.set_faults({"fault": "http_500", "path": "Redeclaration"})
+    try:
+        tasks = [
+            asyncio.create_task(player.declare(scalar(player, unit, value=value)))
+            for player in cast.players
+        ]
+        await until(lambda: cast.query(left_alone), "an endpoint that is left alone")
+    finally:
+        await cast.desk.set_faults()
+    await asyncio.gather(*tasks)
+    await until(lambda: not cast.query(left_alone), "no endpoint to be left alone any more")
+
+
 # On links of the tests' own, with every byte said by hand.
 
 RAW_TENANT, RAW_POINT = "birch", "BRCH2"
