@@ -236,13 +236,15 @@ class _Case:
                         yield from _held_against(pause, least, parameter, f"does not {side}")
 
     def _without_notice(self, found: list[Stretch], least: int) -> Iterator[str]:
-        """Where the unit was to leave zero at that moment anyhow, it needs no notice."""
+        """Where the unit was to leave zero at that moment anyhow, it needs no notice. That it
+        leaves it as the acceptance ends, for its plan, is of the acceptance's making.
+        """
         committed = stretches.stretches_of(self.committed, self.start)
         planned = set(stretches.departures(committed))
         length = minutes_between(self.start, self.end)
         waited = minutes_between(self.acceptance.accepted_at, self.start)
         for departure in stretches.departures(found):
-            if 0 <= departure[0] < length and departure not in planned:
+            if 0 <= departure[0] <= length and departure not in planned:
                 notice = waited + departure[0]
                 if notice < least:
                     told = f"leaves zero {_figure(notice)} min after acceptance"

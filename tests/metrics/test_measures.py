@@ -100,7 +100,7 @@ def test_a_deadline_that_passed_is_missed(alice: Person, link: OpenLink) -> None
 def test_no_label_is_an_id_or_a_name(alice: Person, link: OpenLink) -> None:
     link.say(mel("ALICP1-1"))
     known = {"lane", "outcome", "state", "result", "hop", "le", "answer", "status", "event"}
-    known |= {"method", "route", "days", "queue"}
+    known |= {"method", "route", "days", "queue", "at"}
     for family in REGISTRY.collect():
         for sample in family.samples:
             if sample.name.startswith("hostsvc_"):
