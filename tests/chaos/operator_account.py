@@ -137,15 +137,20 @@ class OperatorAccount:
 
     def _decided(self) -> dict[str, Word]:
         """By messageId: in its answer, in a receipt that followed, or told when it was asked what
-        it had.
+        it had. Of one that it answered with RECEIVED it then says no more than that again.
         """
         found: dict[str, Word] = {}
+        undecided = set()
         for one in self._requests("in"):
             word = _WORDS.get(one.answered.get("status", ""))
             if word is not None and one.status in (200, 422):
                 found.setdefault(str(one.payload.get("messageId")), word)
+            if one.answered.get("status") == "RECEIVED":
+                undecided.add(str(one.payload.get("messageId")))
+        for one in self._requests("in"):
             for row in one.answered.get("redeclarations", ()):
-                found.setdefault(str(row["messageId"]), Word.ACCEPTED)
+                if row["messageId"] not in undecided:
+                    found.setdefault(str(row["messageId"]), Word.ACCEPTED)
         for one in self._requests("out"):
             # One that the host would not open, for the operator's clock was wrong, told it nothing.
             if one.payload.get("type") == "receipt" and one.status in (200, 422):
