@@ -135,6 +135,7 @@ class Berth:
         self._bulkheads = bulkheads
         self._endpoint_id: UUID | None = None
         self._has_entered = False
+        self._ticket: Ticket | None = None
 
     def enter(self, endpoint_id: UUID) -> bool:
         """Asked again it says the same, for a lost connection begins a claim anew."""
@@ -143,8 +144,10 @@ class Berth:
         return self._has_entered
 
     def park(self, ticket: Ticket) -> None:
-        assert self._endpoint_id is not None, "what has been refused has asked"
-        self._bulkheads.park(self._endpoint_id, ticket)
+        """It is parked as this try is left: handed out before, it would find itself in hand still,
+        and be dropped.
+        """
+        self._ticket = ticket
 
     def leave(self) -> list[Ticket]:
         """The end of it; those that may go now."""
@@ -153,4 +156,6 @@ class Berth:
         if self._has_entered:
             self._has_entered = False
             self._bulkheads.leave(self._endpoint_id)
+        elif self._ticket is not None:
+            self._bulkheads.park(self._endpoint_id, self._ticket)
         return self._bulkheads.admit(self._endpoint_id)

@@ -89,6 +89,18 @@ def test_one_that_was_refused_after_the_last_has_left_is_given_out_at_once() -> 
     assert late.leave() == [waiting]
 
 
+def test_one_that_is_refused_is_handed_out_by_nobody_before_it_is_left() -> None:
+    """Its row is locked until then: whoever were woken for it would drop it."""
+    heads = Bulkheads(Share(1, 1, 0))
+    first, refused = Berth(heads), Berth(heads)
+    assert first.enter(SLOW)
+    assert not refused.enter(SLOW)
+    waits = ticket(2, 1)
+    refused.park(waits)
+    assert first.leave() == []
+    assert refused.leave() == [waits]
+
+
 def test_a_berth_that_was_never_asked_for_gives_nothing_back() -> None:
     heads = Bulkheads(Share.of(4, 25))
     assert Berth(heads).leave() == []
