@@ -183,3 +183,23 @@ def test_where_there_is_no_proxy_a_header_says_nothing_of_the_client(
     assert over_tls([("X-SSL-Client-Cert", quote(world.robot.pem))])[0] == 401
     status, me = over_tls([("X-API-Key", world.key), ("X-Forwarded-For", "198.51.100.4")])
     assert (status, me["address"]) == (200, "127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("header", "answer"),
+    [("Content-Type", (400, "bad-request")), ("Accept", (406, "not-acceptable"))],
+)
+def test_a_header_in_a_charset_that_nobody_knows_is_a_bad_request(
+    in_clear: Callable[[Headers], tuple[int, Any]],
+    world: World,
+    header: str,
+    answer: tuple[int, str],
+) -> None:
+    """RFC 2231 lets a parameter name its own."""
+    headers = [
+        ("X-SSL-Client-Cert", quote(world.robot.pem)),
+        ("X-Forwarded-For", "198.51.100.4"),
+        (header, "application/json; a*=nobodys'en'x"),
+    ]
+    status, told = in_clear(headers)
+    assert (status, told["code"]) == answer
