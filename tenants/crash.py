@@ -11,7 +11,6 @@ import os
 import signal
 import threading
 import time
-from collections import Counter
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -39,15 +38,15 @@ class BadOrder(ValueError):
 
 class Armed:
     """What an armed process goes by: notes the first visit of each point in `visits`, and dies
-    where `order`, or for want of one the file `orders`, says: by SIGKILL, and with that noted.
+    where `order`, or for want of one a file in `orders`, says: by SIGKILL, and with that noted.
     """
 
     def __init__(self, order: str, orders: Path | None, visits: Path | None) -> None:
-        self._order = order
+        self._point, _, nth = order.partition(":")
+        self._left = int(nth or 1)
         self._orders = orders
         self._visits = visits
         self._lock = threading.Lock()
-        self._seen: Counter[tuple[str, str]] = Counter()
         self._noted: set[str] = set()
 
     def reach(self, point: str) -> None:
@@ -55,23 +54,18 @@ class Armed:
             if point not in self._noted:
                 self._noted.add(point)
                 self._note(point)
-            order = self._order or self._ordered()
-            wanted, _, nth = order.partition(":")
-            if wanted != point:
-                return
-            self._seen[order, point] += 1
-            if self._seen[order, point] < int(nth or 1):
-                return
-            if self._orders is not None:
-                self._orders.unlink(missing_ok=True)
-            self._note(f"{point} {CRASHED} {time.time():.3f}")
-            os.kill(os.getpid(), signal.SIGKILL)
+            if self._is_due(point):
+                self._note(f"{point} {CRASHED} {time.time():.3f}")
+                os.kill(os.getpid(), signal.SIGKILL)
 
-    def _ordered(self) -> str:
-        try:
-            return self._orders.read_text(encoding="utf-8").strip() if self._orders else ""
-        except FileNotFoundError:
-            return ""
+    def _is_due(self, point: str) -> bool:
+        """Counts the visit where one to the point is ordered."""
+        if self._orders is not None:
+            return _counted_down(self._orders / point)
+        if point != self._point:
+            return False
+        self._left -= 1
+        return self._left == 0
 
     def _note(self, text: str) -> None:
         """Written at once: what a killed process holds back is lost."""
@@ -81,10 +75,35 @@ class Armed:
             out.write(f"{text}\n".encode())
 
 
+def _counted_down(order: Path) -> bool:
+    """Whether this was the visit that the file means; then it is taken away. The count outlives
+    the process, which may die of another order.
+    """
+    try:
+        left = int(order.read_text(encoding="utf-8"))
+        if left > 1:
+            leave(order, left - 1)
+        else:
+            order.unlink()
+    except FileNotFoundError:
+        return False
+    return left <= 1
+
+
+def leave(order: Path, nth: int) -> None:
+    """Has the process die at the point of the file's name, at its nth visit from now on. The file
+    is there whole or not at all.
+    """
+    partial = order.with_suffix(".partial")
+    partial.write_text(str(nth), encoding="utf-8")
+    partial.replace(order)
+
+
 def arm(order: str, visits: Path | None, points: frozenset[str]) -> None:
-    """`order` is a point, with `:nth` for another visit than the first; NOWHERE; or `@` and a file
-    that holds such an order whenever there is one. Of a file the order is taken away before the
-    death, so that the next process does not die of it too. Empty disarms. Raises BadOrder.
+    """`order` is a point, with `:nth` for another visit than the first; NOWHERE; or `@` and a
+    folder, where a file (see `leave`) of a point's name is an order as long as it is there. It is
+    taken away before the death, so that the next process does not die of it too. Empty disarms.
+    Raises BadOrder.
     """
     global _armed
     if not order:

@@ -75,6 +75,10 @@ class OperatorDesk:
         answer = await self._ask("POST", "/faults/add", {"faults": [dict(fault)]})
         return max(int(one["id"]) for one in answer["faults"])
 
+    async def remove_fault(self, number: int) -> None:
+        """Of one that is used up nothing is left to remove: DeskRefused too."""
+        await self._ask("DELETE", f"/faults/{number}")
+
     async def faults(self) -> dict[int, dict[str, Any]]:
         """Those that are still set, by id."""
         return {int(one["id"]): one for one in (await self._ask("GET", "/faults"))["faults"]}

@@ -28,8 +28,7 @@ def main() -> int:
             failed.append(str(seed))
     if wanted.points != "none":
         sample = SAMPLE if wanted.points == "some" else None
-        together = wanted.points == "some"
-        if points.run(wanted.seeds, sample, first=wanted.seed, together=together):
+        if points.run(wanted.seeds, sample, first=wanted.seed):
             failed.append("of the points")
     if failed:
         console.print(f"FAILED: seeds {', '.join(failed)}", style="bold red")

@@ -16,7 +16,9 @@ import random
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -34,13 +36,17 @@ from tests.chaos import points_stack
 from tests.chaos.points_books import Books
 from tests.chaos.points_cast import Cast, ask
 from tests.chaos.points_on_links import RAW_POINT, RAW_TENANT, talk
-from tests.chaos.points_rounds import Round, Target, play, sample, targets, visited
+from tests.chaos.points_storm import Round, play, play_alone
+from tests.chaos.points_targets import Target, sample, targets, visited
 from tests.e2e import rig as rigs
 from tests.e2e.rig import Rig
 from tests.events.receiver import receiving
 from tests.servers import ROOT
 
 Tell = Callable[[str], None]
+
+_THREADS = 64
+"""Many an errand waits on one for its answer."""
 
 
 def unknown_to_the_table(var: Path) -> Iterator[str]:
@@ -116,18 +122,21 @@ async def rehearse(
     chosen: Callable[[int], Sequence[Target]],
     tell: Tell,
     *,
-    together: bool = False,
+    alone: bool = False,
 ) -> list[Round]:
-    """On a stack of `running`: the first seed's targets die one after the other, those of the
-    others, or `together` of all, one of each kind of process at once.
+    """On a stack of `running`: each seed's targets die while all their errands are done at once, or
+    `alone`, one after the other.
     """
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
     played: list[Round] = []
     async with on_links(rig, random.Random(0)) as (cast, books):
         await talk(cast)
         for seed in seeds:
-            cast.chance = random.Random(seed)
-            at_once = together or seed != seeds[0]
-            played += await play(cast, books, seed, chosen(seed), tell, together=at_once)
+            if alone:
+                played += await play_alone(cast, books, seed, chosen(seed), tell)
+            else:
+                played.append(await play(cast, books, seed, chosen(seed), tell))
+                tell(str(played[-1]))
     return played
 
 
@@ -137,7 +146,7 @@ def run(
     *,
     first: int = 1,
     only: Collection[str] = (),
-    together: bool = False,
+    alone: bool = False,
     tell: Tell = print,
 ) -> int:
     """0 where every target died, all went all the way each time, and the books and chains are
@@ -150,9 +159,9 @@ def run(
             return sample(seed, points)
         return [one for one in targets() if not only or one.point.step.value in only]
 
-    numbers = range(first, first + seeds)
+    began = time.monotonic()
     with running() as rig:
-        played = asyncio.run(rehearse(rig, numbers, chosen, tell, together=together))
+        played = asyncio.run(rehearse(rig, range(first, first + seeds), chosen, tell, alone=alone))
         faults = [f"seed {one.seed}: {fault}" for one in played for fault in one.faults]
         faults += [*unknown_to_the_table(rig.var), *chains(rig)]
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
@@ -160,7 +169,11 @@ def run(
     for fault in faults:
         tell(fault)
     died = [one.target for each in played for one in each.deaths if one.recovered is not None]
-    tell(f"{len(died)} deaths of {len(set(died))} targets; {len(faults)} faults")
+    minutes = (time.monotonic() - began) / 60
+    tell(
+        f"{len(died)} deaths of {len(set(died))} targets over {seeds} seeds"
+        f" in {minutes:.0f} minutes; {len(faults)} faults"
+    )
     return 1 if faults else 0
 
 
@@ -187,7 +200,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=1, help="the first seed (1)")
     parser.add_argument("--points", type=int, help="a sample of so many for each seed")
     parser.add_argument(
-        "--together", action="store_true", help="one of each kind of process at once, always"
+        "--alone", action="store_true", help="one death after the other, with its recovery time"
     )
     parser.add_argument("--only", nargs="*", help="steps, as the table names them")
     asked = parser.parse_args()
@@ -196,7 +209,7 @@ def main() -> int:
         asked.points,
         first=asked.first,
         only=asked.only or (),
-        together=asked.together,
+        alone=asked.alone,
         tell=partial(print, flush=True),
     )
 

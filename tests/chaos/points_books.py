@@ -4,6 +4,7 @@ order. Empty where all is well.
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -21,6 +22,7 @@ from messaging.rehearsal.rehearsal import compared, compared_bytes
 from tests.e2e.rig import Rig
 
 QUIET_SECONDS = 150.0
+_NOTED_EVERY = 5.0
 
 # A try that began after the business deadline, and an instruction that was put on a link after its
 # time to respond.
@@ -60,19 +62,31 @@ class Books:
             player.begin()
         self._begun = _moment(self._database)
         self._noted = await self._desk.last_noted()
+        self._entries: list[dict[str, Any]] = []
+
+    async def keep_noting(self) -> None:
+        """The operator remembers the newest messages only."""
+        while True:
+            await self._note()
+            await asyncio.sleep(_NOTED_EVERY)
+
+    async def _note(self) -> None:
+        noted = await self._desk.noted(self._noted)
+        self._entries += noted.entries
+        self._noted = noted.last
 
     async def compare(self) -> list[str]:
         """Waits for the end of what is under way, and says what does not agree."""
         floor = hops.floor_at(self._begun)
         left = await self._quiet(floor)
         found = [f"{left} deliveries have not come to their end"] if left else []
-        entries = (await self._desk.noted(self._noted)).entries
-        operator = OperatorNotes(entries, {player.name for player in self._players})
+        await self._note()
+        operator = OperatorNotes(tuple(self._entries), {player.name for player in self._players})
         host = self._reader.notes(floor)
         books = (book_of_players(self._players), host.book, operator.book())
         found += compared(books)
         found += compared_bytes(self._players, host, operator)
-        found += two_payloads(entries)
+        found += two_payloads(self._entries)
         found += self._late(floor)
         return found
 

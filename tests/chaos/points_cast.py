@@ -10,20 +10,24 @@ import random
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import Any, TypeVar
 
 from messaging.rehearsal.cast import UNITS_DRIVEN
-from messaging.rehearsal.operator_desk import OperatorDesk
+from messaging.rehearsal.operator_desk import DeskRefused, OperatorDesk
 from messaging.rehearsal.players import Player
 from tests.e2e.rig import Rig
 
 T = TypeVar("T")
-PATIENCE = 150.0
+PATIENCE = 400.0
 """Seconds for one errand, a death and a new start on a busy machine included."""
+
+OPERATOR = "the operator"
+"""The lock of whoever has it out, or failing."""
 
 AWAY = (OSError, HTTPException, TimeoutError)
 _AGAIN = (409, 429, 502, 503)
@@ -43,6 +47,12 @@ class Cast:
     desk: OperatorDesk
     chance: random.Random
     turn: int = 0
+    places: Counter[str] = field(default_factory=Counter)
+    locks: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+
+    def lock(self, name: str) -> asyncio.Lock:
+        """Of what one errand at a time may use: a link, or the operator's trouble."""
+        return self.locks[name]
 
     def next_turn(self) -> int:
         self.turn += 1
@@ -52,12 +62,23 @@ class Cast:
         """One that every scalar may have."""
         return self.next_turn() % _VALUES
 
-    def next_units(self) -> tuple[int, int]:
+    def next_units(self, player: Player) -> tuple[int, int]:
         """Two BM units of a driven control point, by their places: those that were longest left
         alone. What is kept back of one is not superseded by another errand's so.
         """
-        first = 2 * self.next_turn() % UNITS_DRIVEN
+        self.places[player.name] += 2
+        first = self.places[player.name] % UNITS_DRIVEN
         return first, (first + 1) % UNITS_DRIVEN
+
+    @asynccontextmanager
+    async def failing(self, fault: str, path: str, **more: object) -> AsyncIterator[None]:
+        """The simulated operator has this fault beside those that others gave it."""
+        number = await self.desk.add_fault({"fault": fault, "path": path, **more})
+        try:
+            yield
+        finally:
+            with suppress(DeskRefused):
+                await self.desk.remove_fault(number)
 
     def query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         return self.rig.query(statement, *values)

@@ -13,8 +13,18 @@ import psycopg
 
 from messaging.domain.acknowledgements import ResultVerdict
 from messaging.domain.redeclarations import ScalarParameter, ScalarRedeclaration
+from messaging.simulator.services import ASSET, SUBMISSION
 from tenants.clock import now
-from tests.chaos.points_cast import PATIENCE, Cast, NotDone, ask, last_noted, payloads, until
+from tests.chaos.points_cast import (
+    OPERATOR,
+    PATIENCE,
+    Cast,
+    NotDone,
+    ask,
+    last_noted,
+    payloads,
+    until,
+)
 from tests.e2e.rig import Rig
 from tests.e2e.trading_point import tomorrow
 from tests.smp.assets import asset, table
@@ -45,11 +55,8 @@ async def file(cast: Cast) -> None:
 
 async def file_tried_again(cast: Cast) -> None:
     """A submission that the operator fails over at first."""
-    await cast.desk.set_faults({"fault": "http_500", "path": "Submission", "times": 2})
-    try:
+    async with cast.failing("http_500", SUBMISSION, times=2):
         await file(cast)
-    finally:
-        await cast.desk.set_faults()
 
 
 async def ill_named(cast: Cast) -> None:
@@ -78,10 +85,10 @@ def _has_replies(rig: Rig, stem: str) -> bool:
     return all(list(folder.rglob(f"incoming/{stem}.{kind}")) for kind in ("ack", "acc"))
 
 
-async def by_api(cast: Cast) -> None:
+async def by_api(cast: Cast, place: int = 0) -> None:
     """A redeclaration by the API, under an idempotency key."""
     rig, tenant = cast.rig, "alder"
-    unit, value = rig.units(tenant)[cast.chance.randrange(4)], cast.next_value()
+    unit, value = rig.units(tenant)[place], cast.next_value()
     point, since = rig.tenant(tenant)["controlPoints"][1]["name"], last_noted(rig)
     body = {
         "type": "ScalarRedeclaration",
@@ -104,7 +111,7 @@ async def answer_by_api(cast: Cast) -> None:
     rig, tenant = cast.rig, "alder"
     point, unit = rig.tenant(tenant)["controlPoints"][1]["name"], rig.units(tenant)[3]
     held, since = rig.control_point(tenant, answer=lambda _: None), last_noted(rig)
-    async with held:
+    async with cast.lock(point), held:
         shown = await asyncio.to_thread(rig.dispatch, unit, point, wait=0)
         number = shown["acceptanceNumber"]
         place = f"instructions?bm_unit={unit}&kind=BOA&limit=500"
@@ -133,7 +140,7 @@ async def abandon(cast: Cast) -> None:
         " WHERE m.bm_unit = %s AND m.received_at >= %s AND d.state = 'HELD'"
     )
     await asyncio.sleep(HOLD_SECONDS)
-    async with rig.control_point(tenant) as point:
+    async with cast.lock(name), rig.control_point(tenant) as point:
         parameter, value = ScalarParameter.NDZ, cast.next_value()
         number = await point.redeclare(ScalarRedeclaration(name, unit, parameter, value))
         ((id_,),) = await until(lambda: cast.query(waiting, unit, since), f"{value} held")
@@ -146,6 +153,11 @@ async def abandon(cast: Cast) -> None:
 
 async def telephone(cast: Cast) -> None:
     """An announced outage that begins now and is called off: control points are told of both."""
+    async with cast.lock(OPERATOR):
+        await _telephone(cast)
+
+
+async def _telephone(cast: Cast) -> None:
     rig, tenant = cast.rig, "alder"
     text = "NESO_Redeclaration\\nis out until further notice"
     at = (now() - timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -174,21 +186,20 @@ async def upload_asked(cast: Cast) -> None:
 
 async def _upload(cast: Cast, trouble: str) -> None:
     rig, tenant = cast.rig, "alder"
-    fault = {"fault": trouble, "path": "Asset/Create", "times": 1}
-    await asyncio.to_thread(rig.control, "POST", "/faults", {"faults": [fault]})
     first = 10_000 + 10 * cast.next_turn() + 100_000 * cast.chance.randrange(1000)
     content = table([asset(first), asset(first + 1)])
     path = "smp/uploads?file_name=assets.csv"
-    told = await asyncio.to_thread(
-        ask, rig, tenant, "POST", path, content, key=str(uuid4()), media="text/csv"
-    )
-    place = f"smp/jobs/{told['id']}"
+    async with cast.failing(trouble, ASSET, times=1):
+        told = await asyncio.to_thread(
+            ask, rig, tenant, "POST", path, content, key=str(uuid4()), media="text/csv"
+        )
+        place = f"smp/jobs/{told['id']}"
 
-    def finished() -> Any:
-        job = ask(rig, tenant, "GET", place)
-        return job if job["finished_at"] else None
+        def finished() -> Any:
+            job = ask(rig, tenant, "GET", place)
+            return job if job["finished_at"] else None
 
-    job = await until(finished, f"the end of job {told['id']}")
+        job = await until(finished, f"the end of job {told['id']}")
     if (job["state"], job["rows_registered"]) != ("REGISTERED", 2):
         raise NotDone(f"a job is {job['state']} with {job['rows_registered']} of 2 assets")
 
@@ -234,7 +245,7 @@ async def webhook(cast: Cast) -> None:
     states = "SELECT count(*), count(*) FILTER (WHERE state = 'PENDING'),"
     states += " count(*) FILTER (WHERE state = 'FAILED') FROM messaging_webhookdelivery"
     before, _, failed = cast.query(states)[0]
-    await by_api(cast)
+    await by_api(cast, 1)
 
     def all_posted() -> bool:
         made, pending, _ = cast.query(states)[0]

@@ -10,11 +10,12 @@ from typing import TypeVar
 
 from messaging.domain.redeclarations import ScalarParameter
 from messaging.rehearsal.operator_desk import DeskRefused
-from messaging.rehearsal.players import Player
+from messaging.rehearsal.players import Declaration, Player
 from messaging.rehearsal.stage import acceptance
 from messaging.rehearsal.steps import scalar
+from messaging.simulator.services import REDECLARATION
 from tenants.clock import now
-from tests.chaos.points_cast import Cast, NotDone, until
+from tests.chaos.points_cast import OPERATOR, Cast, NotDone, until
 from tests.e2e.bad_input import RawLink, Said, connect, context_of
 from tests.e2e.rig import Rig
 
@@ -27,7 +28,7 @@ async def talk(cast: Cast) -> None:
     value = cast.next_value()
 
     async def one(player: Player) -> None:
-        mine = cast.next_units()
+        mine = cast.next_units(player)
         parameters = cast.chance.sample(list(ScalarParameter)[:4], 2)
         values = [scalar(player, mine[0], parameter, value) for parameter in parameters]
         await asyncio.gather(
@@ -54,20 +55,17 @@ async def reconnect(cast: Cast) -> None:
     await talk(cast)
 
 
-async def idle(cast: Cast) -> None:
-    """Nothing, for as long as it takes a link to say that it lives."""
-    await asyncio.sleep(31)
-
-
 async def outage(cast: Cast) -> None:
     """The operator is out while redeclarations come; then what was missed is asked for."""
-    value, since, (unit, _) = cast.next_value(), now(), cast.next_units()
+    async with cast.lock(OPERATOR):
+        await _outage(cast)
+
+
+async def _outage(cast: Cast) -> None:
+    since = now()
     await cast.desk.switch_outage(True)
     try:
-        tasks = [
-            asyncio.create_task(player.declare(scalar(player, unit, value=value)))
-            for player in cast.players
-        ]
+        tasks = _declared(cast)
         held = "SELECT 1 FROM messaging_delivery WHERE state = 'HELD' AND held_at >= %s"
         await until(lambda: cast.query(held, since), "what is held while the operator is out")
     finally:
@@ -82,23 +80,27 @@ async def outage(cast: Cast) -> None:
 
 async def broken_way(cast: Cast) -> None:
     """The operator fails over every redeclaration until it is left alone; then it is well again."""
-    value, (unit, _) = cast.next_value(), cast.next_units()
     left_alone = "SELECT 1 FROM messaging_breaker WHERE state <> 'CLOSED'"
-    await cast.desk.set_faults({"fault": "http_500", "path": "Redeclaration"})
-    try:
-        tasks = [
-            asyncio.create_task(player.declare(scalar(player, unit, value=value)))
-            for player in cast.players
-        ]
-        await until(lambda: cast.query(left_alone), "an endpoint that is left alone")
-    finally:
-        await cast.desk.set_faults()
-    await asyncio.gather(*tasks)
-    await until(lambda: not cast.query(left_alone), "no endpoint to be left alone any more")
+    async with cast.lock(OPERATOR):
+        async with cast.failing("http_500", REDECLARATION):
+            tasks = _declared(cast)
+            await until(lambda: cast.query(left_alone), "an endpoint that is left alone")
+        await asyncio.gather(*tasks)
+        await until(lambda: not cast.query(left_alone), "no endpoint to be left alone any more")
+
+
+def _declared(cast: Cast) -> list[asyncio.Task[Declaration]]:
+    """A redeclaration of each control point, followed to its last word."""
+    value = cast.next_value()
+    return [
+        asyncio.create_task(player.declare(scalar(player, cast.next_units(player)[0], value=value)))
+        for player in cast.players
+    ]
 
 
 # On links of the tests' own, with every byte said by hand.
 
+_HEARTBEAT_SECONDS = 45.0
 RAW_TENANT, RAW_POINT = "birch", "BRCH2"
 
 
@@ -118,8 +120,20 @@ async def by_hand(cast: Cast, conversation: Callable[[RawLink], T]) -> T:
         with _raw(cast.rig) as link:
             return (conversation(link),)
 
-    (result,) = await until(attempt, f"a conversation with {RAW_POINT}")
+    async with cast.lock(RAW_POINT):
+        (result,) = await until(attempt, f"a conversation with {RAW_POINT}")
     return result
+
+
+async def idle(cast: Cast) -> None:
+    """Nothing, for as long as it takes the host to say that a link lives."""
+
+    def conversation(link: RawLink) -> None:
+        link.link.settimeout(_HEARTBEAT_SECONDS)
+        while link.hear().type != "HBEAT":
+            pass
+
+    await by_hand(cast, conversation)
 
 
 async def repeat(cast: Cast) -> None:

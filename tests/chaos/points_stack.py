@@ -1,5 +1,5 @@
 """`python -m tests.chaos.points_stack FOLDER`: the end-to-end tests' stack, each of its processes
-armed: it dies where the file of its name in `crash` says, and notes there what it came by.
+armed: it dies where the folder of its name in `crash` says, and notes there what it came by.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ KINDS = frozenset(kind.value for kind in Kind)
 
 
 def orders(var: Path, kind: str) -> Path:
-    """Where an order for a kind of process is left."""
+    """The folder where orders for a kind of process are left."""
     return var / "crash" / kind
 
 
@@ -34,7 +34,9 @@ def authority(var: Path) -> Path:
 
 
 def armed(children: Iterable[Child], var: Path) -> list[Child]:
-    """The children, those of the table's kinds armed."""
+    """The children, those of the table's kinds armed. They die so often that none is made to wait
+    longer and longer for its next start.
+    """
     return [_armed(child, var) if child.name in KINDS else child for child in children]
 
 
@@ -44,7 +46,8 @@ def _armed(child: Child, var: Path) -> Child:
         "HOSTSVC_CRASH_VISITS": str(visits(var, child.name)),
         "HOSTSVC_WEBHOOK_CA": str(authority(var)),
     }
-    return replace(child, env={**child.env, **more})
+    orders(var, child.name).mkdir(exist_ok=True)
+    return replace(child, env={**child.env, **more}, longest_delay=0.2)
 
 
 def main(var: Path) -> int:

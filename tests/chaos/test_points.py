@@ -13,7 +13,8 @@ from messaging.relay.crash_points import PLACES, Kind, Step
 from tests.chaos import points_stack
 from tests.chaos.points import table_of, unknown_to_the_table
 from tests.chaos.points_books import two_payloads
-from tests.chaos.points_rounds import Death, Round, in_turn, sample, targets
+from tests.chaos.points_storm import Death, Round
+from tests.chaos.points_targets import in_turn, sample, targets
 
 
 def test_every_point_is_a_target_in_each_kind_of_process_that_reaches_it() -> None:
@@ -22,10 +23,12 @@ def test_every_point_is_a_target_in_each_kind_of_process_that_reaches_it() -> No
     assert {one.kind for one in targets()} == set(Kind)
 
 
-def test_a_seed_kills_each_target_once_and_each_kind_of_process_once_a_round() -> None:
-    rounds = in_turn(7, targets())
-    assert Counter(one for some in rounds for one in some) == Counter(targets())
-    assert all(len({one.kind for one in some}) == len(some) for some in rounds)
+def test_a_seed_kills_each_target_once_and_heartbeats_come_last() -> None:
+    order = in_turn(7, targets())
+    assert Counter(one for some in order.values() for one in some) == Counter(targets())
+    assert all({one.kind for one in some} == {kind} for kind, some in order.items())
+    last = [one.point.step for one in order[Kind.GATEWAY][-2:]]
+    assert last == [Step.LINK_BEAT, Step.LINK_BEAT]
 
 
 def test_a_seed_says_the_order_and_the_sample() -> None:

@@ -57,13 +57,26 @@ def test_it_lives_where_it_is_told_to_die_nowhere_or_later(order: str, tmp_path:
     assert sorted(noted) == (["after-post", "before-post"] if order else [])
 
 
-def test_an_order_in_a_file_is_of_one_death_and_the_next_process_lives(tmp_path: Path) -> None:
+def test_an_order_in_a_folder_is_of_one_death_and_the_next_process_lives(tmp_path: Path) -> None:
     orders = tmp_path / "orders"
     assert play(f"@{orders}", tmp_path / "visits")[0] == 0
-    orders.write_text("after-post:3\n")
+    orders.mkdir()
+    crash.leave(orders / "after-post", 3)
     assert play(f"@{orders}", tmp_path / "visits")[0] == -signal.SIGKILL
-    assert not orders.exists()
+    assert not list(orders.iterdir())
     assert play(f"@{orders}", tmp_path / "visits")[0] == 0
+
+
+def test_several_orders_at_once_are_counted_each_for_itself_over_deaths(tmp_path: Path) -> None:
+    orders, visits = tmp_path / "orders", tmp_path / "visits"
+    orders.mkdir()
+    crash.leave(orders / "before-post", 4)
+    crash.leave(orders / "after-post", 2)
+    code, noted = play(f"@{orders}", visits)
+    assert (code, noted[-1]) == (-signal.SIGKILL, f"after-post {crash.CRASHED}")
+    code, noted = play(f"@{orders}", visits)
+    assert (code, noted[-1]) == (-signal.SIGKILL, f"before-post {crash.CRASHED}")
+    assert play(f"@{orders}", visits)[0] == 0
 
 
 @pytest.mark.parametrize("order", ["before-lunch", "before-post:0", "before-post:x", "post"])
