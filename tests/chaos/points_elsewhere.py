@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -106,7 +107,19 @@ async def by_api(cast: Cast, place: int = 0) -> None:
         raise NotDone(f"the operator has {len(got)} redeclarations of {unit} with {value}")
 
 
-async def answer_by_api(cast: Cast) -> None:
+async def escalated(cast: Cast) -> None:
+    """An acceptance that nobody answers until the tenant's ladder has been climbed by a step."""
+    climbed = "SELECT 1 FROM messaging_escalation WHERE instruction_id = %s"
+
+    async def waits(id_: str) -> None:
+        await until(lambda: cast.query(climbed, id_), "a step of the ladder")
+
+    await answer_by_api(cast, waits)
+
+
+async def answer_by_api(
+    cast: Cast, meanwhile: Callable[[str], Awaitable[None]] | None = None
+) -> None:
     """An acceptance that is answered by the API in its control point's stead."""
     rig, tenant = cast.rig, "alder"
     point, unit = rig.tenant(tenant)["controlPoints"][1]["name"], rig.units(tenant)[3]
@@ -121,6 +134,8 @@ async def answer_by_api(cast: Cast) -> None:
             return [row for row in rows if row["number"] == number]
 
         (row,) = await until(mine, f"acceptance {number} of {unit}")
+        if meanwhile is not None:
+            await meanwhile(row["id"])
         await _post(rig, tenant, f"instructions/{row['id']}/accept", {})
         wanted = {"acceptanceNumber": number, "bmUnit": unit, "verdict": "ACCEPTED"}
         got = await until(

@@ -115,13 +115,16 @@ def _raw(rig: Rig) -> RawLink:
 
 async def by_hand(cast: Cast, conversation: Callable[[RawLink], T]) -> T:
     """Has the conversation on a new link, and again from the start where the link breaks."""
+    async with cast.lock(RAW_POINT):
+        return await _by_hand(cast, conversation)
 
+
+async def _by_hand(cast: Cast, conversation: Callable[[RawLink], T]) -> T:
     def attempt() -> tuple[T] | None:
         with _raw(cast.rig) as link:
             return (conversation(link),)
 
-    async with cast.lock(RAW_POINT):
-        (result,) = await until(attempt, f"a conversation with {RAW_POINT}")
+    (result,) = await until(attempt, f"a conversation with {RAW_POINT}")
     return result
 
 
@@ -169,12 +172,11 @@ async def go_back(cast: Cast) -> None:
 
 
 async def _turned_down(cast: Cast, code: str, text: Callable[[Said], str]) -> None:
+    """Another acceptance on each new link: what became of the last one on the way is not known."""
     unit = cast.rig.units(RAW_TENANT)[1]
-    task = asyncio.create_task(
-        asyncio.to_thread(cast.rig.dispatch, unit, RAW_POINT, wait=0, level=40)
-    )
 
     def conversation(link: RawLink) -> None:
+        cast.rig.dispatch(unit, RAW_POINT, wait=0, level=40)
         while (said := link.hear()).type != "BOAI":
             link.say("ACK", "OK  ", 0, said.number)
         link.say("NACK", f"{code}{text(said):80}", 0, said.number)
@@ -184,13 +186,14 @@ async def _turned_down(cast: Cast, code: str, text: Callable[[Said], str]) -> No
             link.say("ACK", "OK  ", 0, said.number)
             link.say_next("ACCEPT", f"{unit:9}{said.data[9:19]}{'':64}", said.number)
 
-    await asyncio.gather(by_hand(cast, conversation), task)
+    await by_hand(cast, conversation)
 
 
 async def lose(cast: Cast) -> None:
     """A link that is away for longer than its endpoint's setting, and so alarmed."""
     state = "SELECT 1 FROM messaging_link l JOIN tenants_endpoint e ON e.id = l.endpoint_id"
-    since = now()
-    await by_hand(cast, lambda link: None)
     alarmed = f"{state} WHERE e.name = %s AND l.alarmed_at >= %s"
-    await until(lambda: cast.query(alarmed, RAW_POINT, since), "the alarm of a lost link")
+    async with cast.lock(RAW_POINT):
+        since = now()
+        await _by_hand(cast, lambda link: None)
+        await until(lambda: cast.query(alarmed, RAW_POINT, since), "the alarm of a lost link")
