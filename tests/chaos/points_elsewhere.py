@@ -39,11 +39,14 @@ HOLD_SECONDS = 1.2
 
 async def file(cast: Cast) -> None:
     """A submission as a file, and both replies to it."""
-    rig, agent = cast.rig, str(cast.rig.tenant(FILES_TENANT)["tradingAgent"])
-    unit, value = rig.units(FILES_TENANT, 0)[cast.chance.randrange(20)], cast.next_value()
-    endpoint = rig.endpoint(FILES_TENANT, agent)["id"]
-    rows = ask(rig, FILES_TENANT, "GET", f"endpoints/{endpoint}/next-sequence")
-    number = next((row["next"] for row in rows if row["agent"] == agent), 1)
+    agent = str(cast.rig.tenant(FILES_TENANT)["tradingAgent"])
+    async with cast.lock(agent):
+        await _file(cast, agent)
+
+
+async def _file(cast: Cast, agent: str) -> None:
+    rig, unit = cast.rig, cast.rig.units(FILES_TENANT, 0)[cast.chance.randrange(20)]
+    value, number = cast.next_value(), await asyncio.to_thread(_next_number, rig, agent)
     stem = f"{agent}_{number:06d}"
     since = last_noted(rig)
     line = f"NDZ,{agent},{unit},{tomorrow():%Y-%m-%d %H:%M},{value}\n"
@@ -52,6 +55,13 @@ async def file(cast: Cast) -> None:
     got = payloads(rig, since, tradingAgent=agent, sequence=number)
     if len(got) != 1:
         raise NotDone(f"the operator has {len(got)} submissions of {stem}")
+
+
+def _next_number(rig: Rig, agent: str) -> int:
+    rows = ask(rig, FILES_TENANT, "GET", "endpoints?limit=500")["results"]
+    endpoint = next(row["id"] for row in rows if row["name"] == agent)
+    rows = ask(rig, FILES_TENANT, "GET", f"endpoints/{endpoint}/next-sequence")
+    return int(next((row["next"] for row in rows if row["agent"] == agent), 1))
 
 
 async def file_tried_again(cast: Cast) -> None:

@@ -181,8 +181,10 @@ async def _turned_down(cast: Cast, code: str, text: Callable[[Said], str]) -> No
             link.say("ACK", "OK  ", 0, said.number)
         link.say("NACK", f"{code}{text(said):80}", 0, said.number)
         if code == "R011":
-            again = link.hear()
-            assert (again.type, again.number) == ("BOAI", said.number)
+            # What was on its way behind it comes again under later numbers.
+            while (again := link.hear()).number != said.number:
+                pass
+            assert again.data == said.data, f"number {said.number} is now {again.data}"
             link.say("ACK", "OK  ", 0, said.number)
             link.say_next("ACCEPT", f"{unit:9}{said.data[9:19]}{'':64}", said.number)
 
