@@ -163,32 +163,37 @@ async def gap(cast: Cast) -> None:
 
 async def refuse(cast: Cast) -> None:
     """An acceptance that the control point will not have."""
-    await _turned_down(cast, "R003", lambda said: "no such thing")
+
+    def conversation(link: RawLink) -> None:
+        said = _instructed(cast, link)
+        link.say("NACK", f"R003{'no such thing':80}", 0, said.number)
+
+    await by_hand(cast, conversation)
 
 
 async def go_back(cast: Cast) -> None:
     """One that it says came before its turn: it is given again."""
-    await _turned_down(cast, "R011", lambda said: f"expected {said.number:08d}")
-
-
-async def _turned_down(cast: Cast, code: str, text: Callable[[Said], str]) -> None:
-    """Another acceptance on each new link: what became of the last one on the way is not known."""
-    unit = cast.rig.units(RAW_TENANT)[1]
 
     def conversation(link: RawLink) -> None:
-        cast.rig.dispatch(unit, RAW_POINT, wait=0, level=40)
-        while (said := link.hear()).type != "BOAI":
-            link.say("ACK", "OK  ", 0, said.number)
-        link.say("NACK", f"{code}{text(said):80}", 0, said.number)
-        if code == "R011":
-            # What was on its way behind it comes again under later numbers.
-            while (again := link.hear()).number != said.number:
-                pass
-            assert again.data == said.data, f"number {said.number} is now {again.data}"
-            link.say("ACK", "OK  ", 0, said.number)
-            link.say_next("ACCEPT", f"{unit:9}{said.data[9:19]}{'':64}", said.number)
+        first = _instructed(cast, link)
+        expected = f"R011{f'expected {first.number:08d}':80}"
+        link.say("NACK", expected, 0, first.number)
+        # What was on its way behind it is before its turn as well.
+        while (said := link.hear()).number != first.number:
+            link.say("NACK", expected, 0, said.number)
+        assert said.data == first.data, f"number {said.number} is now {said.data}"
+        link.say("ACK", "OK  ", 0, said.number)
+        link.say_next("ACCEPT", f"{said.data[:19]}{'':64}", said.number)
 
     await by_hand(cast, conversation)
+
+
+def _instructed(cast: Cast, link: RawLink) -> Said:
+    """An acceptance on this link: what became of one on the last link is not known."""
+    cast.rig.dispatch(cast.rig.units(RAW_TENANT)[1], RAW_POINT, wait=0, level=40)
+    while (said := link.hear()).type != "BOAI":
+        link.say("ACK", "OK  ", 0, said.number)
+    return said
 
 
 async def lose(cast: Cast) -> None:
