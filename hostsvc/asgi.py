@@ -16,6 +16,10 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from tenants.checks import refuse_unsafe_start
+from tenants.stalling import end_stalled_transactions
+
+STALLS_AFTER = 20.0
+"""Seconds: what a frozen process has locked, a request's idempotency key among it, others want."""
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hostsvc.settings")
 os.environ.setdefault("HOSTSVC_DATABASE_POOL", "10")
@@ -24,6 +28,7 @@ os.environ.setdefault("HOSTSVC_DATABASE_POOL", "10")
 warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous")
 
 django.setup(set_prefix=False)
+end_stalled_transactions(STALLS_AFTER)
 
 # Imported once Django is set up, for they reach the settings and the tables.
 from hostsvc.problems import bad_request  # noqa: E402

@@ -185,6 +185,11 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
+# No file of a form is left behind by a process that is killed.
+FILE_UPLOAD_HANDLERS = [
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "tenants.spooling.UnnamedFileUploadHandler",
+]
 # The API answers tenants under the application's role; the admin is a process of its own under the
 # staff role.
 ROOT_URLCONF = "hostsvc.urls_admin" if DATABASE_ROLE == "staff" else "hostsvc.urls"

@@ -55,6 +55,9 @@ class SmpJob(TenantRow):
     )
     created_by = models.TextField()
     created_at = models.DateTimeField()
+    asked_under = models.UUIDField(
+        null=True, editable=False, help_text="The idempotency key's row, if there was a key."
+    )
     finished_at = models.DateTimeField(null=True)
     columns = models.JSONField(default=list)
     unit = models.JSONField(null=True)
@@ -72,6 +75,14 @@ class SmpJob(TenantRow):
     class Meta:
         verbose_name = "SMP job"
         indexes = [models.Index(fields=["tenant", "created_at"], name="smp_job_by_time")]
+        constraints = [
+            # The digest is there from when the upload is whole: half-made ones don't count.
+            models.UniqueConstraint(
+                fields=["tenant", "asked_under"],
+                condition=models.Q(digest__isnull=False),
+                name="smp_job_once_a_key",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.file_name or self.id}"

@@ -507,7 +507,8 @@ class DirectoryEntry(models.Model):
 
 class IdempotentAnswer(TenantRow):
     """The first answer that a caller got under an idempotency key, so that a repeat gets it again.
-    While `status` is null the first is under way.
+    While `status` is null the first is under way: outside a transaction, in the process `owner`,
+    under the id `run`, of which there is a new one should another process take it over.
     """
 
     caller_id = models.UUIDField(help_text="The member, or the credential of no member.")
@@ -517,6 +518,9 @@ class IdempotentAnswer(TenantRow):
     headers = models.JSONField(default=dict)
     sealed_body = models.BinaryField(null=True, help_text="By the vault: it may hold a secret.")
     created_at = models.DateTimeField()
+    owner = models.BigIntegerField(null=True)
+    run = models.UUIDField(null=True)
+    held_until = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [

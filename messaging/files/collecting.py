@@ -22,7 +22,7 @@ from uuid import UUID
 
 from messaging.files import keeping
 from messaging.files.spells import Kind, Spell
-from messaging.files.uploads import count_in, is_final, may_be_taken
+from messaging.files.uploads import count_in, is_final, is_whole, may_be_taken, put_aside
 from messaging.relay import backlog, from_trading_point
 from messaging.relay.crash_points import Step
 from messaging.relay.from_trading_point import Arrived, Filed
@@ -137,13 +137,18 @@ def is_being_taken(directories: Directories, name: str) -> bool:
 
 
 def _move(directories: Directories, name: str) -> Found | None:
-    """Out of the tenant's reach, unless it is still being written."""
+    """Out of the tenant's reach, unless it is still being written. One whose writer died is put
+    aside.
+    """
     try:
         descriptor = os.open(directories.outgoing / name, _OPEN)
     except OSError:
         return None
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode) or not may_be_taken(descriptor):
+            return None
+        if not is_whole(descriptor):
+            put_aside(directories.outgoing / name, descriptor, directories.outgoing, name)
             return None
         at = _moment(directories)
         place = directories.taking / f"{at.strftime(_STAMP)}.{name}"
@@ -168,6 +173,9 @@ def _take(place: _Place, found: Found, take: Take) -> bool:
         return False
     try:
         if not may_be_taken(descriptor):
+            return False
+        if not is_whole(descriptor):
+            put_aside(found.path, descriptor, place.directories.outgoing, found.name)
             return False
         arrived = Arrived(
             place.tenant_id, place.endpoint_id, found.name, found.path, found.arrived_at

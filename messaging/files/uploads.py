@@ -2,7 +2,9 @@
 takes it before it is closed, whichever process that would be.
 
 The lock is the operating system's (flock, shared by those who write): it goes with the process that
-holds it, and a file of which it can be had alone has no writer left.
+holds it, and a file of which it can be had alone has no writer left. Whether the last one came to
+the end of it, its mode tells: under a final name it is marked from when it is there until it is
+closed, so that what a killed process was writing is not taken for whole.
 """
 
 from __future__ import annotations
@@ -25,6 +27,10 @@ the file system's 255.
 
 STEP = 1024 * 1024
 """Bytes that a file may grow by before the quota is looked at anew."""
+
+_WHOLE = 0o600
+_HALF = _WHOLE | stat.S_IXUSR
+"""Of a file that is being written, or whose writer died: a mode that a file has no use for."""
 
 _WRITE = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -73,15 +79,19 @@ class Upload:
             if files >= limits.files or size >= limits.size:
                 raise OSError(errno.EDQUOT, f"quota: at most {_told(limits)}")
             flags |= os.O_CREAT
-        descriptor = os.open(folder / name, flags, 0o600)
+        descriptor = os.open(folder / name, flags, _HALF if is_final(name) else _WHOLE)
         try:
             _lock(descriptor)
+            upload = cls(folder, name, descriptor, limits)
+            if not upload._is_at(name):
+                raise _being_taken()
+            upload._mark()
             if empty:
                 os.ftruncate(descriptor, 0)
         except OSError:
             os.close(descriptor)
             raise
-        return cls(folder, name, descriptor, limits)
+        return upload
 
     @property
     def is_final(self) -> bool:
@@ -97,6 +107,7 @@ class Upload:
 
     def write(self, data: bytes, offset: int) -> int:
         self._require_room(offset + len(data))
+        self._mark()
         written = 0
         while written < len(data):
             written += os.pwrite(self._descriptor, data[written:], offset + written)
@@ -112,6 +123,9 @@ class Upload:
             self.is_open = False
             try:
                 os.fsync(self._descriptor)
+                if self.is_final:
+                    os.fchmod(self._descriptor, _WHOLE)
+                    os.fsync(self._descriptor)
             finally:
                 os.close(self._descriptor)
 
@@ -119,10 +133,14 @@ class Upload:
         """Its writer went without closing it. Under a final name it must not be taken for whole."""
         if self.is_open:
             if self.is_final and self._is_at(self.name):
-                aside = f"{self.name}.broken{UNFINISHED}"
-                os.rename(self._folder / self.name, self._folder / aside)
+                put_aside(self._folder / self.name, self._descriptor, self._folder, self.name)
             self.is_open = False
             os.close(self._descriptor)
+
+    def _mark(self) -> None:
+        """Anew with each write: another who wrote to it may have closed it."""
+        if self.is_final and is_whole(self._descriptor):
+            os.fchmod(self._descriptor, _HALF)
 
     def _require_room(self, end: int) -> None:
         """Others may write at the same time, so the quota can be passed by a step of each."""
@@ -178,6 +196,17 @@ def count_in(folder: Path) -> tuple[int, int]:
     return files, size
 
 
+def is_whole(descriptor: int) -> bool:
+    """Of a file that nobody writes to: whether its last writer closed it."""
+    return not os.fstat(descriptor).st_mode & stat.S_IXUSR
+
+
+def put_aside(path: Path, descriptor: int, folder: Path, name: str) -> None:
+    """Under a name that tells that it broke off, where its trading point sees it."""
+    os.rename(path, folder / f"{name}.broken{UNFINISHED}")
+    os.fchmod(descriptor, _WHOLE)
+
+
 def may_be_taken(descriptor: int) -> bool:
     """Locks an open file for the one who takes it; no, where somebody writes to it."""
     try:
@@ -191,7 +220,11 @@ def _lock(descriptor: int) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise OSError(errno.EBUSY, "the file is being taken") from None
+        raise _being_taken() from None
+
+
+def _being_taken() -> OSError:
+    return OSError(errno.EBUSY, "the file is being taken")
 
 
 def _told(limits: Limits) -> str:

@@ -20,7 +20,6 @@ from messaging.relay import (
     draining,
     due,
     lamps,
-    ownership,
     parking,
     verdicts,
     watch,
@@ -43,6 +42,7 @@ from messaging.relay.wake import wake, wake_parked
 from messaging.states import OPEN, UNDELIVERED, AttemptOutcome, DeliveryState, Lane
 from messaging.transports.base import Answered, TransportError, Unanswered
 from messaging.transports.https import post
+from tenants import ownership
 from tenants.audit import bodies, ledger
 from tenants.audit.events import Event, Fact, stamp
 from tenants.clock import now

@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db import connection
 
 from messaging.states import Lane
+from tenants.ownership import ORPHANED
 from tenants.scope import require_tenant
 
 # The table has no policies, so what is done to one delivery names the tenant in scope beside it.
@@ -27,14 +28,10 @@ UPDATE messaging_due SET owner = %s, due_at = %s
 WHERE delivery_id = %s AND tenant_id = %s AND (owner IS NULL OR owner = %s)
 """
 
-# A claim lives as long as the advisory lock of the process that made it (see ownership).
-_FREE_THE_ORPHANED = """
-UPDATE messaging_due d SET owner = NULL, due_at = now() WHERE owner IS NOT NULL AND NOT EXISTS (
-    SELECT 1 FROM pg_locks l
-    WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
-      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-      AND ((l.classid::bigint << 32) | l.objid::bigint) = d.owner)
-"""
+# A claim lives as long as the advisory lock of the process that made it.
+_FREE_THE_ORPHANED = f"""
+UPDATE messaging_due SET owner = NULL, due_at = now() WHERE {ORPHANED}
+"""  # noqa: S608 (our own words)
 _PICK = """
 WITH picked AS (
     SELECT delivery_id FROM messaging_due

@@ -2,9 +2,11 @@
 one key is done once, and answered the second time as the first.
 
 The key's row and the effect are committed by one transaction, so that neither is there without the
-other whenever a process dies. A request that is refused by raising leaves no effect and no row: its
-key may come again. Answers are kept sealed by the vault, for some of them show a secret that is
-shown only once; whoever repeats the request with the same credentials gets that answer too.
+other whenever a process dies. What speaks to others over the network meanwhile, or stores much, has
+no such transaction: its key is taken first, by the process that runs it (see tenants.running). A
+request that is refused by raising leaves no effect and no row: its key may come again. Answers are
+kept sealed by the vault, for some of them show a secret that is shown only once; whoever repeats
+the request with the same credentials gets that answer too.
 """
 
 from __future__ import annotations
@@ -20,30 +22,30 @@ from tempfile import TemporaryFile
 from typing import IO, Any, Final
 from uuid import UUID
 
-from django.db import IntegrityError, connection
+from django.db import connection
+from django.http import Http404
 from rest_framework.exceptions import APIException
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from tenants import crash, vault
+from tenants import crash, ownership, vault
 from tenants.api.authentication import Caller
 from tenants.api.bounded import TooLarge
 from tenants.api.problems import Conflict
 from tenants.clock import now
 from tenants.ids import digest_of, new_id
 from tenants.models import IdempotentAnswer
-from tenants.scope import require_tenant, tenant_scope
+from tenants.running import Overtaken, Running, begin, is_under_way, take_over
+from tenants.scope import in_tenant, require_tenant
 
 HEADER: Final = "Idempotency-Key"
 REPLAYED: Final = "Idempotent-Replayed"
 """Stands, as `true`, on an answer that is a repeat of the first."""
 
-_running: ContextVar[UUID | None] = ContextVar("running", default=None)
+_running: ContextVar[Running | None] = ContextVar("running", default=None)
 
 KEPT_FOR: Final = timedelta(hours=24)
-GIVEN_UP_AFTER: Final = timedelta(seconds=120)
-"""What runs without a transaction of its own and has not answered by then has died."""
 LONGEST_KEY: Final = 255
 
 _HEADERS: Final = ("Location", "Cache-Control", "Retry-After")
@@ -135,41 +137,68 @@ def once(asked: Asked, run: Callable[[], Response]) -> Response:
 
 
 def once_outside(tenant_id: UUID, asked: Asked, run: Callable[[], Response]) -> Response:
-    """The same for what speaks to others over the network and so has no transaction open: should
-    the process die meanwhile, the key is free again after a while, and `run_id` what it was.
+    """The same for what has no transaction around it: should the process die meanwhile, the next
+    that asks runs it again, and `running` says under which key, so that it finds what was made.
+    Raises KeyReused and StillRunning.
     """
-    with tenant_scope(tenant_id, crash.API_KEY_TAKEN):
-        is_free, died = _lock(asked), _find_died(asked)
-        first = _find(asked) if is_free else None
-        if first is not None:
-            return _again(first, asked)
-        row = _row(asked)
-        row.id = died or row.id
-        try:
-            row.save(force_insert=True)
-        except IntegrityError:
-            raise StillRunning from None
-        _note_due()
-    token = _running.set(row.id)
+    owner, this_run = ownership.owner(), new_id()
+    taken = in_tenant(tenant_id, lambda: _take(asked, owner, this_run), crash.API_KEY_TAKEN)
+    if isinstance(taken, Response):
+        return taken
     try:
-        response = run()
-    except BaseException:
-        with tenant_scope(tenant_id):
-            IdempotentAnswer.objects.filter(id=row.id).delete()
-        raise
-    finally:
-        _running.reset(token)
-    with tenant_scope(tenant_id, crash.API_ANSWER_KEPT):
-        _put(row, response)
-        row.save(update_fields=["status", "headers", "sealed_body"])
+        response = _run(tenant_id, taken, run)
+        in_tenant(tenant_id, lambda: _keep(taken, response), crash.API_ANSWER_KEPT)
+    except Overtaken:
+        raise StillRunning from None
     return response
 
 
-def run_id() -> UUID:
-    """An id for what a request makes outside a transaction: the one of before where it is run again
-    because whoever ran it has died, so that it finds what was made. New where there is no key.
-    """
-    return _running.get() or new_id()
+def running() -> Running | None:
+    """The key under which a request runs that has no transaction around it."""
+    return _running.get()
+
+
+def _take(asked: Asked, owner: int, run: UUID) -> Running | Response:
+    """The key, or the answer that was given under it. Safe to run twice."""
+    if not _lock(asked):
+        raise StillRunning
+    first = _find(asked)
+    if first is None:
+        taken = begin(_row(asked), owner, run)
+        _note_due()
+        return taken
+    if first.run == run:
+        return Running(first.id, run, is_first=False)
+    is_same = bytes(first.fingerprint) == asked.fingerprint
+    if first.status is None and is_same and not is_under_way(first):
+        if (over := take_over(first, owner, run)) is None:
+            raise StillRunning
+        return over
+    return _again(first, asked)
+
+
+def _run(tenant_id: UUID, taken: Running, run: Callable[[], Response]) -> Response:
+    token = _running.set(taken)
+    try:
+        return run()
+    except (APIException, Http404):
+        in_tenant(tenant_id, taken.forget)
+        raise
+    except Exception:
+        # What it has made by then it may have made for good.
+        in_tenant(tenant_id, taken.let_go)
+        raise
+    finally:
+        _running.reset(token)
+
+
+def _keep(taken: Running, response: Response) -> None:
+    """Raises Overtaken."""
+    row = taken.rows().select_for_update().first()
+    if row is None:
+        raise Overtaken
+    _put(row, response)
+    row.save(update_fields=["status", "headers", "sealed_body"])
 
 
 def _key(shown: str) -> str:
@@ -218,21 +247,10 @@ def _lock(asked: Asked) -> bool:
 def _find(asked: Asked) -> IdempotentAnswer | None:
     """The first answer, or that it is under way; what is too old is forgotten."""
     found = IdempotentAnswer.objects.filter(caller_id=asked.caller_id, key=asked.key).first()
-    if found is None:
-        return None
-    age = now() - found.created_at
-    if age < (GIVEN_UP_AFTER if found.status is None else KEPT_FOR):
+    if found is None or now() - found.created_at < KEPT_FOR:
         return found
     found.delete()
     return None
-
-
-def _find_died(asked: Asked) -> UUID | None:
-    """The id of the same request, of which no answer can come any more."""
-    died = now() - GIVEN_UP_AFTER
-    same = IdempotentAnswer.objects.filter(caller_id=asked.caller_id, key=asked.key)
-    found = same.filter(status=None, fingerprint=asked.fingerprint, created_at__lte=died)
-    return found.values_list("id", flat=True).first()
 
 
 def _again(first: IdempotentAnswer, asked: Asked) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
@@ -15,11 +16,12 @@ from rest_framework.response import Response
 from messaging.models import Message
 from messaging.relay import from_api
 from messaging.tasks import clear_away_old_answers
-from tenants import api_keys, members
+from tenants import api_keys, members, ownership
 from tenants.api import idempotency
 from tenants.clock import now
 from tenants.models import ApiKey, IdempotencyDue, IdempotentAnswer
 from tenants.permissions import Permission, Role
+from tenants.running import GIVEN_UP_AFTER
 from tenants.scope import tenant_scope
 from tests.api.carried import Carried
 from tests.api.clients import client
@@ -261,8 +263,18 @@ class Outside:
         return Response({"calls": self.calls})
 
 
-def asked(alice: Person, key: str = "outside") -> idempotency.Asked:
-    return idempotency.Asked(alice.tenant_id, key, b"f" * 32)
+NOBODY = 4_711_004_712
+"""A process that is gone: nobody holds the lock of this number."""
+
+
+def asked(alice: Person, key: str = "outside", body: bytes = b"f" * 32) -> idempotency.Asked:
+    return idempotency.Asked(alice.tenant_id, key, body)
+
+
+def unanswered(alice: Person, key: str, **changes: Any) -> None:
+    """As if whoever ran it had not come to its end."""
+    with tenant_scope(alice.tenant_id):
+        IdempotentAnswer.objects.filter(key=key).update(status=None, **changes)
 
 
 def test_what_runs_outside_a_transaction_is_done_once_too(alice: Person) -> None:
@@ -271,7 +283,7 @@ def test_what_runs_outside_a_transaction_is_done_once_too(alice: Person) -> None
     assert (first.data, again.data, work.calls) == ({"calls": 1}, {"calls": 1}, 1)
 
 
-def test_what_runs_outside_is_under_way_until_it_answers_or_has_died(alice: Person) -> None:
+def test_what_runs_outside_is_under_way_until_it_answers_or_fails(alice: Person) -> None:
     one = asked(alice, "under way")
 
     def again() -> Response:
@@ -285,28 +297,114 @@ def test_what_runs_outside_is_under_way_until_it_answers_or_has_died(alice: Pers
     with pytest.raises(RuntimeError):
         idempotency.once_outside(alice.tenant_id, one, first)
     assert again().data == {"calls": 1}
-    with tenant_scope(alice.tenant_id):
-        died = now() - idempotency.GIVEN_UP_AFTER
-        IdempotentAnswer.objects.filter(key="under way").update(status=None, created_at=died)
-    assert again().data == {"calls": 1}
 
 
-def test_what_is_run_again_after_a_death_finds_what_was_made_by_its_id(alice: Person) -> None:
-    ids = []
+@pytest.mark.parametrize(
+    ("is_gone", "was_heard", "is_free"),
+    [(False, timedelta(0), False), (True, timedelta(0), True), (False, GIVEN_UP_AFTER, True)],
+    ids=["lives", "gone", "host lost"],
+)
+def test_the_key_of_a_process_that_is_gone_is_free_at_once(
+    alice: Person, is_gone: bool, was_heard: timedelta, is_free: bool
+) -> None:
+    one, work = asked(alice, "taken"), Outside()
+    idempotency.once_outside(alice.tenant_id, one, Outside())
+    owner = NOBODY if is_gone else ownership.owner()
+    until = now() + GIVEN_UP_AFTER / 2 - was_heard
+    unanswered(alice, "taken", owner=owner, held_until=until)
+    with nullcontext() if is_free else pytest.raises(idempotency.StillRunning):
+        idempotency.once_outside(alice.tenant_id, one, work)
+    assert work.calls == is_free
+
+
+def test_while_a_transaction_of_the_former_stands_its_key_is_taken(alice: Person) -> None:
+    """Its process may be frozen in the middle of it. Nobody waits for that."""
+    one, work = asked(alice, "stands"), Outside()
+    idempotency.once_outside(alice.tenant_id, one, Outside())
+    unanswered(alice, "stands", owner=NOBODY)
+    has_it, is_told = threading.Event(), threading.Event()
+
+    def former() -> None:
+        with tenant_scope(alice.tenant_id):
+            list(IdempotentAnswer.objects.select_for_update())
+            has_it.set()
+            assert is_told.wait(30)
+        connection.close()
+
+    thread = threading.Thread(target=former)
+    thread.start()
+    assert has_it.wait(30)
+    with pytest.raises(idempotency.StillRunning):
+        idempotency.once_outside(alice.tenant_id, one, work)
+    is_told.set()
+    thread.join(30)
+    assert idempotency.once_outside(alice.tenant_id, one, work).data == {"calls": 1}
+
+
+def test_what_is_run_again_after_a_death_runs_under_the_same_key(alice: Person) -> None:
+    found = []
 
     def work() -> Response:
-        ids.append(idempotency.run_id())
+        running = idempotency.running()
+        assert running is not None
+        found.append(running)
         return Response({})
 
     one, other = asked(alice, "died"), asked(alice, "another")
     for each in (one, other, one):
         idempotency.once_outside(alice.tenant_id, each, work)
-        with tenant_scope(alice.tenant_id):
-            died = now() - idempotency.GIVEN_UP_AFTER
-            IdempotentAnswer.objects.filter(key=each.key).update(status=None, created_at=died)
-    first, another, again = ids
-    assert first == again != another
-    assert idempotency.run_id() not in ids
+        unanswered(alice, each.key, owner=NOBODY)
+    first, another, again = found
+    assert first.key_id == again.key_id != another.key_id
+    assert first.run != again.run
+    assert idempotency.running() is None
+
+
+def test_a_dead_requests_key_is_no_other_requests(alice: Person) -> None:
+    """It may have been done."""
+    idempotency.once_outside(alice.tenant_id, asked(alice, "dead"), Outside())
+    unanswered(alice, "dead", owner=NOBODY)
+    with pytest.raises(idempotency.KeyReused):
+        idempotency.once_outside(alice.tenant_id, asked(alice, "dead", b"g" * 32), Outside())
+
+
+@pytest.mark.parametrize("holds", [True, False], ids=["as it goes on", "as it answers"])
+def test_what_thaws_once_another_has_its_key_commits_nothing_more(
+    alice: Person, holds: bool
+) -> None:
+    """Frozen for as long as another does the whole of it: that one's answer is the answer."""
+    one, later = asked(alice, "frozen"), Outside()
+
+    def frozen() -> Response:
+        running = idempotency.running()
+        assert running is not None
+        unanswered(alice, "frozen", owner=NOBODY)
+        idempotency.once_outside(alice.tenant_id, one, later)
+        if holds:
+            with tenant_scope(alice.tenant_id):
+                running.hold()
+        return Response({"calls": "the frozen one's"})
+
+    with pytest.raises(idempotency.StillRunning):
+        idempotency.once_outside(alice.tenant_id, one, frozen)
+    assert idempotency.once_outside(alice.tenant_id, one, later).data == {"calls": 1}
+
+
+def test_a_refusal_frees_the_key_unless_somebody_has_run_it_before(alice: Person) -> None:
+    """What was made then must be found again."""
+
+    def refuses() -> Response:
+        raise idempotency.BadKey
+
+    one, other = asked(alice, "refused"), asked(alice, "refused", b"g" * 32)
+    with pytest.raises(idempotency.BadKey):
+        idempotency.once_outside(alice.tenant_id, one, refuses)
+    idempotency.once_outside(alice.tenant_id, other, Outside())
+    unanswered(alice, "refused", owner=NOBODY)
+    with pytest.raises(idempotency.BadKey):
+        idempotency.once_outside(alice.tenant_id, other, refuses)
+    with pytest.raises(idempotency.KeyReused):
+        idempotency.once_outside(alice.tenant_id, one, Outside())
 
 
 def test_a_connection_test_takes_a_key(alice: Person, asking: Ask, of_alice: Carried) -> None:

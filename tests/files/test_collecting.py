@@ -16,6 +16,7 @@ from django.conf import settings
 from django.test import override_settings
 
 from messaging.files import collecting, keeping, spells
+from messaging.files.uploads import Limits, Upload
 from messaging.relay import backlog, from_trading_point
 from messaging.relay.from_trading_point import Arrived, Filed
 from messaging.relay.register import FILE_PROTOCOL
@@ -185,6 +186,52 @@ def test_a_file_with_a_writer_is_left_until_it_has_none(point: Point) -> None:
     os.close(descriptor)
     collected(point, taken)
     assert taken == [b"ALITA_000001.sub"]
+
+
+def test_what_a_server_that_died_was_writing_is_put_aside_and_sent_again(point: Point) -> None:
+    """Its locks went with it. Nothing but the file itself tells that it is half."""
+    name, outgoing = "ALITA_000001.sub", point.directories.outgoing
+    upload = begun(point, name)
+    upload.write(b"half", 0)
+    os.close(upload._descriptor)
+    taken: list[bytes] = []
+    collected(point, taken)
+    assert taken == []
+    assert names(outgoing) == [f"{name}.broken.tmp"]
+    again = begun(point, name)
+    again.write(b"whole", 0)
+    again.close()
+    collected(point, taken)
+    assert taken == [b"whole"]
+
+
+def test_a_half_file_that_was_moved_for_another_is_put_aside_too(point: Point) -> None:
+    """It took the other's name in the moment that one was moved, and then its server died."""
+    upload = begun(point, "ALITA_000001.sub")
+    upload.write(b"half", 0)
+    os.close(upload._descriptor)
+    file = point.directories.outgoing / "ALITA_000001.sub"
+    collecting.admit(point.directories, file, file.name)
+    taken: list[bytes] = []
+    collected(point, taken)
+    assert taken == []
+    assert names(point.directories.outgoing) == ["ALITA_000001.sub.broken.tmp"]
+
+
+def test_one_that_is_closed_while_another_writes_to_it_is_not_yet_whole(point: Point) -> None:
+    first, second = (begun(point, "ALITA_000001.sub") for _ in range(2))
+    first.write(b"first", 0)
+    first.close()
+    second.write(b"second", 0)
+    os.close(second._descriptor)
+    taken: list[bytes] = []
+    collected(point, taken)
+    assert taken == []
+
+
+def begun(point: Point, name: str) -> Upload:
+    limits = Limits.of_vendor()
+    return Upload.begin(point.directories, name, limits, create=True, empty=True, exclusive=False)
 
 
 def test_none_is_taken_before_the_one_ahead_of_it_that_is_written_still(point: Point) -> None:

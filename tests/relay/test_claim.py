@@ -17,13 +17,14 @@ from django.db import connection
 
 from messaging.models import Delivery, Due, Message
 from messaging.protocols.base import Parcel
-from messaging.relay import dead_letters, deadlines, deliver, due, ownership, verdicts
+from messaging.relay import dead_letters, deadlines, deliver, due, verdicts
 from messaging.relay.carry_file import ClaimedFile
 from messaging.relay.claim import Claimed, NotClaimed
 from messaging.relay.codecs import legacy_codec, operator_codec
 from messaging.relay.deliver import take_in_hand
 from messaging.relay.load import load_locked
 from messaging.states import DeliveryState, Lane
+from tenants import ownership
 from tenants.audit import bodies
 from tenants.audit.models import Entry
 from tenants.certificates import thumbprint

@@ -5,17 +5,24 @@ from __future__ import annotations
 import csv
 import io
 import json
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 from django.conf import settings
-from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.files.uploadedfile import SimpleUploadedFile, UploadedFile
+from django.test import RequestFactory
+from rest_framework.response import Response
 from rest_framework.test import APIClient
 
+from messaging.relay.smp import jobs
+from messaging.relay.smp.jobs import Wish
+from messaging.relay.smp.places import platform_for
 from messaging.smp_models import SmpBatch, SmpJob, SmpPart
 from tenants.api import idempotency
-from tenants.clock import now
 from tenants.models import IdempotentAnswer
 from tenants.scope import tenant_scope
 from tests.api.clients import client
@@ -24,6 +31,7 @@ from tests.smp.assets import asset, listed, table
 from tests.smp.rig import PASSWORD, Rig
 
 UPLOADS, JOBS = "/api/v1/smp/uploads", "/api/v1/smp/jobs"
+WISH = Wish("ASSETS", "CSV", "assets.csv", False, False, None, "test")
 
 
 @pytest.fixture
@@ -62,31 +70,83 @@ def test_a_table_is_taken_and_its_job_told_from_beginning_to_end(
     assert history[-1]["id"] == assets[0]["id"]
 
 
-@pytest.mark.parametrize("is_whole", [True, False], ids=["handed over", "broken off"])
-def test_an_upload_whose_process_died_before_its_answer_is_one_job_under_its_key(
-    rig: Rig, asker: APIClient, is_whole: bool
+NOBODY = 4_711_004_713
+"""A process that is gone: nobody holds the lock of this number."""
+
+
+@pytest.mark.parametrize(
+    "deaths",
+    [["handed over"], ["broken off"], ["broken off", "handed over"], ["broken off"] * 2],
+    ids=", ".join,
+)
+def test_an_upload_whose_processes_died_before_they_answered_is_one_job_under_its_key(
+    rig: Rig, asker: APIClient, deaths: list[str]
 ) -> None:
     """The key is the client's way to ask again; a job that a worker has is the answer to it."""
+    key = " ".join(deaths)
     content: Any = table([asset(1)])
-    headers: Any = {"HTTP_IDEMPOTENCY_KEY": f"whole-{is_whole}"}
+    headers: Any = {"HTTP_IDEMPOTENCY_KEY": f'"{key}"'}
 
     def upload() -> UUID:
         answer = asker.generic("POST", UPLOADS, content, content_type="text/csv", **headers)
         assert answer.status_code == 202, answer.content
         return UUID(answer.json()["id"])
 
-    first = upload()
-    with tenant_scope(rig.person.tenant_id):
-        died = now() - idempotency.GIVEN_UP_AFTER
-        IdempotentAnswer.objects.filter(key=f"whole-{is_whole}").update(
-            status=None, created_at=died
-        )
-        if not is_whole:
-            SmpJob.objects.filter(id=first).update(state=SmpJob.State.UPLOADING, digest=None)
-    again = upload()
-    with tenant_scope(rig.person.tenant_id):
-        states = [SmpJob.objects.get(id=one).state for one in dict.fromkeys([first, again])]
-    assert states == (["CHECKING"] if is_whole else ["CANCELLED", "CHECKING"])
+    made = []
+    for death in deaths:
+        made.append(upload())
+        with tenant_scope(rig.person.tenant_id):
+            IdempotentAnswer.objects.filter(key=key).update(status=None, owner=NOBODY)
+            if death == "broken off":
+                SmpJob.objects.filter(id=made[-1]).update(state=SmpJob.State.UPLOADING, digest=None)
+    made += [upload(), upload()]
+    distinct = list(dict.fromkeys(made))
+    states = [rig.job(one).state for one in distinct]
+    assert states == [*["CANCELLED"] * deaths.count("broken off"), "CHECKING"]
+    parts = rig.within(lambda: set(SmpPart.objects.values_list("job_id", flat=True)))
+    assert parts & set(distinct) == {distinct[-1]}
+
+
+def test_an_upload_that_thaws_once_another_has_its_key_is_never_handed_over(rig: Rig) -> None:
+    """Frozen between two pieces of the file, for as long as another does the whole of it."""
+    tenant_id = rig.person.tenant_id
+    asked = idempotency.Asked(tenant_id, "thawed", b"f" * 32)
+    content = table([asset(1)])
+
+    def upload(pieces: Iterable[bytes]) -> Response:
+        job = jobs.take(tenant_id, platform, WISH, pieces, idempotency.running())
+        return Response({"id": str(job.id)})
+
+    def again() -> Any:
+        return idempotency.once_outside(tenant_id, asked, lambda: upload([content])).data["id"]
+
+    def frozen() -> Iterator[bytes]:
+        yield b"x" * jobs.PART_BYTES * jobs.PARTS_AT_ONCE
+        with tenant_scope(tenant_id):
+            IdempotentAnswer.objects.filter(key="thawed").update(owner=NOBODY)
+        done.append(again())
+        yield content
+
+    platform = rig.within(lambda: platform_for("simulator"))
+    done: list[str] = []
+    with pytest.raises(idempotency.StillRunning):
+        idempotency.once_outside(tenant_id, asked, lambda: upload(frozen()))
+    assert again() == done[0]
+    same = rig.within(lambda: list(SmpJob.objects.order_by("-created_at")[:2]))
+    assert [job.state for job in same] == ["CHECKING", "CANCELLED"]
+    assert str(same[0].id) == done[0]
+    parts = rig.within(lambda: set(SmpPart.objects.values_list("job_id", flat=True)))
+    assert parts & {job.id for job in same} == {same[0].id}
+
+
+def test_a_job_whose_hand_over_was_committed_and_not_said_keeps_its_file(rig: Rig) -> None:
+    """The lost commit's second run finds what the first did."""
+    job = rig.job(rig.upload(table([asset(1)])))
+    assert job.digest is not None
+    again = rig.within(lambda: jobs._hand_over(job.id, bytes(job.digest or b""), job.size, None))
+    assert again.state == "CHECKING"
+    assert rig.within(lambda: SmpPart.objects.filter(job_id=job.id).exists())
+    assert rig.run(job.id).state == "REGISTERED"
 
 
 def test_a_file_is_taken_as_json_and_as_a_form_as_well(rig: Rig, asker: APIClient) -> None:
@@ -107,6 +167,19 @@ def test_a_file_is_taken_as_json_and_as_a_form_as_well(rig: Rig, asker: APIClien
         assert answer.status_code == 202, answer.content
         assert (answer.json()["format"], answer.json()["file_name"]) == (wanted, name)
         assert rig.run(UUID(answer.json()["id"])).state == "CHECKED"
+
+
+def test_a_large_file_of_a_form_has_no_name_that_a_killed_process_would_leave(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    content = b"x" * (settings.FILE_UPLOAD_MAX_MEMORY_SIZE + 1)
+    asked = RequestFactory().post("/", {"file": SimpleUploadedFile("a.csv", content)})
+    file = asked.FILES["file"]
+    assert isinstance(file, UploadedFile)
+    assert (file.name, file.size) == ("a.csv", len(content))
+    assert list(tmp_path.iterdir()) == []
+    assert file.read() == content
 
 
 def test_what_is_wrong_is_told_in_pages_and_as_a_table(rig: Rig, asker: APIClient) -> None:

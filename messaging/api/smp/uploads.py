@@ -141,7 +141,7 @@ class UploadView(TenantView):
         try:
             platform = in_tenant(caller.tenant_id, lambda: platform_for(environment))
             job = jobs.take(
-                caller.tenant_id, platform, wish, _pieces(content), idempotency.run_id()
+                caller.tenant_id, platform, wish, _pieces(content), idempotency.running()
             )
         except NoPlatform as error:
             raise ValidationError({"environment": [f"{error}."]}) from None

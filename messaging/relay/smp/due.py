@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from tenants.ownership import ORPHANED
 from tenants.scope import require_tenant
 
 # The table has no policies, so what is done to one item names the tenant in scope beside it.
@@ -29,14 +30,10 @@ UPDATE messaging_smpdue SET owner = %s, due_at = %s
 WHERE item_id = %s AND tenant_id = %s AND (owner IS NULL OR owner = %s)
 """
 
-# A claim lives as long as the advisory lock of the process that made it (see relay.ownership).
-_FREE_THE_ORPHANED = """
-UPDATE messaging_smpdue d SET owner = NULL, due_at = now() WHERE owner IS NOT NULL AND NOT EXISTS (
-    SELECT 1 FROM pg_locks l
-    WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
-      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-      AND ((l.classid::bigint << 32) | l.objid::bigint) = d.owner)
-"""
+# A claim lives as long as the advisory lock of the process that made it.
+_FREE_THE_ORPHANED = f"""
+UPDATE messaging_smpdue SET owner = NULL, due_at = now() WHERE {ORPHANED}
+"""  # noqa: S608 (our own words)
 _PICK = """
 WITH picked AS (
     SELECT item_id FROM messaging_smpdue WHERE due_at <= now()

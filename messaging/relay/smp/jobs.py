@@ -21,7 +21,8 @@ from tenants.audit import ledger
 from tenants.audit.events import Event, Fact
 from tenants.clock import now
 from tenants.ids import new_id
-from tenants.scope import in_tenant, require_tenant, tenant_scope
+from tenants.running import Running
+from tenants.scope import in_tenant, require_tenant
 
 PART_BYTES: Final = 256 * 1024
 PARTS_AT_ONCE: Final = 16
@@ -72,23 +73,24 @@ def take(
     platform: Platform,
     wish: Wish,
     content: Iterable[bytes],
-    job_id: UUID | None = None,
+    under: Running | None = None,
 ) -> SmpJob:
     """Stores the file, a few parts a transaction, and hands the job to a worker. Outside any scope.
-    Where a job of this id was handed over before, that is the one.
+    Where a job was handed over `under` the same key before, that is the one.
 
-    Raises TooManyJobs, TooLarge and Empty.
+    Raises TooManyJobs, TooLarge, Empty and Overtaken.
     """
-    job = in_tenant(tenant_id, lambda: _begin(platform, wish, job_id or new_id()), Step.SMP_BEGIN)
+    job_id = new_id()
+    job = in_tenant(tenant_id, lambda: _begin(platform, wish, job_id, under), Step.SMP_BEGIN)
     if job.state != State.UPLOADING:
         return job
     try:
-        digest, size = _store(tenant_id, job.id, content)
+        digest, size = _store(tenant_id, job.id, content, under)
     except BaseException as error:
         reason = f"the upload was refused or broke off: {type(error).__name__}"
         in_tenant(tenant_id, lambda: _give_up(job.id, reason), Step.SMP_GIVE_UP)
         raise
-    return in_tenant(tenant_id, lambda: _hand_over(job.id, digest, size), Step.SMP_HAND_OVER)
+    return in_tenant(tenant_id, lambda: _hand_over(job.id, digest, size, under), Step.SMP_HAND_OVER)
 
 
 def cancel(job_id: UUID, by: str) -> SmpJob:
@@ -149,17 +151,12 @@ def record(job: SmpJob, verb: str, **detail: object) -> None:
     ledger.record(Fact(Event.REGISTRATION, now(), job.id, digest=digest, detail=told))
 
 
-def _begin(platform: Platform, wish: Wish, job_id: UUID) -> SmpJob:
-    """One of this id that was handed over is given back; an upload that broke off is ended, and
-    begun anew under another id, for its process may not be quite dead.
-    """
-    known = SmpJob.objects.select_for_update().filter(id=job_id).first()
-    if known is not None:
-        if known.digest is not None:
-            return known
-        if known.state == State.UPLOADING:
-            end(known, State.CANCELLED, "the upload broke off, and was begun anew")
-        job_id = new_id()
+def _begin(platform: Platform, wish: Wish, job_id: UUID, under: Running | None) -> SmpJob:
+    """Safe to run twice."""
+    if under is not None:
+        under.hold()
+    if (begun := _find_begun(job_id, under)) is not None:
+        return begun
     if SmpJob.objects.filter(state__in=UNFINISHED).count() >= settings.SMP_OPEN_JOBS:
         raise TooManyJobs
     at = now()
@@ -175,12 +172,28 @@ def _begin(platform: Platform, wish: Wish, job_id: UUID) -> SmpJob:
         unit=wish.unit,
         created_by=wish.by,
         created_at=at,
+        asked_under=under.key_id if under is not None else None,
     )
     due.put(job.id, at + UPLOAD_WITHIN)
     return job
 
 
-def _store(tenant_id: UUID, job_id: UUID, content: Iterable[bytes]) -> tuple[bytes, int]:
+def _find_begun(job_id: UUID, under: Running | None) -> SmpJob | None:
+    """This one, or the one that was handed over under the same key. Others under it were broken
+    off: they are ended, and so will never be.
+    """
+    mine = SmpJob.objects.filter(id=job_id).first()
+    if mine is not None or under is None:
+        return mine
+    same = SmpJob.objects.filter(asked_under=under.key_id)
+    for half in same.filter(state=State.UPLOADING).select_for_update():
+        end(half, State.CANCELLED, "the upload broke off, and was begun anew")
+    return same.filter(digest__isnull=False).first()
+
+
+def _store(
+    tenant_id: UUID, job_id: UUID, content: Iterable[bytes], under: Running | None
+) -> tuple[bytes, int]:
     digest, start = hashlib.sha256(), 0
     limit = settings.SMP_UPLOAD_MB * 2**20
     parts: list[SmpPart] = []
@@ -193,18 +206,23 @@ def _store(tenant_id: UUID, job_id: UUID, content: Iterable[bytes]) -> tuple[byt
         )
         start += len(piece)
         if len(parts) == PARTS_AT_ONCE:
-            _write(tenant_id, parts)
+            _write(tenant_id, parts, under)
             parts = []
     if not start:
         raise Empty
-    _write(tenant_id, parts)
+    _write(tenant_id, parts, under)
     return digest.digest(), start
 
 
-def _write(tenant_id: UUID, parts: list[SmpPart]) -> None:
+def _write(tenant_id: UUID, parts: list[SmpPart], under: Running | None) -> None:
     """Safe to run twice: a part is known by its id."""
-    with tenant_scope(tenant_id, Step.SMP_PARTS):
+
+    def insert() -> None:
+        if under is not None:
+            under.hold()
         SmpPart.objects.bulk_create(parts, ignore_conflicts=True)
+
+    in_tenant(tenant_id, insert, Step.SMP_PARTS)
 
 
 def _even(content: Iterable[bytes]) -> Iterator[bytes]:
@@ -224,8 +242,13 @@ def _even(content: Iterable[bytes]) -> Iterator[bytes]:
         yield b"".join(held)
 
 
-def _hand_over(job_id: UUID, digest: bytes, size: int) -> SmpJob:
+def _hand_over(job_id: UUID, digest: bytes, size: int, under: Running | None) -> SmpJob:
+    """Safe to run twice. One that was ended meanwhile is given back as it is."""
+    if under is not None:
+        under.hold()
     job = SmpJob.objects.select_for_update().get(id=job_id)
+    if job.digest is not None:
+        return job
     if job.state != State.UPLOADING:
         SmpPart.objects.filter(job_id=job_id).delete()
         return job

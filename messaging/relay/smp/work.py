@@ -8,13 +8,14 @@ from uuid import UUID
 
 from messaging.protocols.base import UnknownProfile
 from messaging.protocols.settings import BadSettings
-from messaging.relay import draining, ownership
+from messaging.relay import draining
 from messaging.relay.crash_points import Step
 from messaging.relay.smp import due, jobs
 from messaging.relay.smp.asking import look_after
 from messaging.relay.smp.checking import check_on
 from messaging.relay.smp.sending import advance
 from messaging.smp_models import SmpBatch, SmpJob
+from tenants import ownership
 from tenants.clock import now
 from tenants.scope import in_tenant
 
