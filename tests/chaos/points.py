@@ -65,8 +65,10 @@ def chains(rig: Rig) -> list[str]:
 
 
 @contextmanager
-def running() -> Iterator[Rig]:
-    """A stack with armed processes in a folder that goes with it, and a receiver of webhooks."""
+def running(*, keep: bool = False) -> Iterator[Rig]:
+    """A stack with armed processes in a folder that goes with it, unless it is to be kept, and a
+    receiver of webhooks.
+    """
     var = Path(tempfile.mkdtemp(prefix="points-"))
     (var / "crash").mkdir()
     issuer = Authority("receivers")
@@ -78,7 +80,8 @@ def running() -> Iterator[Rig]:
             yield rig
     finally:
         rigs.stop(rig)
-        shutil.rmtree(var, ignore_errors=True)
+        if not keep:
+            shutil.rmtree(var, ignore_errors=True)
 
 
 def set_up(rig: Rig, webhook: str) -> None:
@@ -147,6 +150,7 @@ def run(
     first: int = 1,
     only: Collection[str] = (),
     alone: bool = False,
+    keep: bool = False,
     tell: Tell = print,
 ) -> int:
     """0 where every target died, all went all the way each time, and the books and chains are
@@ -160,7 +164,9 @@ def run(
         return [one for one in targets() if not only or one.point.step.value in only]
 
     began = time.monotonic()
-    with running() as rig:
+    with running(keep=keep) as rig:
+        if keep:
+            tell(f"its folder is {rig.var}")
         played = asyncio.run(rehearse(rig, range(first, first + seeds), chosen, tell, alone=alone))
         faults = [f"seed {one.seed}: {fault}" for one in played for fault in one.faults]
         faults += [*unknown_to_the_table(rig.var), *chains(rig)]
@@ -202,6 +208,7 @@ def main() -> int:
     parser.add_argument(
         "--alone", action="store_true", help="one death after the other, with its recovery time"
     )
+    parser.add_argument("--keep", action="store_true", help="leave the stack's folder")
     parser.add_argument("--only", nargs="*", help="steps, as the table names them")
     asked = parser.parse_args()
     return run(
@@ -210,6 +217,7 @@ def main() -> int:
         first=asked.first,
         only=asked.only or (),
         alone=asked.alone,
+        keep=asked.keep,
         tell=partial(print, flush=True),
     )
 

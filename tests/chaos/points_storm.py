@@ -24,6 +24,9 @@ MOST_ERRANDS = 8
 ORDERED_AT_ONCE = 3
 """Points at which a kind of process is to die next, whichever it comes by first."""
 
+BREATH_SECONDS = 3.0
+"""From a death until more of its kind are ordered: what is asked must be possible in its time."""
+
 MOST_FAULTS = 6
 """After so many no more are sent to die: what is wrong already is to be looked at."""
 
@@ -98,28 +101,30 @@ class _Storm:
     runs: dict[asyncio.Task[str], _Run] = field(default_factory=dict)
     deaths: list[Death] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    last_death: dict[Kind, float] = field(default_factory=dict)
 
     async def rage(self, tell: Tell) -> None:
         """Until all have died, or their errands were done as often as is enough."""
         told = time.monotonic()
         self._order()
-        while self.orders or self.runs:
+        while self.orders or self.runs or any(self.waiting.values()):
             self._begin()
-            ended, _ = await asyncio.wait(
-                self.runs, timeout=_LOOK_EVERY, return_when=asyncio.FIRST_COMPLETED
-            )
+            ended = [task for task in self.runs if task.done()]
             self._look_for_deaths()
             for task in ended:
                 self._end(self.runs.pop(task), task.result())
             if len(self.faults) >= MOST_FAULTS:
                 self._give_up()
             self._order()
+            await asyncio.sleep(_LOOK_EVERY)
             if time.monotonic() - told > _TOLD_EVERY:
                 told = time.monotonic()
                 tell(f"  {len(self.deaths)} are over; next {', '.join(map(_words, self.orders))}")
 
     def _order(self) -> None:
         for kind, waiting in self.waiting.items():
+            if time.time() - self.last_death.get(kind, 0.0) < BREATH_SECONDS:
+                continue
             standing = sum(one.target.kind is kind and one.died_at is None for one in self.orders)
             for target in waiting[: max(0, ORDERED_AT_ONCE - standing)]:
                 waiting.remove(target)
@@ -140,7 +145,8 @@ class _Storm:
         for one in self.orders:
             if one.died_at is None:
                 new = deaths(self.cast.rig.var, one.target)[one.earlier :]
-                one.died_at = new[0] if new else None
+                if new:
+                    one.died_at = self.last_death[one.target.kind] = new[0]
 
     def _end(self, run: _Run, fault: str) -> None:
         """What the end of an errand means for the deaths on its way."""
