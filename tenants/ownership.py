@@ -1,8 +1,8 @@
 """Whose a claim is: each process that claims something, a worker a delivery or a web process an
 idempotency key, holds one advisory lock in a session of its own.
 
-When the process dies its session ends, the lock goes, and what it had claimed is anybody's: no
-waiting for a lease.
+When the process dies its session ends, the lock goes, and the next look finds free what it had
+claimed: no waiting for a lease, which is for a host that is lost with its sessions left open.
 """
 
 from __future__ import annotations
@@ -12,22 +12,25 @@ import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 import psycopg
 from django.db import connection
 
-_LOCK_OF: Final = """
-SELECT 1 FROM pg_locks l
-WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
-  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-  AND ((l.classid::bigint << 32) | l.objid::bigint) = {}
+_ALIVE: Final = """ARRAY(
+    SELECT (l.classid::bigint << 32) | l.objid::bigint FROM pg_locks l
+    WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))"""
+ORPHANED: Final = f"owner IS NOT NULL AND owner <> ALL ({_ALIVE})"
+"""Of a row with a column `owner`: the process that had claimed it is gone. As a list, which is made
+only where anything is claimed, and which a row that has just got another owner is held against
+anew; by NOT EXISTS it would not be.
 """
-ORPHANED: Final = f"owner IS NOT NULL AND NOT EXISTS ({_LOCK_OF.format('owner')})"
-"""Of a row with a column `owner`: the process that had claimed it is gone."""
 
-_IS_ALIVE: Final = f"SELECT EXISTS ({_LOCK_OF.format('%s')})"
+_FREE: Final = f"UPDATE {{}} SET owner = NULL, due_at = now() WHERE {ORPHANED}"  # noqa: S608
+_IS_ALIVE: Final = f"SELECT %s = ANY ({_ALIVE})"
 _NOT_THE_SESSIONS: Final = frozenset({"context", "cursor_factory", "prepare_threshold"})
 """What Django says of its own connections beyond where they lead."""
 
@@ -53,6 +56,21 @@ def is_alive(number: int) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(_IS_ALIVE, [number])
         return bool(cursor.fetchone()[0])
+
+
+def free_orphaned(table: str) -> None:
+    """What dead processes had claimed in a table of what is due, behind no wall, is due now and
+    anybody's. Each sweep begins with it: an index finds what is claimed at all.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_FREE.format(table))
+
+
+def is_held(owner: int | None, until: datetime | None, at: datetime) -> bool:
+    """Whether a claim of that process, which lasts until then at the longest, stands: for rows that
+    no sweep reads, as they are behind the wall. `at` is now.
+    """
+    return owner is not None and until is not None and at < until and is_alive(owner)
 
 
 @contextmanager

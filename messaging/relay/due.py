@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import connection
 
 from messaging.states import Lane
-from tenants.ownership import ORPHANED
+from tenants.ownership import free_orphaned
 from tenants.scope import require_tenant
 
 # The table has no policies, so what is done to one delivery names the tenant in scope beside it.
@@ -28,10 +28,6 @@ UPDATE messaging_due SET owner = %s, due_at = %s
 WHERE delivery_id = %s AND tenant_id = %s AND (owner IS NULL OR owner = %s)
 """
 
-# A claim lives as long as the advisory lock of the process that made it.
-_FREE_THE_ORPHANED = f"""
-UPDATE messaging_due SET owner = NULL, due_at = now() WHERE {ORPHANED}
-"""  # noqa: S608 (our own words)
 _PICK = """
 WITH picked AS (
     SELECT delivery_id FROM messaging_due
@@ -87,7 +83,7 @@ def pick(limit: int, large: int | None = None) -> list[Overdue]:
     Each one picked is due again in two seconds, so a wake-up that is lost on its way costs no more
     than that.
     """
-    _execute(_FREE_THE_ORPHANED, [])
+    free_orphaned("messaging_due")
     return _picked(False, limit) + _picked(True, limit if large is None else large)
 
 

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("messaging", "0017_stuck"),
+        ("messaging", "0018_claims"),
         ("tenants", "0010_running"),
     ]
 
