@@ -46,10 +46,17 @@ def wake(deliveries: Iterable[NewDelivery]) -> None:
             wake_worker(delivery.tenant_id, delivery.id, large=large, urgency=urgency)
 
 
+def wake_waiting(deliveries: Iterable[NewDelivery]) -> None:
+    """What waited for its endpoint, and may go now."""
+    for one in deliveries:
+        large, urgency = is_large(one.lane, one.queue), urgency_of(one.lane, one.queue)
+        wake_worker(one.tenant_id, one.id, large=large, urgency=urgency, has_waited=True)
+
+
 def wake_parked(ticket: Ticket) -> None:
     """There is room for what was parked."""
     ids = ticket.tenant_id, ticket.delivery_id
-    wake_worker(*ids, large=ticket.is_large, urgency=ticket.urgency)
+    wake_worker(*ids, large=ticket.is_large, urgency=ticket.urgency, has_waited=True)
 
 
 def wake_worker(
@@ -58,12 +65,15 @@ def wake_worker(
     *,
     large: bool = False,
     urgency: int = Urgency.REDECLARATION,
+    has_waited: bool = False,
 ) -> None:
-    """One that is large without being known to be is passed on by the worker that gets it."""
+    """One that is large without being known to be is passed on by the worker that gets it. One that
+    `has_waited` for its endpoint lets those go first that have not.
+    """
     task = DELIVER_LARGE if large else DELIVER
     try:
         with sending(Step.WAKE_WORKER):
-            publish(task, (str(tenant_id), str(delivery_id)), urgency)
+            publish(task, (str(tenant_id), str(delivery_id)), urgency, has_waited=has_waited)
     except redis.RedisError as error:
         _log.warning("no broker to wake a worker", error=str(error))
 
