@@ -125,7 +125,7 @@ def make_due(some: list[NewDelivery], at: datetime, apart: timedelta = timedelta
     if not some:
         return
     ids = [one.id for one in some]
-    values = {"at": at, "apart": apart, "ids": ids, "tenant": require_tenant()}
+    values: dict[str, Any] = {"at": at, "apart": apart, "ids": ids, "tenant": require_tenant()}
     with connection.cursor() as cursor:
         cursor.execute(_MAKE_DUE, values)
 

@@ -49,12 +49,14 @@ def list_of(queue: str, priority: int) -> str:
     return f"{queue}{_SEPARATOR}{priority}" if priority else queue
 
 
-def depth_of(queue: str) -> int:
-    """How many tasks wait there. Raises redis.RedisError."""
+def depths_of(queue: str) -> tuple[int, ...]:
+    """How many tasks wait there, those that are taken first named first. Raises
+    redis.RedisError.
+    """
     asked = broker().pipeline(transaction=False)
     for priority in _PRIORITIES:
         asked.llen(list_of(queue, priority))
-    return sum(asked.execute())
+    return tuple(asked.execute())
 
 
 def queue_of(task: str) -> str:

@@ -22,6 +22,7 @@ from messaging.relay.carry_file import ClaimedFile
 from messaging.relay.claim import Claimed, NotClaimed
 from messaging.relay.codecs import legacy_codec, operator_codec
 from messaging.relay.deliver import take_in_hand
+from messaging.relay.due import Room
 from messaging.relay.load import load_locked
 from messaging.states import DeliveryState, Lane
 from tenants.audit import bodies
@@ -302,14 +303,14 @@ def test_the_sweep_hands_out_what_is_due_and_nothing_twice_within_two_seconds(
 ) -> None:
     delivery_id = say(link)
     Due.objects.filter(delivery_id=delivery_id).update(due_at=now())
-    assert [found.delivery_id for found in due.pick(100)] == [delivery_id]
-    assert due.pick(100) == []
+    assert [found.delivery_id for found in due.pick(Room(100), Room(100))] == [delivery_id]
+    assert due.pick(Room(100), Room(100)) == []
 
 
 def test_a_living_process_keeps_what_it_claimed(alice: Person, link: OpenLink) -> None:
     delivery_id = say(link)
     claim(alice, delivery_id, ownership.owner())
-    assert due.pick(100) == []
+    assert due.pick(Room(100), Room(100)) == []
 
 
 def test_what_a_dead_process_had_claimed_is_due_at_the_next_sweep(
@@ -319,9 +320,9 @@ def test_what_a_dead_process_had_claimed_is_due_at_the_next_sweep(
     with psycopg.connect(servers.url("app", database), autocommit=True) as process:
         process.execute("SELECT pg_advisory_lock(%s)", [owner])
         claim(alice, delivery_id, owner)
-        assert due.pick(100) == []
+        assert due.pick(Room(100), Room(100)) == []
     until_gone(owner)
-    assert [found.delivery_id for found in due.pick(100)] == [delivery_id]
+    assert [found.delivery_id for found in due.pick(Room(100), Room(100))] == [delivery_id]
     assert isinstance(claim(alice, delivery_id, 2), Claimed)
 
 

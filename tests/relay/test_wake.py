@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -16,6 +17,7 @@ from django.test import override_settings
 from hostsvc.celery import app
 from messaging.relay import publishing, wake
 from messaging.relay.bulkheads import Ticket
+from messaging.relay.due import Room
 from messaging.relay.rows import NewDelivery
 from messaging.states import Lane, Urgency
 from tests.servers import TestServers
@@ -55,7 +57,7 @@ def test_each_wakes_the_workers_of_its_kind(
     wake.wake([NewDelivery(DELIVERY, TENANT, ENDPOINT, lane, queue=queue)])
     place = publishing.list_of(where, priority)
     assert {name: broker.llen(name) for name in LISTS} == dict.fromkeys(LISTS, 0) | {place: 1}
-    assert publishing.depth_of(where) == 1
+    assert sum(publishing.depths_of(where)) == 1
     (told,) = broker.lrange(place, 0, -1)
     headers = json.loads(told)["headers"]
     assert headers["task"] == task
@@ -103,8 +105,10 @@ def test_a_sweep_is_told_how_much_room_the_workers_have(
     broker: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wake, "MOST_QUEUED", 3)
-    assert wake.room_in("urgent") == 3
+    monkeypatch.setattr(wake, "DONE_A_SECOND", 2)
+    assert wake.room_in("urgent") == Room(3)
     for queue in ("ALICP1-1", "ALICP1-1 answers"):
         wake.wake([NewDelivery(DELIVERY, TENANT, ENDPOINT, Lane.OPERATOR, queue=queue)])
-    assert wake.room_in("urgent") == 1
-    assert wake.room_in("files") == 3
+    half_a_second, a_second = timedelta(seconds=0.5), timedelta(seconds=1)
+    assert wake.room_in("urgent") == Room(1, half_a_second, a_second), "answers go first"
+    assert wake.room_in("files") == Room(3)

@@ -143,6 +143,7 @@ def test_what_waits_for_room_is_not_run_through_in_vain_when_the_breaker_opens(
         deliver(alice.tenant_id, one)
     with tenant_scope(alice.tenant_id):
         operator = Delivery.objects.get(id=first).endpoint_id
+        assert operator is not None
         breaker = breaker_rows.locked(operator)
         in_a_minute = now() + timedelta(minutes=1)
         breaker_rows.write(breaker, Circuit(BreakerState.OPEN, 5, 1, in_a_minute))
