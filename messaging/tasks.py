@@ -133,7 +133,7 @@ def fetch_files(tenant_id: str, endpoint_id: str) -> None:
 @shared_task(name="messaging.tasks.look_at_servers")
 def look_at_servers() -> None:
     """Tenants' own servers that are due to be looked at."""
-    room = room_in(queue_of(FETCH))
+    room = room_in(queue_of(FETCH)).tasks
     for tenant_id, endpoint_id in reconnecting(lambda: fetching.pick(room)):
         wake_fetcher(tenant_id, endpoint_id)
 
@@ -154,7 +154,7 @@ def registrations(tenant_id: str, item_id: str) -> None:
 @shared_task(name="messaging.tasks.sweep_smp")
 def sweep_smp() -> None:
     """Hands out the registrations that are due, also those that a dead process had in hand."""
-    room = room_in(queue_of(REGISTRATIONS))
+    room = room_in(queue_of(REGISTRATIONS)).tasks
     for tenant_id, item_id in reconnecting(lambda: smp_due.pick(room), Step.SMP_SWEEP):
         wake_registrations(tenant_id, item_id)
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import secrets
+import select
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -34,9 +36,15 @@ _IS_ALIVE: Final = f"SELECT %s = ANY ({_ALIVE})"
 _NOT_THE_SESSIONS: Final = frozenset({"context", "cursor_factory", "prepare_threshold"})
 """What Django says of its own connections beyond where they lead."""
 
+ASKED_EVERY: Final = 1.0
+"""Seconds between two questions to the server whether the session lives; between them it is enough
+that it has not hung up.
+"""
+
 _lock = threading.Lock()
 _busy: set[UUID] = set()
 _held: tuple[int, int, psycopg.Connection] | None = None
+_asked_at = 0.0
 
 
 def owner() -> int:
@@ -97,9 +105,22 @@ def _session_with_lock(number: int) -> psycopg.Connection:
 
 
 def _is_whole(session: psycopg.Connection) -> bool:
-    """Asks the server: a session that it has ended looks whole from here until it is used."""
+    """A session that the server has ended looks whole from here until something comes of it: its
+    last word, or the answer to a question. Every delivery asks, so most are spared the round trip.
+    """
+    global _asked_at
     try:
+        if time.monotonic() - _asked_at < ASKED_EVERY and not _has_word(session):
+            return True
         session.execute("SELECT 1")
-    except psycopg.Error:
+    except (psycopg.Error, OSError):
         return False
+    _asked_at = time.monotonic()
     return True
+
+
+def _has_word(session: psycopg.Connection) -> bool:
+    """Whether the server has said anything, be it farewell."""
+    watch = select.poll()
+    watch.register(session.pgconn.socket, select.POLLIN)
+    return bool(watch.poll(0))

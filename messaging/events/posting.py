@@ -121,7 +121,7 @@ def sweep() -> None:
     """Hands out the webhooks that are due: lost wake-ups, waits that are over, and what a dead
     process had in hand. Never more than the workers' queue has room for.
     """
-    room = room_in(wake.QUEUE)
+    room = room_in(wake.QUEUE).tasks
     for tenant_id, webhook_id in reconnecting(partial(_pick, room), Step.WEBHOOK_SWEEP):
         wake.post(tenant_id, webhook_id)
 

@@ -4,7 +4,7 @@ one that is not closed. What is decided about them is in `breakers`.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -43,8 +43,10 @@ SELECT EXISTS (SELECT 1 FROM messaging_delivery
 WHERE tenant_id = %s AND endpoint_id = %s AND state IN ('PENDING', 'CLAIMED'))
 """
 _MAKE_DUE = """
-UPDATE messaging_due SET due_at = %s
-WHERE tenant_id = %s AND delivery_id = ANY(%s) AND owner IS NULL AND due_at > %s
+UPDATE messaging_due d SET due_at = %(at)s::timestamptz + (o.place - 1) * %(apart)s::interval
+FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY o (id, place)
+WHERE d.tenant_id = %(tenant)s AND d.delivery_id = o.id AND d.owner IS NULL
+    AND d.due_at > %(at)s::timestamptz + (o.place - 1) * %(apart)s::interval
 """
 _IS_IN_HAND = "SELECT owner IS NOT NULL FROM messaging_due WHERE delivery_id = %s"
 _PICK = """
@@ -118,9 +120,14 @@ def heads(endpoint_id: UUID, circuit: Circuit, at: datetime) -> list[NewDelivery
     ]
 
 
-def make_due(some: list[NewDelivery], at: datetime) -> None:
-    if some:
-        _execute(_MAKE_DUE, at, require_tenant(), [one.id for one in some], at)
+def make_due(some: list[NewDelivery], at: datetime, apart: timedelta = timedelta(0)) -> None:
+    """The first of them `at`, each of the others so long after the one before it."""
+    if not some:
+        return
+    ids = [one.id for one in some]
+    values: dict[str, Any] = {"at": at, "apart": apart, "ids": ids, "tenant": require_tenant()}
+    with connection.cursor() as cursor:
+        cursor.execute(_MAKE_DUE, values)
 
 
 def is_waited_for(endpoint_id: UUID) -> bool:

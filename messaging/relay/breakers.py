@@ -23,7 +23,7 @@ from messaging.relay.breaking import Circuit, Way
 from messaging.relay.crash_points import Step
 from messaging.relay.load import LoadedDelivery
 from messaging.relay.rows import NewDelivery
-from messaging.relay.wake import wake
+from messaging.relay.wake import wake_waiting
 from messaging.states import BreakerState
 from tenants.audit import ledger
 from tenants.audit.events import Event, Fact
@@ -39,8 +39,11 @@ PROBE_LOOK_AGAIN: Final = timedelta(seconds=2)
 ALARM_AGAIN: Final = timedelta(minutes=1)
 """A way that comes and goes is alarmed no more often than that."""
 
-WOKEN_AT_ONCE: Final = 200
-"""When a breaker closes; the sweep finds the others."""
+WOKEN_AT_ONCE: Final = 20
+"""When a breaker closes: more than there is room for. The sweep hands out the others, so many a
+second, since each takes up a worker's time, if only to find that it must wait.
+"""
+THEN_A_SECOND: Final = 100
 
 _log = structlog.get_logger(__name__)
 
@@ -129,7 +132,7 @@ def look() -> None:
     """
     for tenant_id, endpoint_id in reconnecting(breaker_rows.pick, Step.BREAKER_PICK):
         try:
-            wake(in_tenant(tenant_id, partial(_look, endpoint_id), Step.BREAKER_LOOK))
+            wake_waiting(in_tenant(tenant_id, partial(_look, endpoint_id), Step.BREAKER_LOOK))
         except Exception:
             _log.exception("a breaker is not looked after", endpoint=str(endpoint_id))
 
@@ -190,7 +193,8 @@ def _become(breaker: Breaker, circuit: Circuit, at: datetime, text: str) -> tupl
             return ()
         breaker_rows.forget(breaker.endpoint_id)
         heads = breaker_rows.heads(breaker.endpoint_id, last, at)
-        breaker_rows.make_due(heads, at)
+        breaker_rows.make_due(heads[:WOKEN_AT_ONCE], at)
+        breaker_rows.make_due(heads[WOKEN_AT_ONCE:], at, timedelta(seconds=1 / THEN_A_SECOND))
         return tuple(heads[:WOKEN_AT_ONCE])
     if circuit.state is BreakerState.OPEN and circuit.open_until is not None:
         breaker_rows.plan(breaker, circuit.open_until)

@@ -52,6 +52,30 @@ class Share:
         return busy == 0 or (busy < self.each and in_all < self.threads - self.spare)
 
 
+@dataclass(slots=True)
+class _Parked:
+    """What waits for one endpoint; each has the serial number of its parking."""
+
+    waiting: list[Ticket] = field(default_factory=list)
+    serials: dict[UUID, int] = field(default_factory=dict)
+
+    def put(self, ticket: Ticket, serial: int) -> None:
+        if len(self.waiting) < MOST_PARKED and ticket.delivery_id not in self.serials:
+            heapq.heappush(self.waiting, ticket)
+            self.serials[ticket.delivery_id] = serial
+
+    def take(self, most: int) -> list[Ticket]:
+        taken = [heapq.heappop(self.waiting) for _ in range(min(most, len(self.waiting)))]
+        for ticket in taken:
+            del self.serials[ticket.delivery_id]
+        return taken
+
+    def forget(self, until: int) -> None:
+        self.serials = {one: serial for one, serial in self.serials.items() if serial > until}
+        self.waiting = [one for one in self.waiting if one.delivery_id in self.serials]
+        heapq.heapify(self.waiting)
+
+
 class Bulkheads:
     """Counts exchanges under way by endpoint. Safe to be asked by many threads."""
 
@@ -59,7 +83,8 @@ class Bulkheads:
         self._share = share
         self._lock = threading.Lock()
         self._busy: Counter[UUID] = Counter()
-        self._parked: dict[UUID, list[Ticket]] = {}
+        self._parked: dict[UUID, _Parked] = {}
+        self._serial = 0
 
     def resize(self, share: Share) -> None:
         with self._lock:
@@ -82,21 +107,33 @@ class Bulkheads:
     def park(self, endpoint_id: UUID, ticket: Ticket) -> None:
         """Until there is room for it. Parked twice, it is kept once."""
         with self._lock:
-            waiting = self._parked.setdefault(endpoint_id, [])
-            if len(waiting) < MOST_PARKED and ticket not in waiting:
-                heapq.heappush(waiting, ticket)
+            self._serial += 1
+            self._parked.setdefault(endpoint_id, _Parked()).put(ticket, self._serial)
 
-    def admit(self, endpoint_id: UUID) -> list[Ticket]:
-        """Those parked that there is room for now, no longer parked: to be handed out again."""
+    def admit(self, endpoint_id: UUID, most: int = MOST_PARKED) -> list[Ticket]:
+        """Those parked that there is room for now, no longer parked: to be handed out again. No
+        more than `most`.
+        """
         with self._lock:
-            waiting = self._parked.get(endpoint_id)
-            if not waiting or not self._has_room(endpoint_id):
+            parked = self._parked.get(endpoint_id)
+            if parked is None or not self._has_room(endpoint_id):
                 return []
             room = max(self._share.each - self._busy[endpoint_id], 1)
-            found = [heapq.heappop(waiting) for _ in range(min(room, len(waiting)))]
-            if not waiting:
+            found = parked.take(min(room, most))
+            if not parked.waiting:
                 del self._parked[endpoint_id]
             return found
+
+    def serial(self) -> int:
+        """Of what was parked last, wherever it is to go."""
+        return self._serial
+
+    def forget(self, endpoint_id: UUID, until: int) -> None:
+        """What was parked up to that serial number is handed out by nobody here any more."""
+        with self._lock:
+            parked = self._parked.get(endpoint_id)
+            if parked is not None:
+                parked.forget(until)
 
     def _has_room(self, endpoint_id: UUID) -> bool:
         return self._share.has_room(self._busy[endpoint_id], self._busy.total())
@@ -133,8 +170,10 @@ class Berth:
 
     def __init__(self, bulkheads: Bulkheads) -> None:
         self._bulkheads = bulkheads
+        self._serial = bulkheads.serial()
         self._endpoint_id: UUID | None = None
         self._has_entered = False
+        self._was_used = False
         self._ticket: Ticket | None = None
 
     def enter(self, endpoint_id: UUID) -> bool:
@@ -149,8 +188,21 @@ class Berth:
         """
         self._ticket = ticket
 
+    def use(self) -> None:
+        """There is an exchange."""
+        self._was_used = True
+
+    def turn_away(self) -> None:
+        """The endpoint is left alone: what waited for room there when this try began waits for
+        that to end. To hand it out would be in vain, one after the other.
+        """
+        if self._endpoint_id is not None:
+            self._bulkheads.forget(self._endpoint_id, self._serial)
+
     def leave(self) -> list[Ticket]:
-        """The end of it; those that may go now."""
+        """The end of it; those that may go now. A try that came to nothing makes room for one:
+        where all come to nothing, there are never more of them than there were.
+        """
         if self._endpoint_id is None:
             return []
         if self._has_entered:
@@ -158,4 +210,5 @@ class Berth:
             self._bulkheads.leave(self._endpoint_id)
         elif self._ticket is not None:
             self._bulkheads.park(self._endpoint_id, self._ticket)
-        return self._bulkheads.admit(self._endpoint_id)
+        most = MOST_PARKED if self._was_used else 1
+        return self._bulkheads.admit(self._endpoint_id, most)

@@ -39,7 +39,7 @@ from messaging.relay import (
 from messaging.relay.carry_file import ClaimedFile
 from messaging.relay.codecs import operator_codec, read_loaded, wider_access_codec
 from messaging.relay.gates import OUT, Gate, gate_before
-from messaging.relay.load import LoadedDelivery, LoadedEndpoint
+from messaging.relay.load import LoadedDelivery, LoadedEndpoint, Place
 from messaging.relay.moves import AS_BEFORE, move
 from messaging.relay.parts import is_large, outline_of, part_for
 from messaging.relay.rows import NewDelivery
@@ -96,9 +96,12 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class NotClaimed:
-    """Another has it, it must wait, or it came to an end; `deliveries` were made by that end."""
+    """Another has it, it must wait, or it came to an end; `deliveries` were made by that end.
+    `left_alone` says that its endpoint is.
+    """
 
     deliveries: tuple[NewDelivery, ...] = ()
+    left_alone: bool = False
 
 
 def claim(row: LoadedDelivery, owner: int) -> Claimed | ClaimedFile | NotClaimed:
@@ -113,7 +116,7 @@ def claim(row: LoadedDelivery, owner: int) -> Claimed | ClaimedFile | NotClaimed
         return NotClaimed()
     gate = gate_before(row)
     if gate is None and at < row.deadline and breakers.keeps_back(row, at):
-        return NotClaimed()
+        return NotClaimed(left_alone=True)
     large = is_large(row.lane, row.queue)
     if not due.claim(row.id, owner, at + (deadlines.LARGE_LEASE if large else deadlines.LEASE)):
         return NotClaimed()
@@ -139,7 +142,14 @@ class _Ahead:
     was_held: bool
 
 
-def _ahead_of(row: LoadedDelivery) -> _Ahead | None:
+def is_behind(place: Place) -> bool:
+    """Whether another must be delivered before it, whatever room there is. With the queue locked:
+    so it is until the transaction ends.
+    """
+    return _ahead_of(place) is not None
+
+
+def _ahead_of(row: LoadedDelivery | Place) -> _Ahead | None:
     """What must be delivered before it: the first of its queue that is not."""
     with connection.cursor() as cursor:
         cursor.execute(_AHEAD, [row.endpoint_id, row.queue, row.position])
@@ -151,8 +161,7 @@ def _wait_behind(row: LoadedDelivery, ahead: _Ahead, at: datetime) -> tuple[NewD
     """Settling the one ahead makes this one due; if that one is held, the control point of this one
     is told too.
     """
-    pause = deadlines.GATE_LOOK_AGAIN if ahead.was_held else deadlines.BLOCKED_LOOK_AGAIN
-    again = min(at + pause, row.deadline)
+    again = min(at + deadlines.BEHIND_LOOK_AGAIN, row.deadline)
     if at >= row.deadline:
         return verdicts.expire(row, at)
     if ahead.was_held and row.held_at is None:

@@ -36,8 +36,11 @@ LARGE_LEASE = timedelta(minutes=5)
 """Of one that may take minutes to carry."""
 
 BLOCKED_LOOK_AGAIN = timedelta(seconds=60)
+"""When that is looked at again which a person must put right before it can be sent."""
+
+BEHIND_LOOK_AGAIN = timedelta(minutes=10)
 """A delivery behind another waits for that one to settle, which makes it due; this is the safety
-net.
+net. Where an endpoint is slow thousands wait so, and each look takes a worker from the others.
 """
 
 KEPT_BACK = timedelta(seconds=60)

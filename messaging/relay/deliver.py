@@ -28,7 +28,7 @@ from messaging.relay.breakers import Exchange
 from messaging.relay.breaking import way_of
 from messaging.relay.bulkheads import Berth
 from messaging.relay.carry_file import ClaimedFile
-from messaging.relay.claim import Claimed, NotClaimed, claim
+from messaging.relay.claim import Claimed, NotClaimed, claim, is_behind
 from messaging.relay.crash_points import Step
 from messaging.relay.gates import OUT
 from messaging.relay.load import LoadedDelivery, find_place, is_settled, load, load_locked
@@ -38,7 +38,7 @@ from messaging.relay.questions import is_sealed, kept, open_answer
 from messaging.relay.rows import NewAttempt, NewDelivery, insert_attempt, is_recorded
 from messaging.relay.settings import operator_settings
 from messaging.relay.verdicts import Made
-from messaging.relay.wake import wake, wake_parked
+from messaging.relay.wake import wake, wake_parked, wake_waiting
 from messaging.states import OPEN, UNDELIVERED, AttemptOutcome, DeliveryState, Lane
 from messaging.transports.base import Answered, TransportError, Unanswered
 from messaging.transports.https import post
@@ -95,22 +95,25 @@ def _deliver(tenant_id: UUID, delivery_id: UUID, large: bool, berth: Berth) -> N
         Step.CLAIM,
     )
     if isinstance(claimed, NotClaimed):
+        if claimed.left_alone:
+            berth.turn_away()
         wake(claimed.deliveries)
         return
+    berth.use()
     if isinstance(claimed, ClaimedFile):
         wake(carry_file.carry(claimed))
         return
     report = _send(claimed)
     wake(in_tenant(tenant_id, lambda: _settle(claimed, report), Step.SETTLE))
-    wake(breakers.note(_exchange(claimed, report)))
+    wake_waiting(breakers.note(_exchange(claimed, report)))
 
 
 def take_in_hand(
     delivery_id: UUID, owner: int, *, large: bool = True, berth: Berth | None = None
 ) -> Claimed | ClaimedFile | NotClaimed:
     """Within the tenant's scope: claims what is to be sent from here, and looks after what waits
-    for others. What is `large` is left alone by whoever does not carry such; what finds no `berth`
-    waits for one.
+    for others. What is `large` is left alone by whoever does not carry such; of what finds no
+    `berth` the first of each queue waits for one, and the others wait for that one.
     """
     place = find_place(delivery_id)
     if place is None or place.state not in OPEN:
@@ -124,7 +127,8 @@ def take_in_hand(
         lane, queue = Lane(place.lane), place.queue
         passed = NewDelivery(delivery_id, require_tenant(), place.endpoint_id, lane, queue=queue)
         return NotClaimed((passed,))
-    if berth is not None and not berth.enter(place.endpoint_id):
+    has_room = berth is None or berth.enter(place.endpoint_id)
+    if berth is not None and not has_room and not is_behind(place):
         parking.park(berth, delivery_id, place)
         return NotClaimed()
     row = load(delivery_id)

@@ -5,7 +5,7 @@ tell nothing of any tenant.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -31,8 +31,10 @@ WHERE delivery_id = %s AND tenant_id = %s AND (owner IS NULL OR owner = %s)
 _PICK = """
 WITH picked AS (
     SELECT delivery_id FROM messaging_due
-    WHERE due_at <= now() AND (urgency >= 2) = %s
-    ORDER BY urgency, due_at LIMIT %s FOR UPDATE SKIP LOCKED
+    WHERE due_at <= now() AND (urgency >= 2) = %(large)s
+        AND due_at <= now()
+            - CASE urgency WHEN 0 THEN %(urgent)s::interval ELSE %(others)s::interval END
+    ORDER BY urgency, due_at LIMIT %(most)s FOR UPDATE SKIP LOCKED
 ), handed AS (
     UPDATE messaging_due d SET due_at = now() + interval '2 seconds', owner = NULL
     FROM picked WHERE d.delivery_id = picked.delivery_id
@@ -42,6 +44,17 @@ SELECT tenant_id, delivery_id, lane, urgency FROM handed ORDER BY urgency
 """
 
 _WAITING = "SELECT DISTINCT tenant_id FROM messaging_due WHERE lane = %s AND due_at <= now()"
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """For so many `tasks` more; and how long what is in the queue already will keep those that are
+    urgent, and all the others, waiting.
+    """
+
+    tasks: int
+    urgent_behind: timedelta = timedelta(0)
+    others_behind: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,22 +89,28 @@ def remove(delivery_id: UUID) -> None:
     _execute(_REMOVE, [delivery_id, require_tenant()])
 
 
-def pick(limit: int, large: int | None = None) -> list[Overdue]:
-    """What is due now, first freeing what a dead process had claimed: at most `limit`, and so many
-    of those that are large, the most urgent first.
+def pick(room: Room, large: Room) -> list[Overdue]:
+    """What is due now, first freeing what a dead process had claimed: as much as there is room for,
+    also of those that are large, the most urgent first.
 
     Each one picked is due again in two seconds, so a wake-up that is lost on its way costs no more
-    than that.
+    than that, and what was in the queue before it.
     """
     free_orphaned("messaging_due")
-    return _picked(False, limit) + _picked(True, limit if large is None else large)
+    return _picked(False, room) + _picked(True, large)
 
 
-def _picked(large: bool, limit: int) -> list[Overdue]:
-    if limit <= 0:
+def _picked(large: bool, room: Room) -> list[Overdue]:
+    if room.tasks <= 0:
         return []
+    values: dict[str, Any] = {
+        "large": large,
+        "most": room.tasks,
+        "urgent": room.urgent_behind,
+        "others": room.others_behind,
+    }
     with connection.cursor() as cursor:
-        cursor.execute(_PICK, [large, limit])
+        cursor.execute(_PICK, values)
         return [Overdue(*row) for row in cursor.fetchall()]
 
 

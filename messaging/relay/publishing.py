@@ -22,16 +22,25 @@ from django.conf import settings
 _PRIORITIES: Final = (0, 3, 6, 9)
 """By urgency, as kombu's Redis transport steps them: workers look into the first list first."""
 
+_HAVING_WAITED: Final = {3: 6}
+"""A redeclaration whose endpoint was slow or broken goes behind those of all the others: many may
+be let go at once. Where the others never end, the sweep finds it.
+"""
+
 _SEPARATOR: Final = "\x06\x16"
 _EMBED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 
 
-def publish(task: str, arguments: Sequence[str], urgency: int = 0) -> None:
+def publish(
+    task: str, arguments: Sequence[str], urgency: int = 0, *, has_waited: bool = False
+) -> None:
     """To the queue of the settings' table; workers take the most urgent first. Raises
     redis.RedisError where the broker is out of reach.
     """
     queue = queue_of(task)
     priority = _PRIORITIES[urgency]
+    if has_waited:
+        priority = _HAVING_WAITED.get(priority, priority)
     broker().lpush(list_of(queue, priority), message(task, arguments, queue, priority))
 
 
@@ -40,12 +49,14 @@ def list_of(queue: str, priority: int) -> str:
     return f"{queue}{_SEPARATOR}{priority}" if priority else queue
 
 
-def depth_of(queue: str) -> int:
-    """How many tasks wait there. Raises redis.RedisError."""
+def depths_of(queue: str) -> tuple[int, ...]:
+    """How many tasks wait there, those that are taken first named first. Raises
+    redis.RedisError.
+    """
     asked = broker().pipeline(transaction=False)
     for priority in _PRIORITIES:
         asked.llen(list_of(queue, priority))
-    return sum(asked.execute())
+    return tuple(asked.execute())
 
 
 def queue_of(task: str) -> str:

@@ -8,6 +8,7 @@ of the control point.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 from uuid import UUID
 
 import redis
@@ -16,8 +17,9 @@ import structlog
 from messaging.relay import words
 from messaging.relay.bulkheads import Ticket
 from messaging.relay.crash_points import Step
+from messaging.relay.due import Room
 from messaging.relay.parts import is_large, urgency_of
-from messaging.relay.publishing import broker, depth_of, publish
+from messaging.relay.publishing import broker, depths_of, publish
 from messaging.relay.rows import NewDelivery
 from messaging.relay.words import SomethingWaits, Word
 from messaging.states import Lane, Urgency
@@ -31,6 +33,10 @@ REGISTRATIONS = "messaging.tasks.registrations"
 MOST_QUEUED = 1_000
 """Tasks in one queue of workers, beyond which a sweep hands out nothing more."""
 SWEPT_AT_ONCE = 500
+DONE_A_SECOND = 50
+"""Tasks that the workers of a queue do even on a busy machine: where so many wait, what became due
+within the last second may well be among them.
+"""
 
 _log = structlog.get_logger(__name__)
 
@@ -46,10 +52,17 @@ def wake(deliveries: Iterable[NewDelivery]) -> None:
             wake_worker(delivery.tenant_id, delivery.id, large=large, urgency=urgency)
 
 
+def wake_waiting(deliveries: Iterable[NewDelivery]) -> None:
+    """What waited for its endpoint, and may go now."""
+    for one in deliveries:
+        large, urgency = is_large(one.lane, one.queue), urgency_of(one.lane, one.queue)
+        wake_worker(one.tenant_id, one.id, large=large, urgency=urgency, has_waited=True)
+
+
 def wake_parked(ticket: Ticket) -> None:
     """There is room for what was parked."""
     ids = ticket.tenant_id, ticket.delivery_id
-    wake_worker(*ids, large=ticket.is_large, urgency=ticket.urgency)
+    wake_worker(*ids, large=ticket.is_large, urgency=ticket.urgency, has_waited=True)
 
 
 def wake_worker(
@@ -58,25 +71,33 @@ def wake_worker(
     *,
     large: bool = False,
     urgency: int = Urgency.REDECLARATION,
+    has_waited: bool = False,
 ) -> None:
-    """One that is large without being known to be is passed on by the worker that gets it."""
+    """One that is large without being known to be is passed on by the worker that gets it. One that
+    `has_waited` for its endpoint lets those go first that have not.
+    """
     task = DELIVER_LARGE if large else DELIVER
     try:
         with sending(Step.WAKE_WORKER):
-            publish(task, (str(tenant_id), str(delivery_id)), urgency)
+            publish(task, (str(tenant_id), str(delivery_id)), urgency, has_waited=has_waited)
     except redis.RedisError as error:
         _log.warning("no broker to wake a worker", error=str(error))
 
 
-def room_in(queue: str) -> int:
-    """How many more tasks a sweep may put there: what waits in the database may wait there longer,
-    and would be put there anew every two seconds.
+def room_in(queue: str) -> Room:
+    """How many more tasks a sweep may put there: what waits in the database may wait there longer.
+    And how long each must have been due: what the workers have yet to come to is not put there a
+    second time, or a queue that was long for a moment would grow by its own length every two
+    seconds, and keep them busy with what is done already.
     """
     try:
-        return min(MOST_QUEUED - depth_of(queue), SWEPT_AT_ONCE)
+        depths = depths_of(queue)
     except redis.RedisError as error:
         _log.warning("no broker to ask how much waits", error=str(error))
-        return 0
+        return Room(0)
+    tasks = min(MOST_QUEUED - sum(depths), SWEPT_AT_ONCE)
+    urgent, all_ = (timedelta(seconds=n / DONE_A_SECOND) for n in (depths[0], sum(depths)))
+    return Room(tasks, urgent, all_)
 
 
 def wake_registrations(tenant_id: UUID, item_id: UUID) -> None:

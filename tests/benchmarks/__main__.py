@@ -1,5 +1,7 @@
 """`make bench`: starts a stack, a peer and the bound, measures both in turn, prints the figures and
 writes them to var/bench.json. Ends with 0 unless something was lost or is broken.
+
+`python -m tests.benchmarks neighbours` measures that figure alone, and writes nothing.
 """
 
 from __future__ import annotations
@@ -36,8 +38,9 @@ MEASURE_SECONDS = 80
 MESSAGES = 80
 """Of each kind, side and round."""
 BURSTS = 2
-NEIGHBOURS = 300
+NEIGHBOURS = 600
 """Of each kind, without and beside a slow and a dead endpoint."""
+ONLY_NEIGHBOURS = "neighbours"
 PARTS = 30
 """Passes after each of the bound's one-at-a-time series."""
 VERIFY_GOAL = 100_000
@@ -69,6 +72,9 @@ def main() -> int:
             for name in ("peer", "bound"):
                 running.enter_context(_process(name, var))
             print(f"the stack is up after {time.monotonic() - began:.0f} s", flush=True)
+            if ONLY_NEIGHBOURS in sys.argv[1:]:
+                print(report.table(uvloop.run(_neighbours(plan)).rows()))
+                return 0
             outcome = uvloop.run(_measure(plan))
             relays = [tenant.uuid for tenant in plan.of(Side.RELAY)]
             flows = hops.measured(_environment(var)["DATABASE_STAFF_URL"], relays)
@@ -113,6 +119,14 @@ async def _measure(plan: Plan) -> Outcome:
     for target in targets.values():
         target.close()
     return outcome
+
+
+async def _neighbours(plan: Plan) -> Neighbours:
+    target = await Target.connect(plan, Side.RELAY)
+    await load.warm(target)
+    found = await neighbours.measure(plan, target, NEIGHBOURS)
+    target.close()
+    return found
 
 
 async def _round(targets: dict[Side, Target], parts: Parts) -> dict[Side, Samples]:

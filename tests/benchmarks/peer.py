@@ -14,7 +14,7 @@ from uuid import uuid4
 import uvloop
 
 from tests.benchmarks import wire
-from tests.benchmarks.neighbours import DEAD, HEALTH, SLOW, SLOW_SECONDS
+from tests.benchmarks.neighbours import DEAD, HEALTH, SLOW, SLOW_SECONDS, TROUBLE, TROUBLED
 from tests.benchmarks.plan import OPERATOR, Plan, read, server_context
 from tests.benchmarks.wire import HttpServer, Signer
 
@@ -34,12 +34,15 @@ async def main(plan: Plan) -> None:
     tenants = [Signer.load(t.signing, t.participant_id) for t in plan.tenants]
     known = {signer.thumbprint: signer for signer in tenants}
 
+    well = asyncio.Event()
+    well.set()
+
     async def answer(path: str, body: bytes) -> tuple[int, bytes]:
-        is_health = path.endswith(HEALTH)
-        if path.startswith(DEAD) and not is_health:
-            await asyncio.Event().wait()
-        if path.startswith(SLOW) and not is_health:
-            await asyncio.sleep(SLOW_SECONDS)
+        if path == TROUBLE:
+            (well.clear if body == TROUBLED else well.set)()
+            return 200, b""
+        if not path.endswith(HEALTH) and not well.is_set():
+            await _trouble(path, well)
         payload, header = wire.open_sealed(body, known)
         reference = str(uuid4())
         receipt = {
@@ -60,6 +63,14 @@ async def main(plan: Plan) -> None:
     await loop.create_server(Echo, "127.0.0.1", plan.ports.echo, ssl=context)
     print("ready", flush=True)
     await asyncio.Event().wait()
+
+
+async def _trouble(path: str, well: asyncio.Event) -> None:
+    """What was not answered while it lasted is when it is over; few are there to hear it still."""
+    if path.startswith(DEAD):
+        await well.wait()
+    elif path.startswith(SLOW):
+        await asyncio.sleep(SLOW_SECONDS)
 
 
 if __name__ == "__main__":

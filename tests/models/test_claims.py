@@ -29,6 +29,7 @@ from messaging.protocols.neso.wa.exchange import Outcome
 from messaging.relay import deliver, due
 from messaging.relay.claim import Claimed
 from messaging.relay.deliver import Report, take_in_hand
+from messaging.relay.due import Room
 from messaging.relay.register import OPERATOR_PROTOCOL
 from messaging.states import DeliveryState
 from tenants.clock import now
@@ -225,7 +226,7 @@ class Claims(RuleBasedStateMachine):
             overdue = set(
                 Due.objects.filter(due_at__lte=late).values_list("delivery_id", flat=True)
             )
-        handed = {one.delivery_id for one in due.pick(100)}
+        handed = {one.delivery_id for one in due.pick(Room(100), Room(100))}
         assert orphaned <= handed
         assert handed & set(self.lanes.owner) <= orphaned | overdue
         for delivery_id in handed:

@@ -101,6 +101,38 @@ def test_one_that_is_refused_is_handed_out_by_nobody_before_it_is_left() -> None
     assert refused.leave() == [waits]
 
 
+def test_a_try_that_came_to_nothing_makes_room_for_one_and_an_exchange_for_all() -> None:
+    """Else each of them would bring several more, until all that are parked are run through."""
+    heads = Bulkheads(Share(16, 4, 4))
+    busy = [Berth(heads) for _ in range(4)]
+    assert all(one.enter(SLOW) for one in busy)
+    for position in range(9):
+        heads.park(SLOW, ticket(1, position))
+    in_vain, *used = busy
+    assert [one.position for one in in_vain.leave()] == [0]
+    for one in used[:2]:
+        one.use()
+    assert [one.position for one in used[0].leave()] == [1, 2]
+    assert [one.position for one in used[1].leave()] == [3, 4, 5]
+
+
+def test_whoever_is_turned_away_has_none_handed_out_in_vain() -> None:
+    heads = Bulkheads(Share.of(4, 25))
+    heads.park(OTHER, ticket(1, 1))
+    for position in (3, 1, 2):
+        heads.park(SLOW, ticket(1, position))
+    berth = Berth(heads)
+    assert berth.enter(SLOW)
+    later = ticket(1, 4)
+    heads.park(SLOW, later)
+    berth.turn_away()
+    assert berth.leave() == [later], "nobody else may know of what was parked since"
+    assert heads.admit(SLOW) == []
+    assert len(heads.admit(OTHER)) == 1
+    heads.park(SLOW, later)
+    assert heads.admit(SLOW) == [later], "what was handed out may be parked again"
+
+
 def test_a_berth_that_was_never_asked_for_gives_nothing_back() -> None:
     heads = Bulkheads(Share.of(4, 25))
     assert Berth(heads).leave() == []

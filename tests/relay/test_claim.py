@@ -23,6 +23,7 @@ from messaging.relay.carry_file import ClaimedFile
 from messaging.relay.claim import Claimed, NotClaimed
 from messaging.relay.codecs import legacy_codec, operator_codec
 from messaging.relay.deliver import take_in_hand
+from messaging.relay.due import Room
 from messaging.relay.load import load_locked
 from messaging.smp_models import SmpDue
 from messaging.states import DeliveryState, Lane
@@ -308,14 +309,14 @@ def test_the_sweep_hands_out_what_is_due_and_nothing_twice_within_two_seconds(
 ) -> None:
     delivery_id = say(link)
     Due.objects.filter(delivery_id=delivery_id).update(due_at=now())
-    assert [found.delivery_id for found in due.pick(100)] == [delivery_id]
-    assert due.pick(100) == []
+    assert [found.delivery_id for found in due.pick(Room(100), Room(100))] == [delivery_id]
+    assert due.pick(Room(100), Room(100)) == []
 
 
 def test_a_living_process_keeps_what_it_claimed(alice: Person, link: OpenLink) -> None:
     delivery_id = say(link)
     claim(alice, delivery_id, ownership.owner())
-    assert due.pick(100) == []
+    assert due.pick(Room(100), Room(100)) == []
 
 
 def test_what_a_dead_process_had_claimed_is_due_at_the_next_sweep(
@@ -324,8 +325,8 @@ def test_what_a_dead_process_had_claimed_is_due_at_the_next_sweep(
     delivery_id = say(link)
     with living(servers, database) as owner:
         claim(alice, delivery_id, owner)
-        assert due.pick(100) == []
-    assert [found.delivery_id for found in due.pick(100)] == [delivery_id]
+        assert due.pick(Room(100), Room(100)) == []
+    assert [found.delivery_id for found in due.pick(Room(100), Room(100))] == [delivery_id]
     assert isinstance(claim(alice, delivery_id, 2), Claimed)
 
 

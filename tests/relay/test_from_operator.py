@@ -24,6 +24,7 @@ from messaging.protocols.base import Parcel
 from messaging.relay import due, from_operator, links, verdicts, watch
 from messaging.relay.codecs import legacy_codec
 from messaging.relay.deliver import take_in_hand
+from messaging.relay.due import Room
 from messaging.relay.from_operator import Reply
 from messaging.relay.hold import LinkReplaced
 from messaging.relay.inflow import Inflow
@@ -309,7 +310,7 @@ def test_a_pause_is_kept_however_often_it_is_woken(alice: Person, link: OpenLink
     settle(alice, delivery_id, how)
     claimed = in_tenant(alice.tenant_id, lambda: take_in_hand(delivery_id, 2))
     assert not hasattr(claimed, "sealed")
-    assert due.pick(10) == []
+    assert due.pick(Room(10), Room(10)) == []
 
 
 def test_a_worker_that_was_overtaken_takes_no_verdict_back(alice: Person, link: OpenLink) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -15,8 +16,10 @@ from django.test import override_settings
 
 from hostsvc.celery import app
 from messaging.relay import publishing, wake
+from messaging.relay.bulkheads import Ticket
+from messaging.relay.due import Room
 from messaging.relay.rows import NewDelivery
-from messaging.states import Lane
+from messaging.states import Lane, Urgency
 from tests.servers import TestServers
 
 TENANT, DELIVERY, ENDPOINT = (UUID(int=n) for n in (1, 2, 3))
@@ -54,7 +57,7 @@ def test_each_wakes_the_workers_of_its_kind(
     wake.wake([NewDelivery(DELIVERY, TENANT, ENDPOINT, lane, queue=queue)])
     place = publishing.list_of(where, priority)
     assert {name: broker.llen(name) for name in LISTS} == dict.fromkeys(LISTS, 0) | {place: 1}
-    assert publishing.depth_of(where) == 1
+    assert sum(publishing.depths_of(where)) == 1
     (told,) = broker.lrange(place, 0, -1)
     headers = json.loads(told)["headers"]
     assert headers["task"] == task
@@ -63,11 +66,29 @@ def test_each_wakes_the_workers_of_its_kind(
     assert task in app.tasks
 
 
+@pytest.mark.parametrize(
+    ("queue", "lane", "where", "priority"),
+    [
+        ("ALICP1-1", Lane.OPERATOR, "urgent", 6),
+        ("ALICP1-1 answers", Lane.OPERATOR, "urgent", 0),
+        ("ALITA submissions", Lane.OPERATOR, "files", 6),
+    ],
+)
+def test_a_redeclaration_that_has_waited_for_its_endpoint_goes_behind_those_that_have_not(
+    broker: redis.Redis, queue: str, lane: Lane, where: str, priority: int
+) -> None:
+    wake.wake_waiting([NewDelivery(DELIVERY, TENANT, ENDPOINT, lane, queue=queue)])
+    place = publishing.list_of(where, priority)
+    assert {name: broker.llen(name) for name in LISTS} == dict.fromkeys(LISTS, 0) | {place: 1}
+
+
 def test_workers_take_the_most_urgent_first_and_leave_none(broker: redis.Redis) -> None:
     """By Celery's own connection, as a worker does: in the order of the lists it looks into."""
-    queues = ["ALICP1-1", "ALICP1-2", "ALICP1-1 answers"]
+    queues = ["ALICP1-1", "ALICP1-2", "ALICP1-1 answers", "ALICP1-3"]
     ids = {queue: uuid4() for queue in queues}
-    for queue in queues:
+    parked = Ticket(Urgency.REDECLARATION, 1, ids["ALICP1-3"], TENANT, False)
+    wake.wake_parked(parked)
+    for queue in queues[:3]:
         wake.wake([NewDelivery(ids[queue], TENANT, ENDPOINT, Lane.OPERATOR, queue=queue)])
     with app.connection_for_read(url=settings.REDIS_URL) as connection:
         simple = connection.SimpleQueue("urgent")
@@ -76,15 +97,18 @@ def test_workers_take_the_most_urgent_first_and_leave_none(broker: redis.Redis) 
             one.ack()
         simple.close()
     taken = [UUID(one.payload[0][1]) for one in told]
-    assert taken == [ids["ALICP1-1 answers"], ids["ALICP1-1"], ids["ALICP1-2"]]
+    in_order = ["ALICP1-1 answers", "ALICP1-1", "ALICP1-2", "ALICP1-3"]
+    assert taken == [ids[queue] for queue in in_order]
 
 
 def test_a_sweep_is_told_how_much_room_the_workers_have(
     broker: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wake, "MOST_QUEUED", 3)
-    assert wake.room_in("urgent") == 3
+    monkeypatch.setattr(wake, "DONE_A_SECOND", 2)
+    assert wake.room_in("urgent") == Room(3)
     for queue in ("ALICP1-1", "ALICP1-1 answers"):
         wake.wake([NewDelivery(DELIVERY, TENANT, ENDPOINT, Lane.OPERATOR, queue=queue)])
-    assert wake.room_in("urgent") == 1
-    assert wake.room_in("files") == 3
+    half_a_second, a_second = timedelta(seconds=0.5), timedelta(seconds=1)
+    assert wake.room_in("urgent") == Room(1, half_a_second, a_second), "answers go first"
+    assert wake.room_in("files") == Room(3)

@@ -26,6 +26,7 @@ from messaging.models import (
 )
 from messaging.relay import due, lamps, normalization
 from messaging.relay.deliver import deliver
+from messaging.relay.due import Room
 from messaging.states import DeliveryState, Lane
 from tenants.audit import bodies
 from tenants.audit.models import Entry
@@ -102,7 +103,9 @@ def work(person: Person, turns: int = 50) -> list[UUID]:
     WATCH.stop()
     done: list[UUID] = []
     for _ in range(turns):
-        picked = [one for one in due.pick(100) if one.tenant_id == person.tenant_id]
+        picked = [
+            one for one in due.pick(Room(100), Room(100)) if one.tenant_id == person.tenant_id
+        ]
         if not picked:
             return done
         for one in picked:

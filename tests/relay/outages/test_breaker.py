@@ -18,7 +18,8 @@ from messaging.models import Attempt, Breaker, BreakerDue, Delivery, Due
 from messaging.probing.run import run
 from messaging.relay import breakers, due, publishing, wake
 from messaging.relay.deliver import deliver
-from messaging.states import BreakerState, DeliveryState
+from messaging.relay.due import Room
+from messaging.states import BreakerState, DeliveryState, Urgency
 from tenants.clock import now
 from tenants.scope import in_tenant, tenant_scope
 from tests.people import Person
@@ -312,14 +313,28 @@ def test_a_sweep_hands_out_no_more_than_there_is_room_for(
 ) -> None:
     said = [say(link, unit) for unit in (ONE, OTHER)]
     Due.objects.filter(delivery_id__in=said).update(due_at=now())
-    assert due.pick(0, 0) == []
-    assert [one.delivery_id for one in due.pick(1, 0)] == [said[0]]
+    assert due.pick(Room(0), Room(0)) == []
+    assert [one.delivery_id for one in due.pick(Room(1), Room(0))] == [said[0]]
+
+
+def test_a_sweep_hands_out_nothing_that_the_workers_have_yet_to_come_to(
+    ends: BothEnds, alice: Person, link: OpenLink
+) -> None:
+    """It would be in their queue twice, and then twice again."""
+    said = [say(link, unit) for unit in (ONE, OTHER)]
+    for seconds, one in zip((3, 30), said, strict=True):
+        Due.objects.filter(delivery_id=one).update(due_at=now() - timedelta(seconds=seconds))
+    busy = Room(100, timedelta(0), timedelta(seconds=10))
+    assert [one.delivery_id for one in due.pick(busy, Room(0))] == [said[1]]
+    Due.objects.filter(delivery_id=said[0]).update(urgency=Urgency.INSTRUCTION)
+    assert [one.delivery_id for one in due.pick(busy, Room(0))] == [said[0]]
+    assert due.pick(busy, Room(0)) == []
 
 
 def test_a_broker_that_is_away_has_room_for_nothing() -> None:
     with override_settings(REDIS_URL="redis://127.0.0.1:1/0"):
         publishing.broker.cache_clear()
         try:
-            assert wake.room_in("urgent") == 0
+            assert wake.room_in("urgent") == Room(0)
         finally:
             publishing.broker.cache_clear()

@@ -18,7 +18,7 @@ from messaging.relay.connections import Place
 from messaging.relay.deliver import deliver
 from messaging.relay.lamps import MARGIN
 from messaging.relay.normalization import MOST_TRIES
-from messaging.relay.publishing import depth_of, queue_of
+from messaging.relay.publishing import depths_of, queue_of
 from messaging.relay.questions import Asked
 from messaging.states import DeliveryState
 from tenants.audit import bodies
@@ -305,9 +305,9 @@ def test_what_a_dead_process_was_asking_is_asked_by_the_next_that_looks(
         normalization.normalize(place.tenant_id, place.endpoint_id)
         assert find(alice, missed) is None, "it is the other's"
     ConnectionDue.objects.filter(tenant_id=alice.tenant_id).update(due_at=now())
-    before = depth_of(queue_of(lamps.NORMALIZE))
+    before = sum(depths_of(queue_of(lamps.NORMALIZE)))
     lamps.look()
-    assert depth_of(queue_of(lamps.NORMALIZE)) == before + 1
+    assert sum(depths_of(queue_of(lamps.NORMALIZE))) == before + 1
     normalization.normalize(place.tenant_id, place.endpoint_id)
     assert find(alice, missed) is not None
     row = lamp(alice)

@@ -1,0 +1,64 @@
+"""A process's number stands as long as the session that holds its lock: whoever lost that claims
+under another.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from django.db import connection
+
+from tenants import ownership
+from tests.people import Person
+
+WITHIN = 10.0
+
+_PID = """
+SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
+AND ((classid::bigint << 32) | objid::bigint) = %s
+"""
+
+
+@pytest.fixture(autouse=True)
+def a_session_of_its_own(alice: Person, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(ownership, "_held", None)
+    yield
+    assert ownership._held is not None
+    ownership._held[2].close()
+
+
+def pids(number: int) -> list[int]:
+    with connection.cursor() as cursor:
+        cursor.execute(_PID, [number])
+        return [row[0] for row in cursor.fetchall()]
+
+
+def test_the_number_stands_and_its_lock_is_held() -> None:
+    number = ownership.owner()
+    assert ownership.owner() == number
+    assert len(pids(number)) == 1
+
+
+def test_a_session_that_the_server_ended_is_followed_by_another_under_a_new_number() -> None:
+    number = ownership.owner()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", pids(number))
+    deadline = time.monotonic() + WITHIN
+    while ownership.owner() == number:
+        assert time.monotonic() < deadline, "nobody noticed"
+        time.sleep(0.01)
+    assert pids(number) == []
+    assert len(pids(ownership.owner())) == 1
+
+
+def test_a_session_that_says_something_and_lives_keeps_its_number() -> None:
+    number = ownership.owner()
+    assert ownership._held is not None
+    session: psycopg.Connection = ownership._held[2]
+    session.execute("LISTEN nothing_of_ours")
+    with connection.cursor() as cursor:
+        cursor.execute("NOTIFY nothing_of_ours")
+    assert [ownership.owner() for _ in range(3)] == [number] * 3
