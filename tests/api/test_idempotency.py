@@ -374,6 +374,7 @@ def test_what_thaws_once_another_has_its_key_commits_nothing_more(
 ) -> None:
     """Frozen for as long as another does the whole of it: that one's answer is the answer."""
     one, later = asked(alice, "frozen"), Outside()
+    went_on: list[bool] = []
 
     def frozen() -> Response:
         running = idempotency.running()
@@ -383,10 +384,12 @@ def test_what_thaws_once_another_has_its_key_commits_nothing_more(
         if holds:
             with tenant_scope(alice.tenant_id):
                 running.hold()
+        went_on.append(True)
         return Response({"calls": "the frozen one's"})
 
     with pytest.raises(idempotency.StillRunning):
         idempotency.once_outside(alice.tenant_id, one, frozen)
+    assert bool(went_on) is not holds
     assert idempotency.once_outside(alice.tenant_id, one, later).data == {"calls": 1}
 
 
