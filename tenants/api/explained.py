@@ -207,7 +207,9 @@ under the same key until it is answered: it is done once, and every repeat withi
 first answer again, marked `Idempotent-Replayed: true`. Keys are each member's own (or each API
 key's, where it acts for no member; one that it was rotated to is another caller).
 
-What was done and the memory of it are committed together. An answer that says why nothing was
+What was done and the memory of it are committed together; of what takes longer, as an upload does,
+a repeat finds what was made, also where the process that made it died: its key is free within two
+seconds, and until then `idempotency-key-in-use`. An answer that says why nothing was
 done, other than `message-refused`, is not remembered: its key may come again with a better request.
 Answers are kept sealed by the tenant's vault key, since some show a secret that is shown only once:
 a repeat with the same credentials shows it again, for 24 hours.

@@ -19,10 +19,11 @@ from messaging.tasks import clear_away_old_answers
 from tenants import api_keys, members, ownership
 from tenants.api import idempotency
 from tenants.clock import now
+from tenants.ids import new_id
 from tenants.models import ApiKey, IdempotencyDue, IdempotentAnswer
 from tenants.permissions import Permission, Role
-from tenants.running import GIVEN_UP_AFTER
-from tenants.scope import tenant_scope
+from tenants.running import GIVEN_UP_AFTER, Running
+from tenants.scope import in_tenant, tenant_scope
 from tests.api.carried import Carried
 from tests.api.clients import client
 from tests.api.conftest import Ask
@@ -360,6 +361,19 @@ def test_what_is_run_again_after_a_death_runs_under_the_same_key(alice: Person) 
     assert idempotency.running() is None
 
 
+def test_a_key_whose_taking_was_committed_and_not_said_is_still_ones_own(alice: Person) -> None:
+    """The lost commit's second run finds what the first did; another's run does not."""
+    one, run, owner = asked(alice, "lost"), new_id(), ownership.owner()
+    first, again = (
+        in_tenant(alice.tenant_id, lambda: idempotency._take(one, owner, run)) for _ in range(2)
+    )
+    assert isinstance(first, Running)
+    assert isinstance(again, Running)
+    assert (first.key_id, first.run) == (again.key_id, again.run)
+    with pytest.raises(idempotency.StillRunning):
+        in_tenant(alice.tenant_id, lambda: idempotency._take(one, owner, new_id()))
+
+
 def test_a_dead_requests_key_is_no_other_requests(alice: Person) -> None:
     """It may have been done."""
     idempotency.once_outside(alice.tenant_id, asked(alice, "dead"), Outside())
@@ -374,6 +388,7 @@ def test_what_thaws_once_another_has_its_key_commits_nothing_more(
 ) -> None:
     """Frozen for as long as another does the whole of it: that one's answer is the answer."""
     one, later = asked(alice, "frozen"), Outside()
+    went_on: list[bool] = []
 
     def frozen() -> Response:
         running = idempotency.running()
@@ -383,10 +398,12 @@ def test_what_thaws_once_another_has_its_key_commits_nothing_more(
         if holds:
             with tenant_scope(alice.tenant_id):
                 running.hold()
+        went_on.append(True)
         return Response({"calls": "the frozen one's"})
 
     with pytest.raises(idempotency.StillRunning):
         idempotency.once_outside(alice.tenant_id, one, frozen)
+    assert bool(went_on) is not holds
     assert idempotency.once_outside(alice.tenant_id, one, later).data == {"calls": 1}
 
 

@@ -242,7 +242,7 @@ class System(Sender):
 
 class Registrar(System):
     """Uploads a few assets at a time; the first one's name stands for the batch. It waits for none
-    before the next: the key of an upload whose process died is in use for two minutes.
+    before the next: an upload that is repeated while a process starts again holds up no other.
     """
 
     pause = 6.0

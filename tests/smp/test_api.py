@@ -24,6 +24,7 @@ from messaging.relay.smp.places import platform_for
 from messaging.smp_models import SmpBatch, SmpJob, SmpPart
 from tenants.api import idempotency
 from tenants.models import IdempotentAnswer
+from tenants.running import Overtaken, Running
 from tenants.scope import tenant_scope
 from tests.api.clients import client
 from tests.people import Person
@@ -137,6 +138,41 @@ def test_an_upload_that_thaws_once_another_has_its_key_is_never_handed_over(rig:
     assert str(same[0].id) == done[0]
     parts = rig.within(lambda: set(SmpPart.objects.values_list("job_id", flat=True)))
     assert parts & {job.id for job in same} == {same[0].id}
+
+
+def test_one_that_thaws_before_its_job_has_begun_ends_nobody_elses(rig: Rig) -> None:
+    """The other is in the middle of its own upload just then."""
+    tenant_id = rig.person.tenant_id
+    asked = idempotency.Asked(tenant_id, "thawed early", b"f" * 32)
+    platform = rig.within(lambda: platform_for("simulator"))
+    done: list[str] = []
+
+    def upload(pieces: Iterable[bytes], under: Running | None) -> Response:
+        job = jobs.take(tenant_id, platform, WISH, pieces, under)
+        return Response({"id": str(job.id), "state": job.state})
+
+    def live(former: Running | None) -> Iterator[bytes]:
+        yield b"x" * jobs.PART_BYTES * jobs.PARTS_AT_ONCE
+        with pytest.raises(Overtaken):
+            upload([b"y"], former)
+        yield b"x"
+
+    def frozen() -> Response:
+        former = idempotency.running()
+        with tenant_scope(tenant_id):
+            IdempotentAnswer.objects.filter(key="thawed early").update(owner=NOBODY)
+        told = idempotency.once_outside(
+            tenant_id, asked, lambda: upload(live(former), idempotency.running())
+        )
+        assert told.data["state"] == "CHECKING"
+        done.append(told.data["id"])
+        return Response({})
+
+    before = rig.within(lambda: SmpJob.objects.count())
+    with pytest.raises(idempotency.StillRunning):
+        idempotency.once_outside(tenant_id, asked, frozen)
+    assert len(done) == 1
+    assert rig.within(lambda: SmpJob.objects.count()) == before + 1
 
 
 def test_a_job_whose_hand_over_was_committed_and_not_said_keeps_its_file(rig: Rig) -> None:
