@@ -353,8 +353,8 @@ CELERY_BEAT_SCHEDULE = {
     "tidy events": {"task": "messaging.tasks.tidy_events", "schedule": 3_600.0},
     "sweep files": {
         "task": "messaging.tasks.sweep_files",
-        "schedule": 3.0,
-        "options": {"expires": 3.0},
+        "schedule": 2.0,
+        "options": {"expires": 2.0},
     },
     "look at tenants' servers": {
         "task": "messaging.tasks.look_at_servers",

@@ -216,9 +216,15 @@ class FetchDue(models.Model):
     tenant_id = models.UUIDField()
     due_at = models.DateTimeField(db_index=True)
     failing_since = models.DateTimeField(null=True)
+    owner = models.BigIntegerField(null=True, help_text="The process that has claimed it.")
 
     class Meta:
         verbose_name_plural = "fetch due"
+        indexes = [
+            models.Index(
+                fields=["owner"], condition=Q(owner__isnull=False), name="fetch_due_by_owner"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.endpoint_id} at {self.due_at}"

@@ -21,7 +21,8 @@ class Connection(TenantRow):
 
     While `is_holding` nothing but answers to instructions goes there: it was out, and what was
     missed has not been asked yet. `normalize_from` is set while that is to be asked, and says since
-    when. `good_at` is when Health last said that all is well.
+    when; until `normalizing_until` `owner` asks, or, without one, nobody does. `good_at` is when
+    Health last said that all is well.
     """
 
     endpoint = models.ForeignKey(
@@ -39,8 +40,9 @@ class Connection(TenantRow):
     is_holding = models.BooleanField(default=False)
     normalize_from = models.DateTimeField(null=True)
     normalizing_until = models.DateTimeField(
-        null=True, help_text="Somebody is at it, and has until then."
+        null=True, help_text="Somebody is at it, or it waits, until then."
     )
+    owner = models.BigIntegerField(null=True, help_text="The process that asks what was missed.")
     normalize_tries = models.IntegerField(default=0)
     normalized_at = models.DateTimeField(null=True)
 
@@ -65,6 +67,14 @@ class ConnectionDue(models.Model):
     broken_at = models.DateTimeField(
         null=True, help_text="The host itself was away until then: ask what was missed."
     )
+    owner = models.BigIntegerField(null=True, help_text="The process that looks after it.")
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["owner"], condition=Q(owner__isnull=False), name="connection_due_by_owner"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.endpoint_id} at {self.due_at}"

@@ -228,6 +228,11 @@ class SmpDue(models.Model):
     class Meta:
         verbose_name = "SMP due"
         verbose_name_plural = "SMP due"
+        indexes = [
+            models.Index(
+                fields=["owner"], condition=Q(owner__isnull=False), name="smp_due_by_owner"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.item_id} at {self.due_at}"
@@ -236,7 +241,8 @@ class SmpDue(models.Model):
 class SmpLogin(TenantRow):
     """How an endpoint logs in: password and token sealed by the vault, and never shown.
 
-    Of all processes one refreshes the token at a time: until `refreshing_until`, or it is done.
+    Of all processes one refreshes the token at a time: `owner`, until `refreshing_until`, or it is
+    done.
     """
 
     endpoint = models.ForeignKey(
@@ -250,6 +256,7 @@ class SmpLogin(TenantRow):
     token_from = models.DateTimeField(null=True)
     token_until = models.DateTimeField(null=True)
     refreshing_until = models.DateTimeField(null=True)
+    owner = models.BigIntegerField(null=True, help_text="The process that refreshes the token.")
     refused_at = models.DateTimeField(null=True, help_text="When the login was last refused.")
 
     class Meta:

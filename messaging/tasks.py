@@ -13,7 +13,7 @@ from messaging.events import housekeeping as events_housekeeping
 from messaging.events.wake import MAIL, POST
 from messaging.events.wake import QUEUE as WEBHOOKS
 from messaging.files import collecting, fetching, keeping
-from messaging.files.wake import wake_collector, wake_fetcher
+from messaging.files.wake import FETCH, wake_collector, wake_fetcher
 from messaging.relay import (
     breakers,
     due,
@@ -31,6 +31,7 @@ from messaging.relay.smp.work import work_on
 from messaging.relay.wake import (
     DELIVER,
     DELIVER_LARGE,
+    REGISTRATIONS,
     room_in,
     wake_registrations,
     wake_worker,
@@ -42,8 +43,6 @@ from tenants.api.idempotency import KEPT_FOR
 from tenants.clock import now
 from tenants.keys import housekeeping
 from tenants.scope import reconnecting
-
-SWEEP_LIMIT = 500
 
 
 @shared_task(name="messaging.tasks.deliver")
@@ -126,13 +125,16 @@ def sweep_files() -> None:
 
 @shared_task(name="messaging.tasks.fetch_files")
 def fetch_files(tenant_id: str, endpoint_id: str) -> None:
-    fetching.fetch(UUID(tenant_id), UUID(endpoint_id))
+    place = UUID(tenant_id), UUID(endpoint_id)
+    if reconnecting(lambda: fetching.is_wanted(*place)):
+        fetching.fetch(*place)
 
 
 @shared_task(name="messaging.tasks.look_at_servers")
 def look_at_servers() -> None:
     """Tenants' own servers that are due to be looked at."""
-    for tenant_id, endpoint_id in reconnecting(lambda: fetching.pick(SWEEP_LIMIT)):
+    room = room_in(queue_of(FETCH))
+    for tenant_id, endpoint_id in reconnecting(lambda: fetching.pick(room)):
         wake_fetcher(tenant_id, endpoint_id)
 
 
@@ -152,7 +154,8 @@ def registrations(tenant_id: str, item_id: str) -> None:
 @shared_task(name="messaging.tasks.sweep_smp")
 def sweep_smp() -> None:
     """Hands out the registrations that are due, also those that a dead process had in hand."""
-    for tenant_id, item_id in reconnecting(lambda: smp_due.pick(SWEEP_LIMIT), Step.SMP_SWEEP):
+    room = room_in(queue_of(REGISTRATIONS))
+    for tenant_id, item_id in reconnecting(lambda: smp_due.pick(room), Step.SMP_SWEEP):
         wake_registrations(tenant_id, item_id)
 
 
@@ -172,7 +175,7 @@ def escalate() -> None:
 def tell_tenants() -> None:
     """Lays out what is to be told, and hands out what is due."""
     fan_out.attend(now())
-    posting.sweep(now())
+    posting.sweep()
 
 
 @shared_task(name=POST, queue=WEBHOOKS)

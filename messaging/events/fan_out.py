@@ -14,7 +14,7 @@ import structlog
 from django.db import Error as DatabaseError
 from django.db import connection
 
-from messaging.events import alerts, reading, wake, webhooks
+from messaging.events import alerts, mail, reading, wake, webhooks
 from messaging.events.models import AlertSettings, MailLine, Webhook, WebhookDelivery
 from messaging.events.types import MAILED, Happening, Way
 from messaging.relay.crash_points import Step
@@ -110,8 +110,7 @@ def line_of(happening: Happening) -> str:
 
 def _has_mail() -> bool:
     row = alerts.find()
-    is_time = row is not None and (row.mail_after is None or row.mail_after <= now())
-    return is_time and MailLine.objects.exists()
+    return row is not None and mail.is_time(row, now()) and MailLine.objects.exists()
 
 
 def _pick(at: datetime) -> list[UUID]:

@@ -19,6 +19,8 @@ class AlertSettings(TenantRow):
     steps = models.JSONField(null=True, help_text="The escalation ladder; null is the usual one.")
     cursor = models.BigIntegerField(default=0)
     mail_after = models.DateTimeField(null=True, help_text="No e-mail is sent before.")
+    mailing_until = models.DateTimeField(null=True, help_text="How long one may take to send.")
+    owner = models.BigIntegerField(null=True, help_text="The process that sends one.")
     mail_failures = models.IntegerField(default=0, help_text="In a row.")
 
     class Meta:
@@ -83,9 +85,6 @@ class Webhook(TenantRow):
     previous_until = models.DateTimeField(null=True)
     since = models.BigIntegerField(default=0)
     created_at = models.DateTimeField()
-    claimed_until = models.DateTimeField(
-        null=True, help_text="Until when a worker has it in hand, unless it is done before."
-    )
     wait_until = models.DateTimeField(
         null=True, help_text="Nothing is posted before: it failed, or asked for a pause."
     )
@@ -104,9 +103,15 @@ class WebhookDue(models.Model):
     webhook_id = models.UUIDField(primary_key=True)
     tenant_id = models.UUIDField()
     due_at = models.DateTimeField(db_index=True)
+    owner = models.BigIntegerField(null=True, help_text="The process that has claimed it.")
 
     class Meta:
         verbose_name_plural = "webhooks due"
+        indexes = [
+            models.Index(
+                fields=["owner"], condition=Q(owner__isnull=False), name="webhook_due_by_owner"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.webhook_id} at {self.due_at}"

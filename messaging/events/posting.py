@@ -2,7 +2,8 @@
 try.
 
 One worker at a time has a webhook in hand, only so many have those of one tenant, and a turn is
-short; one that fails waits longer each time. So a slow receiver holds up nobody but itself.
+short; one that fails waits longer each time. So a slow receiver holds up nobody but itself. Whoever
+has lost a webhook to another, frozen for longer than its lease, settles nothing of it any more.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ from django.db import connection
 
 from messaging.events import signing, wake, webhooks
 from messaging.events.models import Webhook, WebhookDelivery
-from messaging.relay import draining
+from messaging.relay import draining, ownership
 from messaging.relay.crash_points import Step
+from messaging.relay.ownership import free_orphaned
+from messaging.relay.wake import room_in
 from messaging.transports import https
 from messaging.transports.base import Refused, Unanswered, Unreachable
 from tenants.audit import ledger
@@ -40,8 +43,8 @@ AT_ONCE: Final = 20
 OF_ONE_TENANT: Final = 3
 """Webhooks of one tenant that are in hand at once."""
 
-CLAIM: Final = timedelta(minutes=1)
-"""Longer than any turn: what a dead worker had in hand is free again after it."""
+LEASE: Final = timedelta(minutes=1)
+"""Longer than any turn: what a lost host had in hand is free again after it."""
 
 RETRIES: Final = tuple(
     timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 1800, 3600, 7200, 14400, 28800)
@@ -54,20 +57,31 @@ LONGEST_PAUSE: Final = timedelta(minutes=1)
 
 _AWAY: Final = timedelta(seconds=1)
 _ANSWER_LIMIT: Final = 1024 * 1024
-_LIMIT: Final = 500
 
+# What is in hand is due when its lease ends.
 _PICK = """
 WITH picked AS (
-    SELECT webhook_id FROM messaging_webhookdue WHERE due_at <= %s
+    SELECT webhook_id FROM messaging_webhookdue WHERE due_at <= now()
     ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED
 )
-UPDATE messaging_webhookdue d SET due_at = %s::timestamptz + interval '5 seconds'
+UPDATE messaging_webhookdue d SET due_at = now() + interval '2 seconds', owner = NULL
 FROM picked WHERE d.webhook_id = picked.webhook_id RETURNING d.tenant_id, d.webhook_id
 """
-_LOCK_DUE = "SELECT 1 FROM messaging_webhookdue WHERE webhook_id = %s AND tenant_id = %s FOR UPDATE"
+_TAKE = """
+UPDATE messaging_webhookdue SET owner = %s, due_at = %s
+WHERE webhook_id = %s AND tenant_id = %s AND (owner IS NULL OR owner = %s)
+"""
+_LOCK_MINE = """
+SELECT 1 FROM messaging_webhookdue
+WHERE webhook_id = %s AND tenant_id = %s AND owner = %s FOR UPDATE
+"""
+_OTHERS_IN_HAND = """
+SELECT count(*) FROM messaging_webhookdue
+WHERE tenant_id = %s AND owner IS NOT NULL AND webhook_id <> %s
+"""
 _PUT_DUE = """
 INSERT INTO messaging_webhookdue (webhook_id, tenant_id, due_at) VALUES (%s, %s, %s)
-ON CONFLICT (webhook_id) DO UPDATE SET due_at = EXCLUDED.due_at
+ON CONFLICT (webhook_id) DO UPDATE SET due_at = EXCLUDED.due_at, owner = NULL
 """
 _END = "DELETE FROM messaging_webhookdue WHERE webhook_id = %s AND tenant_id = %s"
 
@@ -82,6 +96,8 @@ class _Parcel:
 
 @dataclass(frozen=True, slots=True)
 class _Claimed:
+    webhook_id: UUID
+    owner: int
     url: str
     secrets: tuple[bytes, ...]
     parcels: tuple[_Parcel, ...]
@@ -100,40 +116,51 @@ class Try:
         return self.status is not None and 200 <= self.status < 300
 
 
-def sweep(at: datetime) -> None:
-    """Hands out the webhooks that are due: lost wake-ups, and waits that are over."""
-    for tenant_id, webhook_id in reconnecting(partial(_pick, at), Step.WEBHOOK_SWEEP):
+def sweep() -> None:
+    """Hands out the webhooks that are due: lost wake-ups, waits that are over, and what a dead
+    process had in hand. Never more than the workers' queue has room for.
+    """
+    room = room_in(wake.QUEUE)
+    for tenant_id, webhook_id in reconnecting(partial(_pick, room), Step.WEBHOOK_SWEEP):
         wake.post(tenant_id, webhook_id)
 
 
 def take_turn(tenant_id: UUID, webhook_id: UUID) -> None:
     """Posts what is due, in order, until one fails or the turn is over."""
-    claimed = in_tenant(tenant_id, partial(_claim, webhook_id), Step.WEBHOOK_CLAIM)
-    if claimed is None:
-        return
-    ends = time.monotonic() + TURN_SECONDS
-    for parcel in claimed.parcels:
-        tried = _post(claimed, parcel)
-        work = partial(_settle, webhook_id, parcel.delivery_id, tried)
-        goes_on = in_tenant(tenant_id, work, Step.WEBHOOK_SETTLE)
-        if not goes_on or time.monotonic() > ends or draining.is_on():
-            break
-    if in_tenant(tenant_id, partial(_release, webhook_id), Step.WEBHOOK_RELEASE):
+    with ownership.in_hand(webhook_id) as mine:
+        goes_on = mine and _take_turn(tenant_id, webhook_id)
+    if goes_on:
         wake.post(tenant_id, webhook_id)
 
 
-def _claim(webhook_id: UUID) -> _Claimed | None:
+def _take_turn(tenant_id: UUID, webhook_id: UUID) -> bool:
+    """Whether more is due now."""
+    owner = ownership.owner()
+    claimed = in_tenant(tenant_id, partial(_claim, webhook_id, owner), Step.WEBHOOK_CLAIM)
+    if claimed is None:
+        return False
+    ends = time.monotonic() + TURN_SECONDS
+    for parcel in claimed.parcels:
+        tried = _post(claimed, parcel)
+        work = partial(_settle, claimed, parcel.delivery_id, tried)
+        goes_on = in_tenant(tenant_id, work, Step.WEBHOOK_SETTLE)
+        if not goes_on or time.monotonic() > ends or draining.is_on():
+            break
+    return in_tenant(tenant_id, partial(_release, claimed), Step.WEBHOOK_RELEASE)
+
+
+def _claim(webhook_id: UUID, owner: int) -> _Claimed | None:
     """None where there is nothing to be done now, or others are at it."""
     row, at = _locked(webhook_id), now()
     if row is None or row.state != Webhook.State.ACTIVE:
         _execute(_END, webhook_id, require_tenant())
         return None
-    if row.claimed_until is not None and row.claimed_until > at:
+    if not _execute(_TAKE, owner, at + LEASE, webhook_id, require_tenant(), owner):
         return None
     if row.wait_until is not None and row.wait_until > at:
         _put_due(webhook_id, row.wait_until)
         return None
-    if Webhook.objects.filter(claimed_until__gt=at).count() >= OF_ONE_TENANT:
+    if _others_in_hand(webhook_id) >= OF_ONE_TENANT:
         _put_due(webhook_id, at + _AWAY)
         return None
     _give_up_the_old(row, at)
@@ -142,10 +169,8 @@ def _claim(webhook_id: UUID) -> _Claimed | None:
     if not found:
         _plan(row, at)
         return None
-    Webhook.objects.filter(id=row.id).update(claimed_until=at + CLAIM)
-    _put_due(webhook_id, at + CLAIM)
     parcels = tuple(_Parcel(one.id, one.body.encode()) for one in found)
-    return _Claimed(row.url, webhooks.signing_secrets(row, at), parcels)
+    return _Claimed(webhook_id, owner, row.url, webhooks.signing_secrets(row, at), parcels)
 
 
 def _post(claimed: _Claimed, parcel: _Parcel) -> Try:
@@ -195,10 +220,10 @@ def pause_before(attempt: int, tried: Try) -> timedelta:
     return max(spread, tried.retry_after or timedelta(0))
 
 
-def _settle(webhook_id: UUID, delivery_id: UUID, tried: Try) -> bool:
+def _settle(claimed: _Claimed, delivery_id: UUID, tried: Try) -> bool:
     """Whether the next may be posted at once."""
-    row, at = _locked(webhook_id), now()
-    if row is None:
+    row, at = _locked(claimed.webhook_id), now()
+    if row is None or not _is_mine(claimed):
         return False
     delivery = row.deliveries.filter(id=delivery_id).first()
     if delivery is None or delivery.state != WebhookDelivery.State.PENDING:
@@ -245,20 +270,32 @@ def _give_up_the_old(row: Webhook, at: datetime) -> None:
     old.update(state=WebhookDelivery.State.FAILED, settled_at=at)
 
 
-def _release(webhook_id: UUID) -> bool:
+def _release(claimed: _Claimed) -> bool:
     """Whether more is due now."""
-    row, at = _locked(webhook_id), now()
-    if row is None:
-        return False
-    Webhook.objects.filter(id=webhook_id).update(claimed_until=None)
-    return row.state == Webhook.State.ACTIVE and _plan(row, at)
+    row, at = _locked(claimed.webhook_id), now()
+    return row is not None and _is_mine(claimed) and _plan(row, at)
+
+
+def _is_mine(claimed: _Claimed) -> bool:
+    """Whether the webhook is still in this process's hand; if so it stays there until the
+    transaction ends.
+    """
+    return _execute(_LOCK_MINE, claimed.webhook_id, require_tenant(), claimed.owner) == 1
+
+
+def _others_in_hand(webhook_id: UUID) -> int:
+    """Of the tenant's."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OTHERS_IN_HAND, [require_tenant(), webhook_id])
+        (count,) = cursor.fetchone()
+    return int(count)
 
 
 def _plan(row: Webhook, at: datetime) -> bool:
-    """Says when the webhook is due next; whether that is now. Whoever adds to its events makes it
-    due after that: what is due is locked before it is looked what there is.
+    """Lets go of the webhook and says when it is due next; whether that is now. Whoever adds to its
+    events makes it due after that: its row is this one's by then, locked before it is looked what
+    there is.
     """
-    _execute(_LOCK_DUE, row.id, require_tenant())
     pending = row.deliveries.filter(state=WebhookDelivery.State.PENDING)
     first = pending.order_by("next_at").values_list("next_at", flat=True).first()
     if first is None:
@@ -280,16 +317,20 @@ def _put_due(webhook_id: UUID, at: datetime) -> None:
     _execute(_PUT_DUE, webhook_id, require_tenant(), at)
 
 
-def _pick(at: datetime) -> list[tuple[UUID, UUID]]:
+def _pick(limit: int) -> list[tuple[UUID, UUID]]:
+    free_orphaned("messaging_webhookdue")
+    if limit <= 0:
+        return []
     with connection.cursor() as cursor:
-        cursor.execute(_PICK, [at, _LIMIT, at])
+        cursor.execute(_PICK, [limit])
         rows: list[tuple[UUID, UUID]] = cursor.fetchall()
     return rows
 
 
-def _execute(statement: str, *values: UUID | datetime) -> None:
+def _execute(statement: str, *values: UUID | datetime | int) -> int:
     with connection.cursor() as cursor:
         cursor.execute(statement, list(values))
+        return int(cursor.rowcount)
 
 
 @lru_cache(maxsize=2)

@@ -34,10 +34,12 @@ _QUERY = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*")
 _PRESENT = "webhook secret"
 _PREVIOUS = "webhook secret before"
 
-# What is due earlier stays so.
+# What is due earlier stays so. Whoever has it in hand looks again, under this row's lock, before it
+# lets go.
 _DUE = """
 INSERT INTO messaging_webhookdue AS d (webhook_id, tenant_id, due_at) VALUES (%s, %s, %s)
 ON CONFLICT (webhook_id) DO UPDATE SET due_at = least(d.due_at, EXCLUDED.due_at)
+WHERE d.owner IS NULL
 """
 _NOT_DUE = "DELETE FROM messaging_webhookdue WHERE webhook_id = %s AND tenant_id = %s"
 

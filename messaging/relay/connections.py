@@ -1,8 +1,8 @@
 """When the connections to the system operator want a hand: the rows that one look over all tenants
 goes by. They tell nothing of any tenant.
 
-A look has a connection for a while; when it plans the next one, it does so only where nothing has
-asked for a hand meanwhile.
+A look has a connection for as long as its process lives, and a while at most; when it plans the
+next one, it does so only where nothing has asked for a hand meanwhile.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from messaging.relay.ownership import free_orphaned
 from tenants.scope import require_tenant
 
 _PICK = """
@@ -21,12 +22,17 @@ WITH picked AS (
     SELECT endpoint_id, broken_at FROM messaging_connectiondue WHERE due_at <= clock_timestamp()
     ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED
 )
-UPDATE messaging_connectiondue d SET due_at = clock_timestamp() + interval '10 seconds'
+UPDATE messaging_connectiondue d
+SET due_at = clock_timestamp() + interval '10 seconds', owner = %s
 FROM picked WHERE d.endpoint_id = picked.endpoint_id
-RETURNING d.tenant_id, d.endpoint_id, d.due_at, d.broken_at
+RETURNING d.tenant_id, d.endpoint_id, d.due_at, d.broken_at, d.owner
+"""
+_IS_HELD = """
+SELECT owner = %s OR clock_timestamp() < %s FROM messaging_connectiondue
+WHERE endpoint_id = %s AND tenant_id = %s
 """
 _PLAN = """
-UPDATE messaging_connectiondue SET due_at = %s
+UPDATE messaging_connectiondue SET due_at = %s, owner = NULL
 WHERE endpoint_id = %s AND tenant_id = %s AND due_at = %s
 """
 _HURRY = """
@@ -56,17 +62,32 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Picked(Place):
-    """A connection to look after until `until`. `broken_at`: the host was away until then."""
+    """A connection that the process `owner` looks after until `until`. `broken_at`: the host was
+    away until then.
+    """
 
     until: datetime
     broken_at: datetime | None
+    owner: int
 
 
-def pick(limit: int) -> list[Picked]:
-    """What is due now, the longest due first; nobody else gets it for a while."""
+def pick(limit: int, owner: int) -> list[Picked]:
+    """What is due now, the longest due first, and what a dead process had; nobody else gets it for
+    a while, unless something asks for a hand.
+    """
+    free_orphaned("messaging_connectiondue")
     with connection.cursor() as cursor:
-        cursor.execute(_PICK, [limit])
+        cursor.execute(_PICK, [limit, owner])
         return [Picked(*row) for row in cursor.fetchall()]
+
+
+def is_held(picked: Picked) -> bool:
+    """Whether the look is what it was: not one that was frozen until others had its turn."""
+    with connection.cursor() as cursor:
+        place = (picked.endpoint_id, require_tenant())
+        cursor.execute(_IS_HELD, (picked.owner, picked.until, *place))
+        row = cursor.fetchone()
+    return row is not None and bool(row[0])
 
 
 def plan(picked: Picked, due_at: datetime) -> None:

@@ -257,7 +257,7 @@ PLACES: Mapping[Step, Place] = MappingProxyType(
         ),
         Step.CONNECTIONS_PICK: _place(
             "connections that are due are nobody's",
-            "they are put off by ten seconds, and were not looked at",
+            "they are this process's, and were not looked at",
             _TIME,
         ),
         Step.HEALTH_BEGIN: _place(
@@ -352,7 +352,7 @@ PLACES: Mapping[Step, Place] = MappingProxyType(
         ),
         Step.SMP_SWEEP: _place(
             "registrations that are due were not handed out",
-            "they are put off by five seconds, and were not handed out",
+            "they are put off by two seconds, and were not handed out",
             Kind.SMP,
         ),
         Step.SMP_CHECK_CLAIM: _place("a file is nobody's to check", "it is claimed", Kind.SMP),
@@ -400,11 +400,13 @@ PLACES: Mapping[Step, Place] = MappingProxyType(
         ),
         Step.SMP_ASKED: _place("what has become of a transaction is not stored", "it is", Kind.SMP),
         Step.WEBHOOK_SWEEP: _place(
-            "webhooks that are due were not handed out", "nobody was woken", _TIME
+            "webhooks that are due were not handed out",
+            "they are put off by two seconds, and nobody was woken",
+            _TIME,
         ),
         Step.WEBHOOK_LAY_OUT: _place("new entries are no webhook's to post", "they are", _TIME),
         Step.WEBHOOK_CLAIM: _place(
-            "a webhook is nobody's", "it is claimed for a while", Kind.WEBHOOKS
+            "a webhook is nobody's", "it is claimed; nothing was posted", Kind.WEBHOOKS
         ),
         Step.WEBHOOK_POST: _place(
             "an event was not posted", "it was; that is not stored", Kind.WEBHOOKS

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from messaging.relay.ownership import free_orphaned
 from messaging.states import Lane
 from tenants.scope import require_tenant
 
@@ -27,14 +28,6 @@ UPDATE messaging_due SET owner = %s, due_at = %s
 WHERE delivery_id = %s AND tenant_id = %s AND (owner IS NULL OR owner = %s)
 """
 
-# A claim lives as long as the advisory lock of the process that made it (see ownership).
-_FREE_THE_ORPHANED = """
-UPDATE messaging_due d SET owner = NULL, due_at = now() WHERE owner IS NOT NULL AND NOT EXISTS (
-    SELECT 1 FROM pg_locks l
-    WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
-      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-      AND ((l.classid::bigint << 32) | l.objid::bigint) = d.owner)
-"""
 _PICK = """
 WITH picked AS (
     SELECT delivery_id FROM messaging_due
@@ -90,7 +83,7 @@ def pick(limit: int, large: int | None = None) -> list[Overdue]:
     Each one picked is due again in two seconds, so a wake-up that is lost on its way costs no more
     than that.
     """
-    _execute(_FREE_THE_ORPHANED, [])
+    free_orphaned("messaging_due")
     return _picked(False, limit) + _picked(True, limit if large is None else large)
 
 

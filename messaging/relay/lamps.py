@@ -23,7 +23,7 @@ from django.db.models import QuerySet
 from messaging.domain.acknowledgements import Health, HealthStatus
 from messaging.models import Connection, Delivery
 from messaging.protocols.neso.wa.exchange import Outcome
-from messaging.relay import breakers, connections, draining, gates, telephone
+from messaging.relay import breakers, connections, draining, gates, ownership, telephone
 from messaging.relay.connections import Picked, Place
 from messaging.relay.crash_points import Step
 from messaging.relay.publishing import publish
@@ -53,6 +53,9 @@ MARGIN = timedelta(minutes=5)
 """How much further back what was missed is asked for than the last word that all was well."""
 
 LOOK_AGAIN = timedelta(seconds=30)
+WHILE_ASKED = timedelta(seconds=1)
+"""Between two looks while a process asks what was missed: it may die over it."""
+
 _SILENT = frozenset({"maintenance", "suspended"})
 """Then the host says nothing to the operator at all."""
 
@@ -83,9 +86,9 @@ def look() -> int:
 
 
 def _look() -> int:
-    done = 0
+    done, owner = 0, ownership.owner()
     with ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="health") as threads:
-        while not draining.is_on() and (picked := _pick()):
+        while not draining.is_on() and (picked := _pick(owner)):
             begun = [found for one in picked if (found := _begun(one)) is not None]
             # The threads do the asking and nothing else: no database connection is theirs.
             asking = [one for one in begun if one.question is not None]
@@ -95,8 +98,8 @@ def _look() -> int:
     return done
 
 
-def _pick() -> list[Picked]:
-    return reconnecting(lambda: connections.pick(AT_A_TIME), Step.CONNECTIONS_PICK)
+def _pick(owner: int) -> list[Picked]:
+    return reconnecting(lambda: connections.pick(AT_A_TIME, owner), Step.CONNECTIONS_PICK)
 
 
 def _ask(begun: _Begun) -> Asked:
@@ -149,6 +152,8 @@ def _begin(picked: Picked) -> _Begun:
 def _due(row: Connection, boundary: datetime | None, at: datetime) -> datetime:
     """When it next wants a hand: the first of what is still to come."""
     again = row.normalizing_until if row.normalize_from else None
+    if again is not None and row.owner is not None:
+        again = min(again, at + WHILE_ASKED)
     moments = (at + LOOK_AGAIN, row.ask_at, boundary, again)
     return min(moment for moment in moments if moment is not None and moment > at)
 
@@ -186,6 +191,8 @@ def _end(picked: Picked, asked: Asked) -> bool:
         connections.remove(picked.endpoint_id)
         return False
     row = locked(endpoint.id)
+    if not connections.is_held(picked):
+        return False
     _judge(row, asked, at)
     every = operator_settings(endpoint.settings).health_every
     if row.state == LampState.OUT:
@@ -293,13 +300,13 @@ def _stands(row: Connection, state: LampState, at: datetime, detail: str) -> Non
         ledger.record(Fact(Event.ALARMED, at, detail=alarm))
 
 
-def wants_normalization(row: Connection, at: datetime) -> bool:
-    """Whether what was missed can be asked now, and nobody is at it."""
-    return (
-        row.normalize_from is not None
-        and row.state != LampState.OUT
-        and (row.normalizing_until is None or row.normalizing_until <= at)
-    )
+def wants_normalization(row: Connection, at: datetime, owner: int | None = None) -> bool:
+    """Whether what was missed can be asked now, and nobody is at it but `owner`."""
+    if row.normalize_from is None or row.state == LampState.OUT:
+        return False
+    if row.owner is None:
+        return row.normalizing_until is None or row.normalizing_until <= at
+    return row.owner == owner or not ownership.is_held(row.owner, row.normalizing_until, at)
 
 
 def normalize_soon(place: Place) -> None:

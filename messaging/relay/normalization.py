@@ -3,7 +3,9 @@ that never came is taken as if it came now, and a redeclaration of ours that nob
 of is settled where the operator says that it took it. Nothing is lost, and nothing taken twice.
 
 Each control point is asked in turn; what a step came to is committed before the next, so that a
-dead process costs no more than asking again. Only when all are done may go what waited meanwhile.
+dead process costs no more than asking again, which the next look has done. Only when all are done
+may go what waited meanwhile. Whoever has lost its claim to another, frozen for longer than its
+lease, ends nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from messaging.domain.acknowledgements import (
 from messaging.models import Connection, Delivery, Instruction
 from messaging.protocols.base import Envelope, Stamp
 from messaging.protocols.neso.wa.exchange import Outcome
-from messaging.relay import connections, gates, instruct, lamps, telephone, verdicts
+from messaging.relay import connections, gates, instruct, lamps, ownership, telephone, verdicts
 from messaging.relay.codecs import operator_codec
 from messaging.relay.connections import Place
 from messaging.relay.crash_points import Step
@@ -56,7 +58,12 @@ waits for an answer that was lost no longer than it must.
 """
 
 LEASE = timedelta(seconds=45)
-"""Longer than one control point takes; whoever is at it has it renewed with each."""
+"""Longer than one control point takes; whoever is at it has it renewed with each. What a lost host
+had in hand is free after it.
+"""
+
+SELDOM = timedelta(seconds=45)
+"""The pause where a person must put something right."""
 
 AGAIN = tuple(timedelta(seconds=seconds) for seconds in (1, 2, 5))
 """The pause after one try in vain, after two, and after more."""
@@ -77,6 +84,7 @@ class _Claimed:
     """
 
     endpoint: Endpoint
+    owner: int
     control_points: tuple[str, ...]
     since: datetime
     ending: tuple[UUID, ...]
@@ -94,6 +102,10 @@ class _Tally:
     settled: int = 0
 
 
+class _Overtaken(Exception):
+    """Another has it in hand by now."""
+
+
 class _NotAnswered(Exception):
     """No answer that counts. With `is_out` it said that it is out."""
 
@@ -106,8 +118,15 @@ def normalize(tenant_id: UUID, endpoint_id: UUID) -> None:
     """Asks what was missed, if that is wanted and nobody is at it. Safe to run twice and at once:
     what it takes is taken as anything that comes twice is.
     """
-    place = Place(tenant_id, endpoint_id)
-    claimed = in_tenant(tenant_id, lambda: _claim(endpoint_id), Step.MISSED_CLAIM)
+    with ownership.in_hand(endpoint_id) as mine:
+        if mine:
+            ask_as(ownership.owner(), Place(tenant_id, endpoint_id))
+
+
+def ask_as(owner: int, place: Place) -> None:
+    """As the process of that number."""
+    tenant_id, endpoint_id = place.tenant_id, place.endpoint_id
+    claimed = in_tenant(tenant_id, lambda: _claim(endpoint_id, owner), Step.MISSED_CLAIM)
     if claimed is None:
         return
     tally = _Tally()
@@ -119,6 +138,8 @@ def normalize(tenant_id: UUID, endpoint_id: UUID) -> None:
         in_tenant(tenant_id, partial(_faulted, claimed, why), Step.MISSED_PUT_OFF)
     except _NotAnswered as error:
         in_tenant(tenant_id, partial(_failed, claimed, error), Step.MISSED_PUT_OFF)
+    except _Overtaken:
+        _log.info("another asks what was missed", endpoint=str(endpoint_id))
     except (InterfaceError, OperationalError):
         # Whoever looks next asks again; nothing could be noted now.
         raise
@@ -130,20 +151,21 @@ def normalize(tenant_id: UUID, endpoint_id: UUID) -> None:
         in_tenant(tenant_id, partial(_finish, claimed, tally), Step.MISSED_END)
 
 
-def _claim(endpoint_id: UUID) -> _Claimed | None:
+def _claim(endpoint_id: UUID, owner: int) -> _Claimed | None:
     at = now()
     endpoint = Endpoint.objects.filter(id=endpoint_id).select_related("peer").first()
     if endpoint is None:
         return None
     row = locked(endpoint_id)
-    if not wants_normalization(row, at) or row.normalize_from is None:
+    if not wants_normalization(row, at, owner) or row.normalize_from is None:
         return None
-    row.normalizing_until = at + LEASE
-    row.save(update_fields=["normalizing_until"])
+    row.owner, row.normalizing_until = owner, at + LEASE
+    row.save(update_fields=["owner", "normalizing_until"])
+    connections.hurry(endpoint_id, at + lamps.WHILE_ASKED)
     points = Endpoint.objects.filter(protocol=LEGACY_PROTOCOL, environment=endpoint.environment)
     names = tuple(points.order_by("name").values_list("name", flat=True))
     ending = telephone.ending(endpoint)
-    return _Claimed(endpoint, names, row.normalize_from, ending, row.normalize_tries)
+    return _Claimed(endpoint, owner, names, row.normalize_from, ending, row.normalize_tries)
 
 
 def _reconcile(place: Place, claimed: _Claimed, control_point: str, tally: _Tally) -> None:
@@ -180,16 +202,26 @@ def _patience(claimed: _Claimed) -> float:
 
 
 def _question(claimed: _Claimed, control_point: str) -> Question:
-    """Logged, with the sealed bytes, before the first of them leaves."""
+    """Logged, with the sealed bytes, before the first of them leaves. Raises _Overtaken."""
     at, reference = now(), str(new_id())
+    row = _mine(claimed)
+    if row is None:
+        raise _Overtaken
+    row.normalizing_until = at + LEASE
+    row.save(update_fields=["normalizing_until"])
     request = NormalizationRequest(control_point, claimed.since)
     question = prepare(claimed.endpoint, request, reference, at)
     digest = bodies.keep(question.sealed.record, at)
     detail = {"service": "Normalization", "control_point": control_point, "url": question.url}
     detail |= {"since": claimed.since.isoformat(), "reference": reference}
     ledger.record(Fact(Event.SENDING, at, digest=digest, detail=detail))
-    Connection.objects.filter(endpoint_id=claimed.endpoint.id).update(normalizing_until=at + LEASE)
     return question
+
+
+def _mine(claimed: _Claimed) -> Connection | None:
+    """The connection's row, locked, while this process has it in hand."""
+    row = locked(claimed.endpoint.id)
+    return row if row.owner == claimed.owner else None
 
 
 def _record_answer(claimed: _Claimed, control_point: str, asked: Asked) -> bytes | None:
@@ -287,10 +319,11 @@ def _settle(
 
 def _finish(claimed: _Claimed, tally: _Tally) -> None:
     """All was asked for: the gates open, unless it went out again meanwhile."""
-    at = now()
-    row = locked(claimed.endpoint.id)
+    at, row = now(), _mine(claimed)
+    if row is None:
+        return
     if row.state == LampState.OUT:
-        row.normalizing_until = None
+        row.normalizing_until = row.owner = None
         row.save()
         return
     detail = {"endpoint": claimed.endpoint.id, "since": claimed.since.isoformat()}
@@ -301,7 +334,7 @@ def _finish(claimed: _Claimed, tally: _Tally) -> None:
 
 def _over(claimed: _Claimed, row: Connection, at: datetime) -> None:
     gates.lock()
-    row.normalize_from = row.normalizing_until = None
+    row.normalize_from = row.normalizing_until = row.owner = None
     row.normalize_tries, row.normalized_at, row.is_holding = 0, at, False
     row.save()
     telephone.over(claimed.ending)
@@ -311,12 +344,13 @@ def _over(claimed: _Claimed, row: Connection, at: datetime) -> None:
 
 def _failed(claimed: _Claimed, error: _NotAnswered) -> None:
     """Asked again after a pause; or, where that leads nowhere, given up with an alarm."""
-    at = now()
+    at, row = now(), _mine(claimed)
+    if row is None:
+        return
     if error.is_out:
         lamps.went_out(claimed.endpoint.id, at, str(error))
         _put_off(claimed.endpoint.id, str(error), tries=0)
         return
-    row = locked(claimed.endpoint.id)
     tries = row.normalize_tries + 1
     if row.state == LampState.OUT or tries < MOST_TRIES:
         _put_off(claimed.endpoint.id, str(error), tries=tries)
@@ -329,7 +363,9 @@ def _faulted(claimed: _Claimed, reason: str) -> None:
     """The fault is here, so it is asked for until it is put right. Where that lasts it is alarmed,
     once, and traffic waits no longer.
     """
-    row = locked(claimed.endpoint.id)
+    row = _mine(claimed)
+    if row is None:
+        return
     tries = row.normalize_tries + 1
     if tries == MOST_TRIES:
         _alarm(claimed, reason)
@@ -339,7 +375,7 @@ def _faulted(claimed: _Claimed, reason: str) -> None:
         row.save()
         telephone.over(claimed.ending)
         gates.let_go()
-    pause = LEASE if tries >= MOST_TRIES else None
+    pause = SELDOM if tries >= MOST_TRIES else None
     _put_off(claimed.endpoint.id, reason, tries=tries, pause=pause)
 
 
@@ -359,7 +395,7 @@ def _put_off(endpoint_id: UUID, reason: str, *, tries: int, pause: timedelta | N
         pause = AGAIN[min(max(tries, 1), len(AGAIN)) - 1]
     again = now() + pause
     row = locked(endpoint_id)
-    row.normalizing_until, row.normalize_tries = again, tries
+    row.normalizing_until, row.owner, row.normalize_tries = again, None, tries
     row.save()
     connections.hurry(endpoint_id, again)
     _log.info("what was missed is asked for again", reason=reason)

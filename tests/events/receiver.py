@@ -10,7 +10,7 @@ import hmac
 import json
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -38,11 +38,14 @@ class Came:
 
 @dataclass(slots=True)
 class Receiver:
-    """`answers` are statuses with header fields, the last of which is given ever after."""
+    """`answers` are statuses with header fields, the last of which is given ever after.
+    `meanwhile` is done when something has come and is not answered yet.
+    """
 
     url: str
     answers: list[tuple[int, dict[str, str]]] = field(default_factory=lambda: [(204, {})])
     came: list[Came] = field(default_factory=list)
+    meanwhile: Callable[[], None] = lambda: None
 
     def next_answer(self) -> tuple[int, dict[str, str]]:
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -70,6 +73,7 @@ def receiving(folder: Path, authority: Authority) -> Iterator[Receiver]:
             body = self.rfile.read(int(self.headers["content-length"]))
             headers = {name.lower(): value for name, value in self.headers.items()}
             receiver.came.append(Came(headers, body, self.path))
+            receiver.meanwhile()
             status, more = receiver.next_answer()
             self.send_response(status)
             for name, value in {"content-length": "0", **more}.items():

@@ -23,9 +23,11 @@ from tenants.audit.events import Event, Fact
 from tenants.audit.models import Entry
 from tenants.clock import now
 from tenants.credentials import THE_HOST
-from tenants.scope import tenant_scope
+from tenants.scope import in_tenant, tenant_scope
 from tests.api.clients import client
+from tests.owners import living
 from tests.people import Person
+from tests.servers import TestServers
 
 DESK = "desk@alice.example"
 
@@ -65,7 +67,7 @@ def alone(letterbox: Letterbox, alice: Person) -> None:
     with tenant_scope(alice.tenant_id):
         alerts.change([], None, THE_HOST)
         alerts.change([DESK, "second@alice.example"], None, THE_HOST)
-        AlertSettings.objects.update(mail_after=None, mail_failures=0)
+        AlertSettings.objects.update(mail_after=None, mail_failures=0, owner=None)
     fan_out.tell(alice.tenant_id)
 
 
@@ -143,6 +145,43 @@ def test_a_server_that_is_away_is_alarmed_once_and_loses_nothing(
     tell(alice)
     assert "alarm one" in letterbox.last()
     assert "e-mail cannot be sent" in letterbox.last()
+
+
+def test_what_a_dead_worker_was_sending_is_sent_by_the_next_that_looks(
+    alice: Person, letterbox: Letterbox, servers: TestServers, database: str
+) -> None:
+    happen(alice, "one")
+    with living(servers, database) as other:
+        claimed_by(alice, other)
+        tell(alice)
+        assert letterbox.came == []
+    tell(alice)
+    assert "alarm one" in letterbox.last()
+    with tenant_scope(alice.tenant_id):
+        assert AlertSettings.objects.get().owner is None
+
+
+def test_one_that_was_frozen_until_another_was_sending_notes_nothing(
+    alice: Person, servers: TestServers, database: str
+) -> None:
+    happen(alice, "one")
+    fan_out.tell(alice.tenant_id)
+    with living(servers, database) as other:
+        digest = in_tenant(alice.tenant_id, lambda: mail._claim(1))
+        assert digest is not None
+        claimed_by(alice, other)
+        in_tenant(alice.tenant_id, lambda: mail._sent(digest))
+        in_tenant(alice.tenant_id, lambda: mail._not_sent(1, "no answer"))
+        with tenant_scope(alice.tenant_id):
+            row = AlertSettings.objects.get()
+            assert (row.owner, row.mail_after, row.mail_failures) == (other, None, 0)
+            assert MailLine.objects.exists()
+
+
+def claimed_by(person: Person, owner: int) -> None:
+    with tenant_scope(person.tenant_id):
+        until = now() + timedelta(minutes=1)
+        AlertSettings.objects.update(owner=owner, mailing_until=until)
 
 
 def test_nobody_is_told_any_more_once_the_addresses_are_gone(

@@ -11,6 +11,7 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import override_settings
 
 from messaging.events import fan_out, posting, webhooks
@@ -26,7 +27,9 @@ from tenants.credentials import THE_HOST
 from tenants.scope import tenant_scope
 from tests.api.clients import client
 from tests.events.receiver import Receiver, is_signed, receiving
+from tests.owners import living
 from tests.people import Person
+from tests.servers import TestServers
 
 PENDING, DELIVERED, FAILED = WebhookDelivery.State.values
 
@@ -44,6 +47,7 @@ def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiver]:
 @pytest.fixture(autouse=True)
 def nothing_else(receiver: Receiver, alice: Person) -> None:
     receiver.came.clear()
+    receiver.meanwhile = lambda: None
     receiver.answers[:] = [(204, {})]
     with tenant_scope(alice.tenant_id):
         for row in Webhook.objects.all():
@@ -329,36 +333,88 @@ def test_a_name_is_judged_when_it_is_connected_to(
     assert row.outcome.startswith("Forbidden") or "does not allow" in row.outcome
 
 
+def claimed_by(owner: int | None, *made: Made) -> None:
+    rows = WebhookDue.objects.filter(webhook_id__in=[one.row.id for one in made])
+    rows.update(owner=owner, due_at=now() + posting.LEASE)
+
+
 def test_one_worker_at_a_time_has_a_webhook_in_hand(
-    alice: Person, receiver: Receiver, made: Made
+    alice: Person, receiver: Receiver, made: Made, servers: TestServers, database: str
 ) -> None:
     happen(alice, "one")
     fan_out.tell(alice.tenant_id)
-    with tenant_scope(alice.tenant_id):
-        Webhook.objects.update(claimed_until=now() + timedelta(minutes=1))
-    posting.take_turn(alice.tenant_id, made.row.id)
-    assert receiver.came == []
-    with tenant_scope(alice.tenant_id):
-        Webhook.objects.update(claimed_until=now() - timedelta(seconds=1))
+    with living(servers, database) as other:
+        claimed_by(other, made)
+        posting.take_turn(alice.tenant_id, made.row.id)
+        posting.sweep()
+        posting.take_turn(alice.tenant_id, made.row.id)
+        assert receiver.came == []
+        claimed_by(None, made)
+        posting.take_turn(alice.tenant_id, made.row.id)
+    assert alarms(receiver) == ["one"]
+
+
+def test_what_a_dead_worker_had_in_hand_is_posted_after_the_next_sweep(
+    alice: Person, receiver: Receiver, made: Made, servers: TestServers, database: str
+) -> None:
+    happen(alice, "one")
+    fan_out.tell(alice.tenant_id)
+    with living(servers, database) as other:
+        claimed_by(other, made)
+    posting.sweep()
+    row = WebhookDue.objects.get(webhook_id=made.row.id)
+    assert row.owner is None
+    assert row.due_at <= now() + timedelta(seconds=2), "due again, should its wake-up be lost"
     posting.take_turn(alice.tenant_id, made.row.id)
     assert alarms(receiver) == ["one"]
 
 
+def test_one_that_was_frozen_until_another_had_it_settles_nothing(
+    alice: Person, receiver: Receiver, made: Made, servers: TestServers, database: str
+) -> None:
+    happen(alice, "one", "two")
+    fan_out.tell(alice.tenant_id)
+    with living(servers, database) as other:
+
+        def freeze() -> None:
+            claimed_by(other, made)
+            connection.close()
+
+        receiver.meanwhile = freeze
+        posting.take_turn(alice.tenant_id, made.row.id)
+        assert alarms(receiver) == ["one"], "it goes on with nothing"
+        assert {(row.state, row.attempts) for row in deliveries(alice, made)} == {(PENDING, 0)}
+        assert WebhookDue.objects.get(webhook_id=made.row.id).owner == other
+
+
+def test_what_comes_while_a_webhook_is_in_hand_waits_for_whoever_has_it(
+    alice: Person, receiver: Receiver, made: Made, servers: TestServers, database: str
+) -> None:
+    happen(alice, "one")
+    fan_out.tell(alice.tenant_id)
+    with living(servers, database) as other:
+        claimed_by(other, made)
+        happen(alice, "two")
+        fan_out.tell(alice.tenant_id)
+        row = WebhookDue.objects.get(webhook_id=made.row.id)
+        assert row.owner == other
+        assert row.due_at > now() + timedelta(seconds=30)
+
+
 def test_a_tenants_webhooks_take_no_more_than_their_share_of_workers(
-    alice: Person, receiver: Receiver, made: Made
+    alice: Person, receiver: Receiver, made: Made, servers: TestServers, database: str
 ) -> None:
     slow = [add(alice, receiver.url) for _ in range(posting.OF_ONE_TENANT)]
     happen(alice, "one")
     fan_out.tell(alice.tenant_id)
-    with tenant_scope(alice.tenant_id):
-        rows = Webhook.objects.filter(id__in=[one.row.id for one in slow])
-        rows.update(claimed_until=now() + timedelta(minutes=1))
-    posting.take_turn(alice.tenant_id, made.row.id)
-    assert receiver.came == []
-    with tenant_scope(alice.tenant_id):
-        assert WebhookDue.objects.filter(webhook_id=made.row.id).exists()
-        rows.update(claimed_until=None)
-    posting.take_turn(alice.tenant_id, made.row.id)
+    with living(servers, database) as other:
+        claimed_by(other, *slow)
+        posting.take_turn(alice.tenant_id, made.row.id)
+        assert receiver.came == []
+        row = WebhookDue.objects.get(webhook_id=made.row.id)
+        assert (row.owner, row.due_at <= now() + timedelta(seconds=2)) == (None, True)
+        claimed_by(None, *slow)
+        posting.take_turn(alice.tenant_id, made.row.id)
     assert alarms(receiver) == ["one"]
 
 
@@ -369,7 +425,7 @@ def test_what_is_laid_out_is_due_until_it_is_told(
     fan_out.attend(now() + timedelta(seconds=1))
     due = WebhookDue.objects.get(webhook_id=made.row.id)
     assert due.due_at <= now()
-    posting.sweep(now())
+    posting.sweep()
     assert WebhookDue.objects.get(webhook_id=made.row.id).due_at > now()
     posting.take_turn(alice.tenant_id, made.row.id)
     assert not WebhookDue.objects.filter(webhook_id=made.row.id).exists()

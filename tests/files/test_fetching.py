@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import pytest
 from django.db import connection
 
 from messaging.files import collecting, fetching
+from messaging.models import FetchDue
 from messaging.probing.report import Colour
 from messaging.probing.run import run
 from messaging.rehearsal.authority import Authority
@@ -32,6 +34,7 @@ from messaging.transports.connecting import Forbidden, Guard
 from messaging.transports.directories import Directories
 from messaging.transports.remote_files import Remote, connected
 from tenants import endpoints, remote_secrets
+from tenants.clock import now
 from tenants.credentials import THE_HOST
 from tenants.endpoints import BadEndpoint, Draft
 from tenants.models import Endpoint, Environment, RemoteSecret
@@ -46,7 +49,9 @@ from tests.files.remote_servers import (
     own_ftps,
     own_sftp,
 )
+from tests.owners import living
 from tests.people import Person
+from tests.servers import TestServers
 
 NAME = "ALITA_000001.sub"
 
@@ -173,6 +178,50 @@ def test_a_server_that_is_away_is_looked_at_less_often(alice: Person, tmp_path: 
         )
         (wait,) = cursor.fetchone()
     assert 100 < wait < 300
+
+
+def test_a_server_that_a_dead_process_was_looking_at_is_looked_at_after_the_next_sweep(
+    alice: Person, tmp_path: Path, servers: TestServers, database: str
+) -> None:
+    with own_sftp(tmp_path / "own") as own:
+        row, taken = led_to(own, alice), Taken()
+        (own.root / "outgoing" / NAME).write_bytes(b"whole")
+        with living(servers, database) as other:
+            claimed_by(other, row)
+            fetching.fetch(alice.tenant_id, row.id, taken)
+            assert (alice.tenant_id, row.id) not in fetching.pick(1_000)
+            assert taken.names == []
+        assert (alice.tenant_id, row.id) in fetching.pick(1_000)
+        again = FetchDue.objects.get(endpoint_id=row.id)
+        assert (again.owner, again.due_at <= now() + timedelta(seconds=2)) == (None, True)
+        assert fetching.is_wanted(alice.tenant_id, row.id)
+        fetching.fetch(alice.tenant_id, row.id, taken)
+    assert taken.names == [NAME]
+    assert FetchDue.objects.get(endpoint_id=row.id).owner is None
+    assert not fetching.is_wanted(alice.tenant_id, row.id), "should it be handed out once more"
+
+
+def test_one_that_was_frozen_until_another_looked_says_nothing_of_the_server(
+    alice: Person, tmp_path: Path, servers: TestServers, database: str
+) -> None:
+    with own_sftp(tmp_path / "own") as own:
+        row, before = led_to(own, alice), len(alarms(alice))
+
+        def freezes(arrived: Arrived) -> Filed:
+            claimed_by(other, row)
+            raise Unreachable("it was away when this one was frozen")
+
+        (own.root / "outgoing" / NAME).write_bytes(b"whole")
+        with living(servers, database) as other:
+            fetching.fetch(alice.tenant_id, row.id, freezes)
+            found = FetchDue.objects.get(endpoint_id=row.id)
+            assert (found.owner, found.failing_since) == (other, None)
+    assert len(alarms(alice)) == before
+
+
+def claimed_by(owner: int, row: Endpoint) -> None:
+    rows = FetchDue.objects.filter(endpoint_id=row.id)
+    rows.update(owner=owner, due_at=now() + fetching.LEASE)
 
 
 def test_a_connection_test_logs_in_and_looks(own: OwnServer, alice: Person) -> None:

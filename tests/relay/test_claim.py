@@ -6,16 +6,17 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import threading
-import time
 from datetime import timedelta
 from uuid import UUID
 
-import psycopg
 import pytest
-from django.db import connection
+from django.apps import apps
+from django.db import connection, models, transaction
 
-from messaging.models import Delivery, Due, Message
+from messaging.events.models import WebhookDue
+from messaging.models import ConnectionDue, Delivery, Due, FetchDue, LinkWatch, Message
 from messaging.protocols.base import Parcel
 from messaging.relay import dead_letters, deadlines, deliver, due, ownership, verdicts
 from messaging.relay.carry_file import ClaimedFile
@@ -23,6 +24,8 @@ from messaging.relay.claim import Claimed, NotClaimed
 from messaging.relay.codecs import legacy_codec, operator_codec
 from messaging.relay.deliver import take_in_hand
 from messaging.relay.load import load_locked
+from messaging.relay.ownership import ORPHANED
+from messaging.smp_models import SmpDue
 from messaging.states import DeliveryState, Lane
 from tenants.audit import bodies
 from tenants.audit.models import Entry
@@ -33,11 +36,13 @@ from tenants.keys import store
 from tenants.models import Certificate
 from tenants.scope import in_tenant, tenant_scope
 from tests.keys.papers import ROOT, issue
+from tests.owners import living
 from tests.people import Person
 from tests.relay.conftest import OpenLink
 from tests.relay.test_from_control_point import mel
 from tests.servers import TestServers
 
+CLAIMED = (Due, SmpDue, WebhookDue, ConnectionDue, FetchDue)
 ONE, OTHER = "ALICP1-1", "ALICP1-2"
 
 
@@ -315,26 +320,37 @@ def test_a_living_process_keeps_what_it_claimed(alice: Person, link: OpenLink) -
 def test_what_a_dead_process_had_claimed_is_due_at_the_next_sweep(
     alice: Person, link: OpenLink, servers: TestServers, database: str
 ) -> None:
-    delivery_id, owner = say(link), 4_711_004_711
-    with psycopg.connect(servers.url("app", database), autocommit=True) as process:
-        process.execute("SELECT pg_advisory_lock(%s)", [owner])
+    delivery_id = say(link)
+    with living(servers, database) as owner:
         claim(alice, delivery_id, owner)
         assert due.pick(100) == []
-    until_gone(owner)
     assert [found.delivery_id for found in due.pick(100)] == [delivery_id]
     assert isinstance(claim(alice, delivery_id, 2), Claimed)
 
 
-def until_gone(owner: int) -> None:
-    """The server ends a session a moment after its client has left."""
-    held = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid::bigint = %s"
-    for _ in range(1000):
-        with connection.cursor() as cursor:
-            cursor.execute(held, [owner & 0xFFFFFFFF])
-            if cursor.fetchone() is None:
-                return
-        time.sleep(0.01)
-    raise AssertionError("the lock is still held")
+@pytest.mark.parametrize("model", CLAIMED)
+def test_a_sweep_looks_at_what_is_claimed_and_no_further(
+    database: str, model: type[models.Model]
+) -> None:
+    """By an index of what is claimed at all; whose locks there are is asked where it is any."""
+    table = model._meta.db_table
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"UPDATE {table} SET owner = NULL")
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN (ANALYZE) UPDATE {table} SET due_at = now() WHERE {ORPHANED}")
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+        transaction.set_rollback(True)
+    assert re.search(r"Index Scan (on|using) \w*due_by_owner", plan)
+    assert re.search(r"Function Scan on pg_lock_status.*never executed", plan)
+
+
+def test_every_table_of_what_is_due_and_claimed_is_among_them() -> None:
+    owned = {
+        model
+        for model in apps.get_app_config("messaging").get_models()
+        if {"owner", "due_at"} <= {field.name for field in model._meta.fields}
+    }
+    assert owned == {*CLAIMED, LinkWatch}, "a link is a gateway's, which beats"
 
 
 def test_a_held_head_holds_back_its_unit_and_tells_those_behind_it(

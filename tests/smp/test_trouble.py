@@ -18,16 +18,26 @@ from django.db import connection
 from messaging.inbound.exchange import HttpAnswer
 from messaging.relay import maintenance
 from messaging.relay.maintenance import Switched
-from messaging.relay.smp import asking, checking, deciding, due, jobs, sending
+from messaging.relay.smp import asking, checking, deciding, due, jobs, logins, sending
 from messaging.relay.smp.logins import TOKEN
-from messaging.relay.smp.places import find_platform
+from messaging.relay.smp.places import find_platform, get_platform
+from messaging.relay.smp.posting import Reply
 from messaging.relay.smp.work import work_on
-from messaging.smp_models import RegisteredAsset, SmpBatch, SmpJob, SmpLogin, SmpPart, SmpRow
+from messaging.smp_models import (
+    RegisteredAsset,
+    SmpBatch,
+    SmpDue,
+    SmpJob,
+    SmpLogin,
+    SmpPart,
+    SmpRow,
+)
 from tenants import vault
 from tenants.changes import WATCH
 from tenants.clock import now
 from tenants.ids import new_id
 from tenants.models import Endpoint
+from tests.owners import living
 from tests.roles import as_role
 from tests.servers import TestServers
 from tests.smp.assets import asset, table
@@ -198,6 +208,23 @@ def test_a_token_that_is_refused_is_replaced_once_and_nothing_is_unknown(rig: Ri
     job = rig.run(rig.upload(table([asset(70)])))
     assert job.state == State.REGISTERED
     assert rig.batches(job.id)[0].attempts == 1
+
+
+def test_a_token_that_a_dead_process_was_asking_for_is_asked_for_by_the_next_that_looks(
+    rig: Rig, servers: TestServers, database: str
+) -> None:
+    rig.login()
+    platform = rig.within(lambda: get_platform(rig.endpoint_id))
+    before = len(rig.asked("Authenticate"))
+    with living(servers, database) as other, living(servers, database, 5) as third:
+        turn = rig.within(lambda: logins._find(platform, None, other))
+        assert isinstance(turn, logins._MayAsk)
+        assert rig.within(lambda: logins._find(platform, None, third)) is None
+    bearer = logins.bearer(rig.person.tenant_id, platform)
+    assert len(rig.asked("Authenticate")) == before + 1
+    # The one that was at it, were it only frozen, leaves all as it is.
+    rig.within(lambda: logins._let_go(platform, turn, now()))
+    assert rig.within(lambda: logins._find(platform, None, 5)) == bearer
 
 
 def test_a_refused_login_is_an_alarm_and_tried_again_only_when_it_is_set_anew(rig: Rig) -> None:
@@ -429,6 +456,40 @@ def test_what_another_process_has_in_hand_is_left_to_it(rig: Rig) -> None:
     assert rig.batches(job_id)[0].state == Batch.SENDING
     rig.step()
     assert rig.batches(job_id)[0].state == Batch.UNKNOWN
+
+
+def test_what_a_dead_process_had_in_hand_is_due_at_the_next_sweep(
+    rig: Rig, servers: TestServers, database: str
+) -> None:
+    job_id = small(rig)
+    later = now() + timedelta(minutes=30)
+    with living(servers, database) as other:
+        assert rig.within(lambda: due.claim(job_id, other, later))
+        assert job_id not in [item_id for _, item_id in due.pick(100)]
+    assert job_id in [item_id for _, item_id in due.pick(100)]
+    row = SmpDue.objects.get(item_id=job_id)
+    assert (row.owner, row.due_at <= now() + timedelta(seconds=2)) == (None, True)
+
+
+def test_a_sender_that_was_frozen_until_another_sent_it_again_takes_nothing_from_it(
+    rig: Rig, servers: TestServers, database: str
+) -> None:
+    rig.set(unanswered="repeat")
+    job_id = small(rig)
+    rig.work(job_id)
+    with living(servers, database) as frozen, living(servers, database, 5) as other:
+        sent = rig.within(lambda: sending._claim(job_id, frozen))
+        assert sent is not None
+        rig.within(lambda: due.put(job_id, now()))
+        assert rig.within(lambda: sending._claim(job_id, other)) is None, "it waits before it"
+        rig.within(lambda: SmpBatch.objects.filter(job_id=job_id).update(wait_until=None))
+        assert rig.within(lambda: sending._claim(job_id, other)) is not None
+        nothing = Reply(now(), "no answer")
+        assert not rig.within(lambda: sending._settle(job_id, sent, nothing))
+        (batch,) = rig.batches(job_id)
+        assert (batch.state, batch.attempts) == (Batch.SENDING, 2)
+        assert SmpDue.objects.get(item_id=job_id).owner == other
+    assert rig.run(job_id).state == State.REGISTERED
 
 
 def test_a_cancelled_job_sends_no_more_and_settles_what_was_sent(rig: Rig) -> None:

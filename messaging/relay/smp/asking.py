@@ -39,6 +39,7 @@ State = SmpBatch.State
 @dataclass(frozen=True, slots=True)
 class _Claimed:
     batch_id: UUID
+    owner: int
     transaction: str
     question: Question
 
@@ -82,7 +83,7 @@ def _claim(batch_id: UUID, owner: int) -> _Claimed | None:
     batch.polls += 1
     batch.save(update_fields=["polls"])
     _record(batch, Event.SENDING, at, bodies.keep(question.sealed.record, at), url=question.url)
-    return _Claimed(batch_id, batch.transaction_id, question)
+    return _Claimed(batch_id, owner, batch.transaction_id, question)
 
 
 def _look_at_unknown(batch: SmpBatch, at: datetime) -> None:
@@ -125,7 +126,7 @@ def _settle(claimed: _Claimed, reply: Reply) -> None:
             if settling.finish(question.platform, batch, result, SmpBatch.SettledBy.STATUS):
                 return
     batch.save(update_fields=["text"])
-    due.put(batch.id, at + _pause(question.platform, batch, reply))
+    due.let_go(batch.id, claimed.owner, at + _pause(question.platform, batch, reply))
 
 
 def _is_not_known(batch: SmpBatch, at: datetime) -> bool:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from messaging.relay.ownership import free_orphaned
 from tenants.scope import require_tenant
 
 # The table has no policies, so what is done to one item names the tenant in scope beside it.
@@ -29,20 +30,17 @@ UPDATE messaging_smpdue SET owner = %s, due_at = %s
 WHERE item_id = %s AND tenant_id = %s AND (owner IS NULL OR owner = %s)
 """
 
-# A claim lives as long as the advisory lock of the process that made it (see relay.ownership).
-_FREE_THE_ORPHANED = """
-UPDATE messaging_smpdue d SET owner = NULL, due_at = now() WHERE owner IS NOT NULL AND NOT EXISTS (
-    SELECT 1 FROM pg_locks l
-    WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
-      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-      AND ((l.classid::bigint << 32) | l.objid::bigint) = d.owner)
+_LET_GO = """
+UPDATE messaging_smpdue SET due_at = %s, owner = NULL
+WHERE item_id = %s AND tenant_id = %s AND (owner IS NULL OR owner = %s)
 """
+
 _PICK = """
 WITH picked AS (
     SELECT item_id FROM messaging_smpdue WHERE due_at <= now()
     ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED
 )
-UPDATE messaging_smpdue d SET due_at = now() + interval '5 seconds', owner = NULL
+UPDATE messaging_smpdue d SET due_at = now() + interval '2 seconds', owner = NULL
 FROM picked WHERE d.item_id = picked.item_id
 RETURNING d.tenant_id, d.item_id
 """
@@ -65,6 +63,11 @@ def claim(item_id: UUID, owner: int, until: datetime) -> bool:
     return _execute(_CLAIM, [owner, until, item_id, require_tenant(), owner]) == 1
 
 
+def let_go(item_id: UUID, owner: int, at: datetime) -> None:
+    """The process `owner` is done with it, and it is due then; not where another has it by now."""
+    _execute(_LET_GO, [at, item_id, require_tenant(), owner])
+
+
 def remove(item_id: UUID) -> None:
     """Nothing more is to be done for it."""
     _execute(_REMOVE, [item_id, require_tenant()])
@@ -72,7 +75,9 @@ def remove(item_id: UUID) -> None:
 
 def pick(limit: int) -> list[tuple[UUID, UUID]]:
     """Tenant and id of what is due now, first freeing what a dead process had claimed."""
-    _execute(_FREE_THE_ORPHANED, [])
+    free_orphaned("messaging_smpdue")
+    if limit <= 0:
+        return []
     with connection.cursor() as cursor:
         cursor.execute(_PICK, [limit])
         return [(row[0], row[1]) for row in cursor.fetchall()]

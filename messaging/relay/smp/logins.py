@@ -2,7 +2,8 @@
 token are sealed in the database, and are neither logged nor shown.
 
 All processes share one token. Of all of them one asks for the next, before it ends; the others go
-on with the old one while it lasts, and wait for no longer than an answer may take.
+on with the old one while it lasts, and wait for no longer than an answer may take. Where the one
+that asks dies, the next that looks asks instead.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from uuid import UUID
 from messaging.protocols.base import RemoteProtocolError
 from messaging.protocols.neso.smp.codec import Token
 from messaging.protocols.neso.smp.profile import ServiceName
-from messaging.relay import signing
+from messaging.relay import ownership, signing
 from messaging.relay.crash_points import Step
 from messaging.relay.smp.places import Platform
 from messaging.smp_models import SmpLogin
@@ -58,6 +59,7 @@ class _MayAsk:
     """Nobody else asks meanwhile."""
 
     login_id: UUID
+    owner: int
     username: str
     password: str = field(repr=False)
     set_at: datetime
@@ -69,7 +71,8 @@ def set_login(endpoint_id: UUID, username: str, password: str, by: str) -> SmpLo
     row = row or SmpLogin(id=new_id(), tenant_id=require_tenant(), endpoint_id=endpoint_id)
     row.username, row.set_at, row.set_by = username, now(), by
     row.password = vault.seal(password.encode(), PASSWORD, row.id)
-    row.token = row.token_from = row.token_until = row.refreshing_until = row.refused_at = None
+    row.token = row.token_from = row.token_until = row.refused_at = None
+    row.refreshing_until = row.owner = None
     row.save()
     detail = {"endpoint": endpoint_id, "username": username, "by": by}
     ledger.record(Fact(Event.LOGIN_SET, row.set_at, detail=detail))
@@ -88,10 +91,11 @@ def bearer(tenant_id: UUID, platform: Platform, refused: Bearer | None = None) -
     Raises NoLogin, and TransportError where the platform gave no answer that counts: nothing but
     the login was sent.
     """
-    seconds = platform.read.answer_seconds
+    seconds, owner = platform.read.answer_seconds, ownership.owner()
     deadline = time.monotonic() + 2 * seconds
+    look = partial(_find, platform, refused, owner)
     while True:
-        found = in_tenant(tenant_id, lambda: _find(platform, refused, seconds), Step.SMP_LOGIN_TURN)
+        found = in_tenant(tenant_id, look, Step.SMP_LOGIN_TURN)
         if isinstance(found, Bearer):
             return found
         if isinstance(found, _MayAsk):
@@ -101,8 +105,8 @@ def bearer(tenant_id: UUID, platform: Platform, refused: Bearer | None = None) -
         time.sleep(_LOOK_AGAIN_S)
 
 
-def _find(platform: Platform, refused: Bearer | None, seconds: int) -> Bearer | _MayAsk | None:
-    """None where another process asks for a token, and none is in force."""
+def _find(platform: Platform, refused: Bearer | None, owner: int) -> Bearer | _MayAsk | None:
+    """None where somebody else asks for a token, and none is in force."""
     row = SmpLogin.objects.select_for_update().filter(endpoint_id=platform.id).first()
     if row is None:
         raise NoLogin("no login is set for the Single Markets Platform")
@@ -114,10 +118,11 @@ def _find(platform: Platform, refused: Bearer | None, seconds: int) -> Bearer | 
         return None
     if row.refused_at is not None and at < row.refused_at + AGAIN_AFTER_REFUSAL:
         raise NoLogin("the platform refuses the login that is set")
-    row.refreshing_until = at + timedelta(seconds=seconds) + _ROOM
-    row.save(update_fields=["refreshing_until"])
+    row.refreshing_until = at + timedelta(seconds=platform.read.answer_seconds) + _ROOM
+    row.owner = owner
+    row.save(update_fields=["refreshing_until", "owner"])
     password = vault.unseal(bytes(row.password), PASSWORD, row.id).decode()
-    return _MayAsk(row.id, row.username, password, row.set_at)
+    return _MayAsk(row.id, owner, row.username, password, row.set_at)
 
 
 def _in_force(row: SmpLogin, at: datetime, refused: Bearer | None) -> Bearer | None:
@@ -134,7 +139,7 @@ def _is_ending(row: SmpLogin, at: datetime) -> bool:
 
 
 def _is_being_asked(row: SmpLogin, at: datetime) -> bool:
-    return row.refreshing_until is not None and at < row.refreshing_until
+    return ownership.is_held(row.owner, row.refreshing_until, at)
 
 
 def _ask(tenant_id: UUID, platform: Platform, asking: _MayAsk) -> Bearer:
@@ -184,7 +189,7 @@ def _keep(platform: Platform, asking: _MayAsk, token: Token, asked_at: datetime)
         return
     row.token = vault.seal(token.text.encode(), TOKEN, row.id)
     row.token_from, row.token_until = asked_at, asked_at + timedelta(seconds=token.seconds)
-    row.refreshing_until = row.refused_at = None
+    row.refreshing_until = row.owner = row.refused_at = None
     row.save()
     detail = {"endpoint": platform.id, "username": row.username, "seconds": token.seconds}
     ledger.record(Fact(Event.LOGGED_IN, now(), detail=detail))
@@ -194,8 +199,8 @@ def _let_go(platform: Platform, asking: _MayAsk, refused_at: datetime | None) ->
     row = _same(asking)
     if row is None:
         return
-    row.refreshing_until, row.refused_at = None, refused_at
-    row.save(update_fields=["refreshing_until", "refused_at"])
+    row.refreshing_until, row.owner, row.refused_at = None, None, refused_at
+    row.save(update_fields=["refreshing_until", "owner", "refused_at"])
     if refused_at is not None:
         detail = {
             "endpoint": platform.id,
@@ -206,9 +211,11 @@ def _let_go(platform: Platform, asking: _MayAsk, refused_at: datetime | None) ->
 
 
 def _same(asking: _MayAsk) -> SmpLogin | None:
-    """None where another login was set meanwhile, which this token is not for."""
+    """None where another login was set meanwhile, which this token is not for, or where another
+    process asks by now.
+    """
     return (
         SmpLogin.objects.select_for_update()
-        .filter(id=asking.login_id, set_at=asking.set_at)
+        .filter(id=asking.login_id, set_at=asking.set_at, owner=asking.owner)
         .first()
     )

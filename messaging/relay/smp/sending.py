@@ -55,6 +55,8 @@ State = SmpBatch.State
 @dataclass(frozen=True, slots=True)
 class _Claimed:
     batch_id: UUID
+    owner: int
+    attempts: int
     question: Question
 
 
@@ -79,21 +81,21 @@ def _claim(job_id: UUID, owner: int) -> _Claimed | None:
         return None
     lock(job.endpoint_id)
     try:
-        return _next_claimed(job, get_platform(job.endpoint_id), at)
+        return _next_claimed(job, get_platform(job.endpoint_id), owner, at)
     except _UNSENDABLE as error:
         jobs.alarm(job, f"cannot be sent: {error}")
         due.put(job_id, at + LOOK_AGAIN)
         return None
 
 
-def _next_claimed(job: SmpJob, platform: Platform, at: datetime) -> _Claimed | None:
+def _next_claimed(job: SmpJob, platform: Platform, owner: int, at: datetime) -> _Claimed | None:
     """Raises one of _UNSENDABLE."""
     # Only its own sender makes a batch SENDING, and holds the job's claim meanwhile: that is here
     # now, so whoever sent it is gone.
     for lost in SmpBatch.objects.filter(job_id=job.id, state=State.SENDING):
         wait_for_return(platform, lost, "its sender was interrupted", at)
     batch = _next(job, platform, at)
-    return _sealed(job, platform, batch, at) if batch else None
+    return _sealed(job, platform, batch, owner, at) if batch else None
 
 
 def _next(job: SmpJob, platform: Platform, at: datetime) -> SmpBatch | None:
@@ -136,7 +138,7 @@ def _is_late(job: SmpJob, waiting: SmpBatch, at: datetime) -> bool:
     return not is_put_back_by_person and at >= job.created_at + deadlines.REGISTRATION.within
 
 
-def _sealed(job: SmpJob, platform: Platform, batch: SmpBatch, at: datetime) -> _Claimed:
+def _sealed(job: SmpJob, platform: Platform, batch: SmpBatch, owner: int, at: datetime) -> _Claimed:
     """The bytes are committed, with a `sending` entry, before the first of them leaves."""
     codec = platform.codec
     name = ServiceName.CREATE_UNIT if job.kind == SmpJob.Kind.UNIT else ServiceName.CREATE_ASSETS
@@ -153,7 +155,7 @@ def _sealed(job: SmpJob, platform: Platform, batch: SmpBatch, at: datetime) -> _
     assert batch.sealed_digest is not None, "it was sealed just now, or before"
     size = len(question.sealed.body)
     _record(batch, Event.SENDING, at, bytes(batch.sealed_digest), url=question.url, bytes=size)
-    return _Claimed(batch.id, question)
+    return _Claimed(batch.id, owner, batch.attempts, question)
 
 
 def _fresh(platform: Platform, path: str, batch: SmpBatch, at: datetime) -> Question | None:
@@ -200,9 +202,9 @@ def _settle(job_id: UUID, claimed: _Claimed, reply: Reply) -> bool:
     SmpJob.objects.select_for_update().get(id=job_id)
     lock(platform.id)
     batch, at = settling.locked(claimed.batch_id), now()
-    due.put(job_id, at)
+    due.let_go(job_id, claimed.owner, at)
     _record_answer(batch, reply)
-    if batch.state not in (State.SENDING, State.UNKNOWN):
+    if batch.state not in (State.SENDING, State.UNKNOWN) or _is_overtaken(claimed, batch, reply):
         return False
     if batch.maybe_taken and _says_nothing_of_before(reply):
         # Whether this attempt was taken or not, an earlier one may have been.
@@ -223,6 +225,13 @@ def _settle(job_id: UUID, claimed: _Claimed, reply: Reply) -> bool:
     else:
         wait_for_return(platform, batch, reply.detail, at)
     return batch.state not in (State.WAITING, State.UNKNOWN)
+
+
+def _is_overtaken(claimed: _Claimed, batch: SmpBatch, reply: Reply) -> bool:
+    """Whether another has sent it again since: what this one does not know is no matter then. A
+    verdict is, whoever heard it.
+    """
+    return batch.attempts != claimed.attempts and _says_nothing_of_before(reply)
 
 
 def _says_nothing_of_before(reply: Reply) -> bool:

@@ -33,11 +33,12 @@ def work_on(tenant_id: UUID, item_id: UUID) -> bool:
     with ownership.in_hand(item_id) as mine:
         if not mine:
             return False
+        owner = ownership.owner()
         try:
-            return _work_on(tenant_id, item_id, ownership.owner())
+            return _work_on(tenant_id, item_id, owner)
         except BaseException:
             again = now() + _AFTER_A_FAILURE
-            in_tenant(tenant_id, lambda: due.put(item_id, again), Step.SMP_LATER)
+            in_tenant(tenant_id, lambda: due.let_go(item_id, owner, again), Step.SMP_LATER)
             raise
 
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from messaging.models import Connection, ConnectionDue, Delivery, OutageNotice
-from messaging.relay import connections, lamps, telephone
+from messaging.relay import connections, lamps, ownership, telephone
+from messaging.relay.questions import Asked
 from messaging.states import DeliveryState, LampState, NoticeState
 from tenants.clock import now
 from tenants.models import Endpoint
-from tenants.scope import tenant_scope
+from tenants.scope import in_tenant, tenant_scope
+from tests.owners import living
 from tests.people import NOWHERE, Person
 from tests.relay.conftest import OpenLink
 from tests.relay.outages.conftest import events, lamp, look, start_now, state_of, work
 from tests.relay.outages.test_outage import say
 from tests.relay.sealing.both_ends import BothEnds
+from tests.servers import TestServers
 
 
 def alarms(person: Person) -> list[str]:
@@ -106,18 +110,36 @@ def test_one_message_that_is_told_out_puts_the_lamp_out_until_health_says_otherw
     assert {state_of(alice, one) for one in (first, second)} == {DeliveryState.ACKNOWLEDGED}
 
 
-def test_a_look_that_died_is_made_good_by_another(ends: BothEnds, alice: Person) -> None:
+def test_a_look_that_died_is_made_good_by_the_next(
+    ends: BothEnds, alice: Person, servers: TestServers, database: str
+) -> None:
     ConnectionDue.objects.filter(tenant_id=alice.tenant_id).update(due_at=now())
-    (picked,) = connections.pick(10)
-    assert connections.pick(10) == [], "one that lives has it to itself"
-    ConnectionDue.objects.filter(endpoint_id=picked.endpoint_id).update(due_at=now())
-    (again,) = connections.pick(10)
-    assert again.endpoint_id == picked.endpoint_id
+    with living(servers, database) as other:
+        (picked,) = connections.pick(10, other)
+        assert connections.pick(10, 1) == [], "one that lives has it to itself"
+    (again,) = connections.pick(10, 1)
+    assert (again.endpoint_id, again.owner) == (picked.endpoint_id, 1)
+
+
+def test_a_look_that_was_frozen_until_another_had_its_turn_notes_no_answer(
+    ends: BothEnds, alice: Person, servers: TestServers, database: str
+) -> None:
+    """What Health said then says nothing of now."""
+    ConnectionDue.objects.filter(tenant_id=alice.tenant_id).update(due_at=now())
+    with living(servers, database) as frozen:
+        (picked,) = connections.pick(10, frozen)
+        late = replace(picked, until=now() - timedelta(seconds=1))
+        before = lamp(alice)
+        in_tenant(alice.tenant_id, lambda: lamps._end(late, Asked(None, "no answer")))
+        assert lamp(alice).failures == before.failures + 1, "slow is not frozen"
+        in_tenant(alice.tenant_id, lambda: connections.plan(picked, now()))
+        in_tenant(alice.tenant_id, lambda: lamps._end(late, Asked(None, "no answer")))
+        assert lamp(alice).failures == before.failures + 1
 
 
 def test_a_change_during_a_look_is_not_planned_away(ends: BothEnds, alice: Person) -> None:
     ConnectionDue.objects.filter(tenant_id=alice.tenant_id).update(due_at=now())
-    (picked,) = connections.pick(10)
+    (picked,) = connections.pick(10, ownership.owner())
     with tenant_scope(alice.tenant_id):
         Endpoint.objects.filter(protocol="neso-wa").update(name="changed meanwhile")
         connections.plan(picked, now() + timedelta(hours=1))

@@ -5,23 +5,27 @@ again, and its own messages of unknown fate are settled.
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 from django.db import connection
 
-from messaging.models import Connection, Delivery, Instruction, Message
-from messaging.relay import connections, normalization
+from messaging.models import Connection, ConnectionDue, Delivery, Instruction, Message
+from messaging.relay import connections, lamps, normalization, ownership
+from messaging.relay.connections import Place
 from messaging.relay.deliver import deliver
 from messaging.relay.lamps import MARGIN
 from messaging.relay.normalization import MOST_TRIES
+from messaging.relay.questions import Asked
 from messaging.states import DeliveryState
 from tenants.audit import bodies
 from tenants.changes import WATCH
 from tenants.clock import now
 from tenants.models import Endpoint
-from tenants.scope import tenant_scope
+from tenants.scope import in_tenant, tenant_scope
+from tests.owners import living
 from tests.people import Person
 from tests.relay.conftest import OpenLink
 from tests.relay.outages.conftest import (
@@ -37,6 +41,7 @@ from tests.relay.outages.conftest import (
 from tests.relay.outages.test_outage import say
 from tests.relay.sealing.both_ends import BothEnds, write_config
 from tests.relay.sealing.speaking import dispatch
+from tests.servers import TestServers
 
 NOBODY = 9
 """A port where nothing listens."""
@@ -275,19 +280,93 @@ def test_an_operator_that_is_out_again_is_asked_later(ends: BothEnds, alice: Per
     assert (row.state, row.is_holding, row.normalize_from) == ("UP", False, None)
 
 
-def test_asking_twice_at_once_takes_everything_once(ends: BothEnds, alice: Person) -> None:
-    missed = miss_one(ends)
-    with tenant_scope(alice.tenant_id):
+def wanted(person: Person) -> Place:
+    """What was missed is to be asked."""
+    with tenant_scope(person.tenant_id):
         Connection.objects.update(normalize_from=now() - MARGIN)
-        endpoint_id = Connection.objects.get().endpoint_id
+        return Place(person.tenant_id, Connection.objects.get().endpoint_id)
 
-    def ask() -> None:
+
+def claimed_by(person: Person, owner: int) -> None:
+    with tenant_scope(person.tenant_id):
+        until = now() + normalization.LEASE
+        Connection.objects.update(owner=owner, normalizing_until=until)
+
+
+def looks_and_asks(person: Person) -> bool:
+    """Whether a look would have what was missed asked for."""
+    ConnectionDue.objects.filter(tenant_id=person.tenant_id).update(due_at=now())
+    (picked,) = connections.pick(10, ownership.owner())
+    return in_tenant(person.tenant_id, lambda: lamps._begin(picked)).normalizes
+
+
+def test_what_a_dead_process_was_asking_is_asked_by_the_next_that_looks(
+    ends: BothEnds, alice: Person, servers: TestServers, database: str
+) -> None:
+    missed, place = miss_one(ends), wanted(alice)
+    with living(servers, database) as other:
+        claimed_by(alice, other)
+        assert not looks_and_asks(alice)
+        normalization.normalize(place.tenant_id, place.endpoint_id)
+        assert find(alice, missed) is None, "it is the other's"
+    assert looks_and_asks(alice)
+    normalization.normalize(place.tenant_id, place.endpoint_id)
+    assert find(alice, missed) is not None
+    row = lamp(alice)
+    assert (row.owner, row.normalize_from) == (None, None)
+
+
+def test_while_somebody_asks_what_was_missed_it_is_looked_each_second(
+    ends: BothEnds, alice: Person, servers: TestServers, database: str
+) -> None:
+    place = wanted(alice)
+    with living(servers, database) as other:
+        in_tenant(alice.tenant_id, lambda: normalization._claim(place.endpoint_id, other))
+        for _ in range(2):
+            due_at = ConnectionDue.objects.get(endpoint_id=place.endpoint_id).due_at
+            assert due_at <= now() + timedelta(seconds=1)
+            ConnectionDue.objects.filter(tenant_id=alice.tenant_id).update(due_at=now())
+            lamps.look()
+
+
+def test_one_that_was_frozen_until_another_asked_ends_nothing(
+    ends: BothEnds, alice: Person, servers: TestServers, database: str
+) -> None:
+    place = wanted(alice)
+    with living(servers, database) as other, living(servers, database, 5) as frozen:
+        claimed = in_tenant(
+            alice.tenant_id, lambda: normalization._claim(place.endpoint_id, frozen)
+        )
+        assert claimed is not None
+        claimed_by(alice, other)
+        before = len(events(alice, "normalized", "alarmed"))
+
+        def end() -> None:
+            normalization._finish(claimed, normalization._Tally())
+            normalization._failed(claimed, normalization._NotAnswered(Asked(None, "no answer")))
+            normalization._faulted(claimed, "a fault")
+
+        in_tenant(alice.tenant_id, end)
+        with pytest.raises(normalization._Overtaken):
+            in_tenant(
+                alice.tenant_id, lambda: normalization._question(claimed, alice.control_points[0])
+            )
+        row = lamp(alice)
+        assert (row.owner, row.normalize_tries) == (other, 0)
+        assert row.normalize_from is not None
+        assert len(events(alice, "normalized", "alarmed")) == before
+
+
+def test_asking_twice_at_once_takes_everything_once(ends: BothEnds, alice: Person) -> None:
+    missed, place = miss_one(ends), wanted(alice)
+
+    def ask(owner: int) -> None:
         with tenant_scope(alice.tenant_id):
             Connection.objects.update(normalizing_until=None)
-        normalization.normalize(alice.tenant_id, endpoint_id)
+        normalization.ask_as(owner, place)
         connection.close()
 
-    threads = [threading.Thread(target=ask) for _ in range(3)]
+    threads = [threading.Thread(target=ask, args=(owner,)) for owner in range(1, 4)]
     for thread in threads:
         thread.start()
     for thread in threads:

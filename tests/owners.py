@@ -1,0 +1,34 @@
+"""Processes that claim, as the database sees them: a session each that holds an advisory lock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from django.db import connection
+
+from messaging.relay import ownership
+from tests.servers import TestServers
+
+NUMBER = 4_711_004_711
+
+
+@contextmanager
+def living(servers: TestServers, database: str, number: int = NUMBER) -> Iterator[int]:
+    """The number of another process, which lives within and is dead afterwards."""
+    with psycopg.connect(servers.url("app", database), autocommit=True) as process:
+        process.execute("SELECT pg_advisory_lock(%s)", [number])
+        yield number
+    _until_gone(number)
+
+
+def _until_gone(number: int) -> None:
+    """The server ends a session a moment after its client has left."""
+    for _ in range(1000):
+        if not ownership.is_alive(number):
+            connection.close()
+            return
+        time.sleep(0.01)
+    raise AssertionError("the lock is still held")
