@@ -13,13 +13,14 @@ import pytest
 from django.db import connection
 
 from messaging.models import Connection, ConnectionDue, Delivery, Instruction, Message
-from messaging.relay import connections, lamps, normalization, ownership
+from messaging.relay import connections, lamps, normalization
 from messaging.relay.connections import Place
 from messaging.relay.deliver import deliver
 from messaging.relay.lamps import MARGIN
 from messaging.relay.normalization import MOST_TRIES
 from messaging.relay.questions import Asked
 from messaging.states import DeliveryState
+from tenants import ownership
 from tenants.audit import bodies
 from tenants.changes import WATCH
 from tenants.clock import now
