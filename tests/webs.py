@@ -19,7 +19,8 @@ from hostsvc.supervisor import free_ports, tcp_ready
 from tests.servers import ROOT, TestServers
 
 T = TypeVar("T")
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 60.0
+START_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def webs(
             for port, own in zip(ports, settings, strict=True)
         ]
         for port in ports:
-            until(partial(tcp_ready, "127.0.0.1", port))
+            until(partial(tcp_ready, "127.0.0.1", port), START_SECONDS)
         yield [Web(*each, api_key) for each in zip(ports, processes, strict=True)]
 
 

@@ -14,7 +14,7 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -72,6 +72,14 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+def ended(stack: Rig, pids: Sequence[int]) -> None:
+    """In the time that there is for it. Says who did not."""
+    commands = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids if is_alive(pid)}
+    with suppress(AssertionError):
+        stack.until(lambda: not any(map(is_alive, pids)), ENDS_WITHIN)
+    assert [command for pid, command in commands.items() if is_alive(pid)] == []
+
+
 def test_processes_that_are_told_to_stop_leave_nothing_in_doubt(stack: Rig) -> None:
     """All kinds at once, in the middle of exchanges with an operator that takes its time."""
     units, began, level = [UNIT, OTHER], now(), 431
@@ -89,7 +97,7 @@ def test_processes_that_are_told_to_stop_leave_nothing_in_doubt(stack: Rig) -> N
             assert len(pids) >= len(KINDS)
             for pid in pids:
                 os.kill(pid, signal.SIGTERM)
-            await asyncio.to_thread(stack.until, lambda: not any(map(is_alive, pids)), ENDS_WITHIN)
+            await asyncio.to_thread(ended, stack, pids)
             assert stack.query(_ORPHANED) == [(0,)], "a claim of a process that is gone"
             stack.control("DELETE", "/faults")
             numbers.append(await point.redeclare(mel(POINT, UNIT, level + 1, 5)))
@@ -181,7 +189,7 @@ def test_a_web_process_that_is_told_to_stop_ends_its_requests_or_leaves_them_to_
         os.kill(pid, signal.SIGTERM)
         stack.until(lambda: not tcp_ready("127.0.0.1", port))
         answered = in_time.go_on()
-        stack.until(lambda: not is_alive(pid), ENDS_WITHIN)
+        ended(stack, [pid])
         lock.rollback()
         assert (too_slow.go_on(), held_up.result()) == (None, None)
     assert answered is not None
