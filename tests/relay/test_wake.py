@@ -101,6 +101,17 @@ def test_workers_take_the_most_urgent_first_and_leave_none(broker: redis.Redis) 
     assert taken == [ids[queue] for queue in in_order]
 
 
+def test_redis_keeps_no_book_of_what_a_worker_has_taken(broker: redis.Redis) -> None:
+    """What a dead worker had is found in the database, within seconds and once."""
+    wake.wake([NewDelivery(DELIVERY, TENANT, ENDPOINT, Lane.OPERATOR, queue="ALICP1-1")])
+    with app.connection_for_read(url=settings.REDIS_URL) as connection:
+        simple = connection.SimpleQueue("urgent")
+        taken = simple.get(timeout=5)
+        assert broker.exists("unacked", "unacked_index", *LISTS) == 0
+        taken.ack()
+        simple.close()
+
+
 def test_a_sweep_is_told_how_much_room_the_workers_have(
     broker: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
