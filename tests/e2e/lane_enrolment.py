@@ -141,6 +141,7 @@ def _plan(
             PeerCertificate.Purpose.SIGNING: [operator.certificate_pem.decode()],
             PeerCertificate.Purpose.TLS_CLIENT: [tls],
         },
+        by="lanes",
     )
     said = {"seal": seal.value, "algorithm": ALGORITHMS[seal], "answer_seconds": ANSWER_SECONDS}
     client = authority.issue(f"{short} client")
