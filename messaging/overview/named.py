@@ -4,7 +4,7 @@ instruction's number. Whoever telephones knows nothing else of them.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection
@@ -66,7 +66,7 @@ def _spelled(name: str) -> list[str]:
     return sorted({name, padded, name.lower()})
 
 
-def _ids(statement: str, values: dict[str, object]) -> list[UUID]:
+def _ids(statement: str, values: dict[str, Any]) -> list[UUID]:
     with connection.cursor() as cursor:
         cursor.execute(statement, {**values, "most": MOST})
         return [row[0] for row in cursor.fetchall()]
