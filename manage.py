@@ -34,7 +34,9 @@ def main() -> None:
     try:
         import hostsvc.settings  # noqa: F401  (Django would hide what is wrong with it)
     except ImproperlyConfigured as error:
-        sys.exit(f"cannot start: {error}")
+        from hostsvc.logs import cannot_start
+
+        cannot_start(error)
     execute_from_command_line(sys.argv)
 
 

@@ -4,14 +4,19 @@ through, the staff's groups once the database is migrated, and the figures of th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import structlog
 from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models.signals import post_migrate
+from django.db.migrations import Migration
+from django.db.models.signals import post_migrate, pre_migrate
 
 from hostsvc.staff_groups import make_groups
+
+_log = structlog.get_logger(__name__)
 
 
 class HostsvcConfig(AppConfig):
@@ -29,7 +34,15 @@ class HostsvcConfig(AppConfig):
         app.set_default()
         at_start(metrics.serve)
         # The last of the applications: by then every permission there is has been made.
-        post_migrate.connect(make_groups, sender=list(apps.get_app_configs())[-1])
+        *_, last = apps.get_app_configs()
+        post_migrate.connect(make_groups, sender=last)
+        pre_migrate.connect(_tell_plan, sender=last)
+
+
+def _tell_plan(plan: Sequence[tuple[Migration, bool]], **kwargs: object) -> None:
+    """Django would say it in lines of its own. Once for all applications: each gets the whole."""
+    if plan:
+        _log.info("migrating", migrations=[str(migration) for migration, _ in plan])
 
 
 def _arm() -> None:

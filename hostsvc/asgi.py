@@ -11,10 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import IO, Any
 
 import django
+from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from hostsvc.logs import cannot_start
 from tenants.checks import refuse_unsafe_start
 from tenants.stalling import end_stalled_transactions
 
@@ -27,7 +29,10 @@ os.environ.setdefault("HOSTSVC_DATABASE_POOL", "10")
 # Static files are handed over by a synchronous iterator, which is no matter: each is small.
 warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous")
 
-django.setup(set_prefix=False)
+try:
+    django.setup(set_prefix=False)
+except ImproperlyConfigured as error:
+    cannot_start(error)
 end_stalled_transactions(STALLS_AFTER)
 
 # Imported once Django is set up, for they reach the settings and the tables.

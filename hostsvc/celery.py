@@ -7,13 +7,24 @@ import sys
 import threading
 from typing import Any, Final
 
+import structlog
 from celery import Celery
 from celery.signals import beat_init, setup_logging, worker_init, worker_shutting_down
+from django.core.exceptions import ImproperlyConfigured
+
+from hostsvc.logs import cannot_start
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hostsvc.settings")
 
+_log = structlog.get_logger(__name__)
+
 _DRAINED_WITHIN: Final = 9.5
 """Seconds from SIGTERM, whatever a peer does."""
+
+try:
+    import hostsvc.settings  # noqa: F401  (Celery would hide what is wrong with it)
+except ImproperlyConfigured as error:
+    cannot_start(error)
 
 app = Celery("hostsvc")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -33,6 +44,15 @@ def _refuse_unsafe_start(**kwargs: object) -> None:
 
 
 @worker_init.connect
+def _speak_by_the_log_alone(**kwargs: object) -> None:
+    """Celery would say that it shuts down past every log, on what Python keeps of the process's own
+    standard output.
+    """
+    if not sys.stderr.isatty():
+        sys.__stdout__ = None  # type: ignore[misc]
+
+
+@worker_init.connect
 def _share_threads(sender: Any, **kwargs: object) -> None:
     from messaging.relay.parking import share_threads
 
@@ -47,6 +67,8 @@ def _drain(**kwargs: object) -> None:
     from messaging.relay import draining
 
     draining.begin()
+    # Not here: this may have come in the middle of a line.
+    threading.Thread(target=_log.info, args=("worker ends",), daemon=True).start()
     overdue = threading.Timer(_DRAINED_WITHIN, os._exit, [0])
     overdue.daemon = True
     overdue.start()

@@ -34,7 +34,7 @@ from messaging.api.content import as_json
 from messaging.api.in_force import parameter_of
 from messaging.lamps import Lamp, lamp_of, since_of, with_links
 from messaging.models import Attempt, Declared, Delivery, Due, GateAlarm, Link, Message
-from messaging.overview import bodies, timeline
+from messaging.overview import bodies, named, timeline
 from messaging.overview.wrong import find_wrong
 from messaging.probing.run import NoSuchEndpoint, TestUnderWay, last_report, run
 from messaging.relay.register import LEGACY_PROTOCOL
@@ -82,7 +82,10 @@ class MessageAdmin(CarriedAdmin):
     list_filter = (TENANT_FILTER, WithinFilter)
     list_select_related = ("tenant", "endpoint")
     search_fields = ("id",)
-    search_help_text = "A message's id, or the name of a BM unit."
+    search_help_text = (
+        "A message's id, the name of a BM unit, or what others call it: its messageId, its log"
+        " number on a link, an instruction's number."
+    )
     time_field = "received_at"
     received = moment("received_at")
     inlines = (DeliveryInline,)
@@ -117,16 +120,18 @@ class MessageAdmin(CarriedAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Message], search_term: str
     ) -> tuple[QuerySet[Message], bool]:
-        """By id, else by BM unit within the tenant whose unit it is: both along an index."""
+        """By id, else by BM unit within the tenant whose unit it is, else by what others call it:
+        each along an index.
+        """
         term = search_term.strip()
         if not term:
             return queryset, False
-        if (row_id := _as_id(term)) is not None:
-            return queryset.filter(id=row_id), False
         name = term.upper()
         tenant_id = directory.find_tenant(directory.Known.BM_UNIT, name.encode())
         if tenant_id is None:
-            return queryset.none(), False
+            row_id = _as_id(term)
+            ids = named.find_messages(term) + ([row_id] if row_id else [])
+            return queryset.filter(id__in=ids), False
         found = queryset.filter(about_unit(name), tenant_id=tenant_id)
         return found.order_by("-received_at", "-id"), False
 
@@ -176,7 +181,7 @@ class DeliveryAdmin(DeliveryActions, CarriedAdmin):
     list_filter = (TENANT_FILTER, OpenFilter, DeadFilter, WithinFilter)
     list_select_related = ("tenant", "endpoint", "message")
     search_fields = ("id",)
-    search_help_text = "A delivery's id, or its message's."
+    search_help_text = "A delivery's id, its message's, or the reference it was sent under."
     time_field = "created_at"
     created, until = moment("created_at"), moment("deadline")
     sent, held, settled = moment("sent_at"), moment("held_at"), moment("settled_at")
@@ -225,10 +230,11 @@ class DeliveryAdmin(DeliveryActions, CarriedAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
+        found = queryset.filter(id__in=named.find_deliveries(term))
         row_id = _as_id(term)
-        if row_id is None:
-            return queryset.none(), False
-        return queryset.filter(id=row_id) | queryset.filter(message_id=row_id), False
+        if row_id is not None:
+            found |= queryset.filter(id=row_id) | queryset.filter(message_id=row_id)
+        return found, False
 
     @admin.display(description="message")
     def message_link(self, row: Delivery) -> str:

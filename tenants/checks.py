@@ -4,10 +4,12 @@ What else a production start needs is checked by the wiring.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
+import structlog
 from django.apps import AppConfig
 from django.conf import settings
 from django.core import checks
@@ -18,6 +20,7 @@ from tenants.clock import now
 START = "start"
 """The tag of checks that a long-lived process passes before it does anything."""
 
+_log = structlog.get_logger(__name__)
 _at_start: list[Callable[[], None]] = []
 
 CLOCK_TOLERANCE = timedelta(seconds=5)
@@ -94,16 +97,28 @@ def at_start(work: Callable[[], None]) -> None:
     _at_start.append(work)
 
 
+class Refused(SystemExit):
+    """The process ends with a code of 1 once the reason is told: to a person at a terminal in
+    plain words, else as a line of the log.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"cannot start: {reason}")
+        if not sys.stderr.isatty():
+            _log.critical("cannot start", reason=reason)
+            self.code = 1
+
+
 def refuse_unsafe_start() -> None:
-    """What every long-lived process calls first. Raises SystemExit with the reason."""
+    """What every long-lived process calls first. Raises Refused."""
     try:
         found = checks.run_checks(tags=[START, checks.Tags.database], databases=["default"])
     except OperationalError as error:
-        raise SystemExit(f"cannot start: the database is out of reach: {error}") from None
+        raise Refused(f"the database is out of reach: {error}") from None
     finally:
         connection.close()
     serious = [message for message in found if message.is_serious()]
     if serious:
-        raise SystemExit("\n".join(str(message) for message in serious))
+        raise Refused("\n".join(str(message) for message in serious))
     while _at_start:
         _at_start.pop()()

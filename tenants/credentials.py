@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.db import DatabaseError, InterfaceError, connection
 
+from tenants.audit.events import THE_SERVICE
 from tenants.clock import now
 from tenants.models import ApiCertificate, ApiKey, Credential, Member
 from tenants.permissions import ROLES, Permission, Role, as_written
@@ -21,8 +22,8 @@ from tenants.scope import tenant_scope
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-THE_HOST: Mapping[str, object] = {"by": "the host"}
-"""Who acts where nobody is named: a command of the vendor's."""
+THE_HOST: Mapping[str, object] = {"by": THE_SERVICE}
+"""Who acts where nobody is named."""
 NOTED_EVERY = timedelta(minutes=1)
 
 _log = logging.getLogger(__name__)

@@ -4,6 +4,7 @@ tenant's CA vouches for nobody here.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -11,10 +12,14 @@ from uuid import UUID
 from cryptography import x509
 from django.db import connection, transaction
 
+from tenants.audit import ledger
+from tenants.audit.events import Event, Fact
 from tenants.certificates import fingerprint_of
-from tenants.changes import HOUSE
+from tenants.clock import now
+from tenants.ids import HOUSE
 from tenants.models import Environment, Peer, PeerCertificate
 from tenants.remembered import Remembered
+from tenants.scope import tenant_scope
 
 _TRUSTED = """
 SELECT c.fingerprint, c.pem, p.participant_id FROM tenants_peercertificate c
@@ -112,11 +117,13 @@ def register(
     certificates: Mapping[PeerCertificate.Purpose, Sequence[str]],
     *,
     is_default: bool = False,
+    by: str,
 ) -> Peer:
     """Registers a peer, or brings it up to date: what is not among its certificates any more is
-    trusted no longer.
+    trusted no longer. The house's chain tells of what that changed, and names `by`.
     """
     with transaction.atomic():
+        before = _stood(name)
         peer, _ = Peer.objects.update_or_create(
             name=name,
             defaults={"environment": environment, "ca": ca, "is_default": is_default},
@@ -137,4 +144,41 @@ def register(
                 )
                 keep.append(row.id)
         peer.certificates.exclude(id__in=keep).update(state=PeerCertificate.State.REVOKED)
+        _tell(peer, before, _stood(name), by)
         return peer
+
+
+def _stood(name: str) -> dict[str, object] | None:
+    """What an entry tells of a peer: of its certificates, those that are trusted."""
+    peer = Peer.objects.filter(name=name).first()
+    if peer is None:
+        return None
+    trusted = peer.certificates.filter(state=PeerCertificate.State.ACTIVE)
+    rows = trusted.order_by("purpose", "fingerprint").values_list("purpose", "fingerprint")
+    return {
+        "environment": peer.environment,
+        "ca": hashlib.sha256(peer.ca.encode()).hexdigest(),
+        "is_default": peer.is_default,
+        "certificates": ", ".join(f"{purpose} {bytes(digest).hex()}" for purpose, digest in rows),
+    }
+
+
+def _tell(
+    peer: Peer, before: dict[str, object] | None, after: dict[str, object] | None, by: str
+) -> None:
+    changed = {
+        name: value
+        for name, value in (after or {}).items()
+        if before is None or before[name] != value
+    }
+    if not changed:
+        return
+    detail = {
+        "what": f"peer {peer}",
+        "verb": "changed" if before else "added",
+        "fields": ", ".join(changed),
+        "by": by,
+        **changed,
+    }
+    with tenant_scope(HOUSE):
+        ledger.record(Fact(Event.REGISTER_CHANGED, now(), detail=detail))

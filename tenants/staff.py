@@ -198,10 +198,20 @@ def written(value: datetime | None) -> str:
 
 
 def table(headings: Iterable[str], rows: Iterable[Iterable[object]]) -> SafeString:
-    """Rows of a page's own as an HTML table; every cell is escaped."""
-    style = "padding: 2px 12px 2px 0; text-align: left; vertical-align: top"
-    cell = '<{0} style="{2}; overflow-wrap: break-word">{1}</{0}>'
-    head = format_html_join("", cell, (("th", heading, style) for heading in headings))
-    lines = (format_html_join("", cell, (("td", value, style) for value in row)) for row in rows)
-    body = format_html_join("", "<tr>{}</tr>", ((line,) for line in lines))
+    """Rows of a page's own as an HTML table; every cell is escaped. The last one of a row is the
+    one that takes what space there is, and breaks a word that is longer.
+    """
+    head = _row("th", headings)
+    body = format_html_join("", "<tr>{}</tr>", ((_row("td", row),) for row in rows))
     return format_html("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>", head, body)
+
+
+def _row(kind: str, values: Iterable[object]) -> SafeString:
+    style = "padding: 2px 12px 2px 0; text-align: left; vertical-align: top"
+    cells = list(values)
+    wraps = ["break-word"] * (len(cells) - 1) + ["anywhere"]
+    return format_html_join(
+        "",
+        '<{0} style="{2}; overflow-wrap: {3}">{1}</{0}>',
+        ((kind, value, style, wrap) for value, wrap in zip(cells, wraps, strict=False)),
+    )

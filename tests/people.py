@@ -70,6 +70,7 @@ def enrol_cast(operator_address: str = NOWHERE) -> Cast:
             PeerCertificate.Purpose.TLS_CLIENT: [operator.tls.pem],
         },
         is_default=True,
+        by="the tests",
     )
     alice, bob, mallory = (
         _enrol(name, peer, operator_address) for name in ("alice", "bob", "mallory")
@@ -98,7 +99,7 @@ def _enrol(name: str, peer: Peer, operator_address: str) -> Person:
             for point in points
         ),
     )
-    tenant_id = enrol(plan)
+    tenant_id = enrol(plan, by="the tests")
     with tenant_scope(tenant_id):
         owner = members.add(f"{name} the owner", f"owner@{name}.example", Role.OWNER)
         api_key = api_keys.mint("test", member=owner).text

@@ -50,7 +50,7 @@ def services(layout: Layout, environment: dict[str, str]) -> list[Child]:
     ports = layout.ports
     beat = [
         "-m",
-        *f"celery -A hostsvc beat --loglevel WARNING --schedule {layout.var}/beat".split(),
+        *f"celery --quiet -A hostsvc beat --loglevel WARNING --schedule {layout.var}/beat".split(),
     ]
     return [
         _command(
@@ -91,7 +91,7 @@ def _terminal() -> dict[str, str]:
 
 def _worker(queue: str, threads: int) -> list[str]:
     words = (
-        f"celery -A hostsvc worker --pool threads --queues {queue} --hostname {queue}@%h"
+        f"celery --quiet -A hostsvc worker --pool threads --queues {queue} --hostname {queue}@%h"
         f" --concurrency {threads} --loglevel WARNING --without-gossip"
         " --without-mingle --without-heartbeat"
     )

@@ -15,6 +15,7 @@ from concurrent.futures import Executor
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -110,6 +111,8 @@ class LinkConnection:
         self._go_back_to: int | None = None
         self._gone_back = 0
         self._is_full = False
+        # When what has no answer was first given to the socket here: stored with its answer.
+        self._left_at: dict[int, datetime] = {}
         self._waiting = asyncio.Event()
         self._pump: asyncio.Task[None] | None = None
         self._background: set[asyncio.Future[None]] = set()
@@ -227,7 +230,8 @@ class LinkConnection:
             case ev.Gap():
                 await self._on_gap(event)
             case ev.Acknowledged():
-                await self._settled(links.acknowledge, event.number, now())
+                left_at = self._left_at.pop(event.number, None)
+                await self._settled(links.acknowledge, event.number, now(), left_at)
             case ev.Refused():
                 await self._on_refused(event)
             case ev.Broken():
@@ -311,7 +315,8 @@ class LinkConnection:
 
     async def _on_refused(self, event: ev.Refused) -> None:
         if event.expected is None:
-            await self._settled(links.refused, event.number, event.code, event.text, now())
+            left_at = self._left_at.pop(event.number, None)
+            await self._settled(links.refused, event.number, event.code, event.text, now(), left_at)
             return
         self._session.withdraw(event.expected, event.number)
         self._go_back_to = event.expected
@@ -329,6 +334,7 @@ class LinkConnection:
         gone = await self._run(links.go_back, self._ready_hold(), self._go_back_to)
         self._hold, self._written = gone.hold, gone.last_given
         self._go_back_to = None
+        self._left_at.clear()
         self.wake()
 
     async def _on_broken(self, event: ev.Broken) -> None:
@@ -434,6 +440,7 @@ class LinkConnection:
 
     def _transmit(self, number: int, content: bytes) -> None:
         self._write(self._session.transmit(number, content, now()), Step.LINK_GIVE)
+        self._left_at[number] = now()
         self._written = number
 
     def _may_give(self) -> bool:
@@ -479,4 +486,4 @@ class LinkConnection:
         if self._hold is not None:
             LINKS.labels("down").inc()
             with suppress(DatabaseError):
-                await self._run(links.close_link, self._hold, self._reason)
+                await self._run(links.close_link, self._hold, self._reason, self._left_at)

@@ -14,8 +14,9 @@ from django.utils.safestring import SafeString
 
 from messaging.models import Attempt, Delivery, Message
 from messaging.overview.chart import Span, milliseconds, timeline_chart
-from messaging.states import AttemptOutcome
+from messaging.states import AttemptOutcome, DeliveryState
 from tenants.audit.models import Entry
+from tenants.clock import now
 from tenants.staff import table, written
 
 ENTRIES_SHOWN: Final = 200
@@ -72,7 +73,7 @@ def _spans(message: Message) -> Iterator[Span]:
 def _delivered(start: datetime, delivery: Delivery) -> Iterator[Span]:
     """Waiting for the first attempt, each attempt until its answer, and until that was settled."""
     to = delivery.endpoint.name if delivery.endpoint else "nobody"
-    since = delivery.created_at
+    since, last = delivery.created_at, None
     rows = Attempt.objects.filter(tenant_id=delivery.tenant_id, delivery_id=delivery.id)
     for attempt in rows.order_by("id")[:ATTEMPTS_SHOWN]:
         yield _span(f"waits for {to}", start, since, attempt.sent_at, "wait")
@@ -82,7 +83,25 @@ def _delivered(start: datetime, delivery: Delivery) -> Iterator[Span]:
         yield _span(label, start, attempt.sent_at, answered, "peer" if good else "bad")
         if attempt.answered_at is not None:
             yield _span("settled", start, answered, attempt.settled_at)
-        since = attempt.settled_at
+        since, last = attempt.settled_at, attempt.sent_at
+    yield from _without_attempt(start, delivery, since, last)
+
+
+def _without_attempt(
+    start: datetime, delivery: Delivery, since: datetime, last: datetime | None
+) -> Iterator[Span]:
+    """What no attempt tells of after the one that was sent at `last`: that it waits, or was sent
+    and has no answer.
+    """
+    to = delivery.endpoint.name if delivery.endpoint else "nobody"
+    until, sent_at = delivery.settled_at or now(), delivery.sent_at
+    if delivery.state in (DeliveryState.PENDING, DeliveryState.HELD):
+        yield _span(f"waits for {to}", start, since, until, "wait")
+    elif sent_at is not None and (last is None or sent_at > last):
+        yield _span(f"waits for {to}", start, since, sent_at, "wait")
+        yield _span(f"at {to}: no answer", start, sent_at, until, "bad")
+    elif last is None:
+        yield _span(f"waits for {to}", start, since, until, "wait")
 
 
 def _span(label: str, start: datetime, begin: datetime, end: datetime, kind: str = "host") -> Span:

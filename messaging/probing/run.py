@@ -162,7 +162,8 @@ def _finish(begun: _Begun, by: str, report: Report) -> tuple[NewDelivery, ...]:
     _tell(begun.endpoint, at, by, detail)
     if report.colour is not Colour.GREEN:
         return ()
-    return breakers.close(begun.endpoint.id, at, f"{by} tested the connection, and it is good")
+    text = f"{by} tested the connection, and it is good"
+    return breakers.close(begun.endpoint.id, at, text, by)
 
 
 def _tell(row: Endpoint, at: datetime, by: str, detail: Mapping[str, object]) -> None:

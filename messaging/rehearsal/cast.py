@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+THE_DEMONSTRATION = "the demonstration"
+"""Who does what its set-up does, in the audit log."""
 UNITS_DRIVEN = 25
 UNITS_FREE = 4
 

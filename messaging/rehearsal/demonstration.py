@@ -30,12 +30,12 @@ from django.contrib.auth.models import User
 from messaging.files import host_key
 from messaging.rehearsal import introductions
 from messaging.rehearsal.authority import Authority, Issued, write_private
-from messaging.rehearsal.cast import CAST, CastControlPoint, CastTenant
+from messaging.rehearsal.cast import CAST, THE_DEMONSTRATION, CastControlPoint, CastTenant
 from messaging.rehearsal.market.trust import admit_replays
 from messaging.relay.register import FILE_PROTOCOL, LEGACY_PROTOCOL, OPERATOR_PROTOCOL
 from messaging.relay.signing import OPERATOR
 from messaging.relay.smp import logins
-from tenants import api_keys, credentials, directory, endpoints, file_logins, members, peers
+from tenants import api_keys, directory, endpoints, file_logins, members, peers
 from tenants.endpoints import Draft
 from tenants.models import Endpoint, Environment, Member, Peer, PeerCertificate
 from tenants.onboarding.enrol import (
@@ -54,6 +54,7 @@ ENVIRONMENT = Environment.SIMULATOR
 SIMULATOR = "simulator"
 SMP_PROTOCOL = "neso-smp"
 ADMINISTRATOR = "admin"
+_BY = {"by": THE_DEMONSTRATION}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +108,11 @@ def prepare(demo: Demonstration, tls: Path, addresses: Addresses) -> None:
         write_private(made, _json(known))
     peer = Peer.objects.get(name=SIMULATOR)
     for tenant in CAST:
-        point_operator(_get(tenant), OPERATOR_PROTOCOL, addresses.simulator_wa, peer)
-        point_operator(_get(tenant), SMP_PROTOCOL, addresses.simulator_smp, peer)
+        for protocol, address in (
+            (OPERATOR_PROTOCOL, addresses.simulator_wa),
+            (SMP_PROTOCOL, addresses.simulator_smp),
+        ):
+            point_operator(_get(tenant), protocol, address, peer, by=THE_DEMONSTRATION)
         _let_log_in(tenant, known[tenant.name]["smpPassword"])
     for_simulator = _for_simulator(demo, addresses, known, tls / "ca.pem")
     others = introductions.introduce_again(demo.folder, addresses.simulator_wa, peer)
@@ -141,6 +145,7 @@ def _make(demo: Demonstration, tls: Path, addresses: Addresses) -> None:
             PeerCertificate.Purpose.TLS_CLIENT: [_text(demo.certificate("simulator-tls"))],
         },
         is_default=True,
+        by=THE_DEMONSTRATION,
     )
     known = {tenant.name: _make_tenant(demo, authority, tenant, peer, addresses) for tenant in CAST}
     known["admin"] = _make_administrator()
@@ -156,11 +161,11 @@ def _make_tenant(
     plan = _plan(demo, authority, cast, peer, addresses)
     tenant_id = _find(cast)
     if tenant_id is None:
-        tenant_id = enrol(plan)
+        tenant_id = enrol(plan, by=THE_DEMONSTRATION)
     else:
-        renew(tenant_id, plan)
+        renew(tenant_id, plan, by=THE_DEMONSTRATION)
     with tenant_scope(tenant_id):
-        api_key = api_keys.mint("demonstration", member=_owner(cast)).text
+        api_key = api_keys.mint("demonstration", member=_owner(cast), by=_BY).text
     return {"apiKey": api_key, "smpPassword": secrets.token_urlsafe(12)}
 
 
@@ -172,9 +177,7 @@ def _make_file_logins(demo: Demonstration, known: dict[str, Any]) -> None:
         write_private(_file_key(demo, cast), written.decode())
         public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
         with tenant_scope(_get(cast)):
-            made = file_logins.make(
-                _trading_point(cast), "demonstration", [public], by=credentials.THE_HOST
-            )
+            made = file_logins.make(_trading_point(cast), "demonstration", [public], by=_BY)
         known[cast.name]["fileLogin"] = {
             "username": made.row.username,
             "password": made.password,
@@ -184,7 +187,11 @@ def _make_file_logins(demo: Demonstration, known: dict[str, Any]) -> None:
 def _trading_point(cast: CastTenant) -> Endpoint:
     rows = Endpoint.objects.filter(protocol=FILE_PROTOCOL, environment=ENVIRONMENT)
     found = rows.filter(name=cast.trading_agent).first()
-    return found or endpoints.add(Draft(cast.trading_agent, FILE_PROTOCOL, "sftp", ENVIRONMENT))
+    if found is None:
+        draft = Draft(cast.trading_agent, FILE_PROTOCOL, "sftp", ENVIRONMENT)
+        found = endpoints.add(draft)
+        endpoints.record(found, "added", (), THE_DEMONSTRATION)
+    return found
 
 
 def _file_key(demo: Demonstration, cast: CastTenant) -> Path:
@@ -193,7 +200,8 @@ def _file_key(demo: Demonstration, cast: CastTenant) -> Path:
 
 def _owner(cast: CastTenant) -> Member:
     found = Member.objects.filter(role=Role.OWNER, state=Member.State.ACTIVE).first()
-    return found or members.add(f"Owner of {cast.name}", "owner@demonstration.example", Role.OWNER)
+    name, email = f"Owner of {cast.name}", "owner@demonstration.example"
+    return found or members.add(name, email, Role.OWNER, by=_BY)
 
 
 def _let_log_in(cast: CastTenant, password: str) -> None:
@@ -201,7 +209,7 @@ def _let_log_in(cast: CastTenant, password: str) -> None:
     with tenant_scope(_get(cast)):
         endpoint = Endpoint.objects.get(protocol=SMP_PROTOCOL, environment=ENVIRONMENT)
         if logins.password_of(endpoint.id) != password:
-            logins.set_login(endpoint.id, cast.name, password, "demonstration")
+            logins.set_login(endpoint.id, cast.name, password, THE_DEMONSTRATION)
 
 
 def _make_administrator() -> dict[str, Any]:

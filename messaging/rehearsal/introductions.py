@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from messaging.rehearsal.authority import write_private
+from messaging.rehearsal.cast import THE_DEMONSTRATION
 from messaging.relay.register import LEGACY_PROTOCOL, OPERATOR_PROTOCOL
 from tenants import directory
 from tenants.keys.life import VERIFYING, CertificatePurpose
@@ -54,7 +55,7 @@ def introduce_again(folder: Path, address: str, peer: Peer) -> list[Any]:
     for name in known(folder):
         with suppress(NotReady, LookupError):
             told.append(as_told(folder, name))
-            point_operator(_get(name), OPERATOR_PROTOCOL, address, peer)
+            point_operator(_get(name), OPERATOR_PROTOCOL, address, peer, by=THE_DEMONSTRATION)
     return told
 
 

@@ -26,7 +26,7 @@ from messaging.relay.rows import NewDelivery
 from messaging.relay.wake import wake_waiting
 from messaging.states import BreakerState
 from tenants.audit import ledger
-from tenants.audit.events import Event, Fact
+from tenants.audit.events import THE_SERVICE, Event, Fact
 from tenants.clock import now
 from tenants.scope import in_tenant, reconnecting
 
@@ -104,12 +104,12 @@ def note(exchange: Exchange) -> tuple[NewDelivery, ...]:
     return in_tenant(exchange.tenant_id, lambda: _note(exchange), Step.BREAKER_NOTE)
 
 
-def close(endpoint_id: UUID, at: datetime, text: str) -> tuple[NewDelivery, ...]:
-    """Within the tenant's scope: a person has seen that the way is good. Returns what may go."""
+def close(endpoint_id: UUID, at: datetime, text: str, by: str) -> tuple[NewDelivery, ...]:
+    """Within the tenant's scope: `by` has seen that the way is good. Returns what may go."""
     breaker = breaker_rows.find(endpoint_id)
     if breaker is None:
         return ()
-    return _become(breaker, Circuit(), at, text)
+    return _become(breaker, Circuit(), at, text, by)
 
 
 def hurry(endpoint_id: UUID, at: datetime) -> tuple[NewDelivery, ...]:
@@ -180,11 +180,13 @@ def _note(exchange: Exchange) -> tuple[NewDelivery, ...]:
     return _become(breaker, circuit, at, exchange.detail)
 
 
-def _become(breaker: Breaker, circuit: Circuit, at: datetime, text: str) -> tuple[NewDelivery, ...]:
+def _become(
+    breaker: Breaker, circuit: Circuit, at: datetime, text: str, by: str = THE_SERVICE
+) -> tuple[NewDelivery, ...]:
     was_closed = breaker.state == BreakerState.CLOSED
     is_closed = circuit.state is BreakerState.CLOSED
     if was_closed != is_closed:
-        _tell(breaker, circuit, at, text)
+        _tell(breaker, circuit, at, text, by)
         breaker.since = at
     last = breaker_rows.circuit_of(breaker)
     breaker_rows.write(breaker, circuit)
@@ -201,7 +203,7 @@ def _become(breaker: Breaker, circuit: Circuit, at: datetime, text: str) -> tupl
     return ()
 
 
-def _tell(breaker: Breaker, circuit: Circuit, at: datetime, text: str) -> None:
+def _tell(breaker: Breaker, circuit: Circuit, at: datetime, text: str, by: str) -> None:
     """An entry for each opening and closing; an alarm for no more of them than people can read."""
     is_closed = circuit.state is BreakerState.CLOSED
     told = {
@@ -211,7 +213,7 @@ def _tell(breaker: Breaker, circuit: Circuit, at: datetime, text: str) -> None:
         "failures": circuit.failures,
         "after_seconds": int((at - breaker.since).total_seconds()),
     }
-    ledger.record(Fact(Event.BREAKER_CHANGED, at, detail={**told, "text": text}))
+    ledger.record(Fact(Event.BREAKER_CHANGED, at, detail={**told, "text": text, "by": by}))
     name = breaker.endpoint.name
     if is_closed and breaker.alarmed_at is not None and breaker.alarmed_at >= breaker.since:
         seconds = int((at - breaker.since).total_seconds())

@@ -4,7 +4,7 @@ became of each message on it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -42,6 +42,11 @@ SELECT d.id, d.reference, b.content FROM messaging_delivery d
 JOIN audit_body b ON b.tenant_id = d.tenant_id AND b.digest = d.payload_digest
     AND b.month = date_trunc('month', d.payload_at AT TIME ZONE 'UTC')::date
 WHERE d.endpoint_id = %s AND d.lane = 'link' AND d.state = 'CLAIMED' ORDER BY d.position
+"""
+_LEFT_AT = """
+UPDATE messaging_delivery d SET sent_at = greatest(d.sent_at, w.left_at)
+FROM unnest(%s::text[], %s::timestamptz[]) AS w(reference, left_at)
+WHERE d.endpoint_id = %s AND d.lane = 'link' AND d.state = 'CLAIMED' AND d.reference = w.reference
 """
 _INSTRUCTIONS = frozenset(InstructionKind)
 """Kinds of message that want a verdict beyond their acknowledgement."""
@@ -121,8 +126,10 @@ def open_link(
     return in_tenant(tenant_id, work, Step.LINK_OPEN)
 
 
-def close_link(hold: Hold, reason: str) -> None:
-    """The link is down, unless another has replaced it."""
+def close_link(hold: Hold, reason: str, left_at: Mapping[int, datetime] | None = None) -> None:
+    """The link is down, unless another has replaced it. `left_at` says when what has no answer was
+    first written here.
+    """
 
     def work() -> None:
         at = now()
@@ -130,6 +137,7 @@ def close_link(hold: Hold, reason: str) -> None:
         if down.update(gateway=None, down_at=at):
             detail = {"control_point": hold.control_point.name, "reason": reason}
             ledger.record(Fact(Event.LINK_DOWN, at, detail=detail))
+            _note_left(hold, left_at or {})
             supervision.went_down(hold.control_point, at)
 
     in_tenant(hold.tenant_id, work, Step.LINK_CLOSE)
@@ -183,14 +191,16 @@ def go_back(hold: Hold, expected: int) -> Gone:
     return in_tenant(hold.tenant_id, work, Step.LINK_GO_BACK)
 
 
-def acknowledge(hold: Hold, number: int, answered_at: datetime) -> tuple[NewDelivery, ...]:
-    """The control point has it. An instruction still wants a verdict; anything else is done
-    with.
+def acknowledge(
+    hold: Hold, number: int, answered_at: datetime, left_at: datetime | None = None
+) -> tuple[NewDelivery, ...]:
+    """The control point has it, which was first written at `left_at`, where this link did that. An
+    instruction still wants a verdict; anything else is done with.
     """
 
     def work() -> tuple[NewDelivery, ...]:
         _locked_in_epoch(hold)
-        row = _sent(hold, number)
+        row = _sent(hold, number, left_at)
         if row is None:
             return ()
         _record_attempt(row, AttemptOutcome.DELIVERED, answered_at, "ACK")
@@ -215,13 +225,18 @@ def _is_answered_for(hold: Hold, row: LoadedDelivery) -> bool:
 
 
 def refused(
-    hold: Hold, number: int, code: str, text: str, answered_at: datetime
+    hold: Hold,
+    number: int,
+    code: str,
+    text: str,
+    answered_at: datetime,
+    left_at: datetime | None = None,
 ) -> tuple[NewDelivery, ...]:
     """The control point would not have it: that is for a person to see."""
 
     def work() -> tuple[NewDelivery, ...]:
         _locked_in_epoch(hold)
-        row = _sent(hold, number)
+        row = _sent(hold, number, left_at)
         if row is None:
             return ()
         _record_attempt(row, AttemptOutcome.REFUSED, answered_at, f"NACK {code} {text}")
@@ -342,12 +357,25 @@ def _to_be_said(hold: Hold, row: LoadedDelivery) -> tuple[BmMessage, str]:
     return hold.codec.divide(envelope.messages[0])[0], in_reply_to
 
 
-def _sent(hold: Hold, number: int) -> LoadedDelivery | None:
-    return load_last_under(hold.endpoint_id, hold.profile.number_text(number))
+def _sent(hold: Hold, number: int, left_at: datetime | None) -> LoadedDelivery | None:
+    """What was last sent under `number`. Until it is told when its first byte left, it is held to
+    have left when that was committed, and never before.
+    """
+    row = load_last_under(hold.endpoint_id, hold.profile.number_text(number))
+    if row is None or left_at is None:
+        return row
+    return replace(row, sent_at=max(left_at, row.sent_at or left_at))
+
+
+def _note_left(hold: Hold, left_at: Mapping[int, datetime]) -> None:
+    if left_at:
+        references = [hold.profile.number_text(number) for number in left_at]
+        with connection.cursor() as cursor:
+            cursor.execute(_LEFT_AT, [references, list(left_at.values()), hold.endpoint_id])
 
 
 def _await_verdict(row: LoadedDelivery, at: datetime) -> None:
-    move(row.id, DeliveryState.DELIVERED, {}, row.deadline)
+    move(row.id, DeliveryState.DELIVERED, {"sent_at": row.sent_at}, row.deadline)
     ledger.record(Fact(Event.DELIVERED, at, row.message_id, row.id, detail=_times(row, at)))
 
 

@@ -216,6 +216,8 @@ def _settle(
     more: Mapping[str, object] = NOTHING_MORE,
 ) -> Made:
     changes = {"settled_at": at, "outcome_code": code, "outcome_text": text}
+    if row.lane == Lane.LINK:
+        changes["sent_at"] = row.sent_at  # Its gateway may have told it more exactly.
     move(row.id, state, changes, NO_MORE)
     measures.settled(row.lane, state.value, at=at, deadline=row.deadline)
     detail = {"code": code, "text": text, "received_at": row.message.received_at.isoformat()}

@@ -9,7 +9,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -35,14 +35,18 @@ class Start:
     check: tuple[Path, ...] = ()
 
 
-async def run(simulator: Simulator) -> None:
+def _print(line: str) -> None:
+    print(line, flush=True)
+
+
+async def run(simulator: Simulator, tell: Callable[[str], object]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     try:
         await simulator.start()
-        print(_ready_line(simulator), flush=True)
+        tell(_ready_line(simulator))
         await stop.wait()
     finally:
         await simulator.stop()
@@ -76,9 +80,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return serve(Start(wanted.config, wanted.scenario, wanted.day, tuple(wanted.check)))
 
 
-def serve(wanted: Start) -> int:
-    """Runs until SIGTERM or SIGINT; 2 where the configuration, a file or a port can't be used; 1
-    where a checked scenario has faults."""
+def serve(wanted: Start, tell: Callable[[str], object] = _print) -> int:
+    """Runs until SIGTERM or SIGINT, and tells when it is ready; 2 where the configuration, a file
+    or a port can't be used; 1 where a checked scenario has faults."""
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr
     )
@@ -86,7 +90,7 @@ def serve(wanted: Start) -> int:
         return max(_check(path) for path in wanted.check)
     try:
         simulator = _make(wanted)
-        asyncio.run(run(simulator))
+        asyncio.run(run(simulator, tell))
     except (ConfigError, BadDay, OSError, UnicodeDecodeError) as error:
         print(f"simulator: {error}", file=sys.stderr)
         return 2

@@ -144,5 +144,5 @@ def _tell(refused: Shown, address: Address | None) -> None:
 
 
 def _tell_house(request: Request) -> None:
-    detail = {"address": peer_address(request), "path": request.path}
+    detail = {"address": peer_address(request), "path": request.path, "by": "nobody known"}
     ledger.record_for_house(Fact(Event.FORGED_HEADER, now(), detail=detail))

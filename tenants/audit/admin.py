@@ -67,7 +67,9 @@ class ChainAdmin(ReadOnlyAdmin):
 
 def _shown(deeds: Sequence[Deed]) -> str:
     headings = ("when (UTC)", "who", "what", "whose", "detail")
-    rows = ((written(one.at), one.by, one.event, one.tenant, one.detail) for one in deeds)
+    rows = (
+        (written(one.at), one.by or "not noted", one.event, one.tenant, one.detail) for one in deeds
+    )
     return table(headings, rows)
 
 

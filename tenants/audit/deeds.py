@@ -67,5 +67,5 @@ def _deed(
     detail: dict[str, object] = json.loads(bytes(record))["detail"]
     by = str(detail.pop("by", ""))
     shown = "the house" if tenant_id == HOUSE else name or str(tenant_id)
-    told = ", ".join(f"{key}: {value}" for key, value in detail.items())
+    told = ", ".join(f"{key}: {value}" for key, value in detail.items() if value not in (None, ""))
     return Deed(tenant_id, shown, seq, at, event, by, told)

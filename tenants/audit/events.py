@@ -9,10 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 TEXT_LIMIT = 500
 """Characters of any one text in a record: what peers send can't make the log grow without bound."""
+
+THE_SERVICE: Final = "the service"
+"""Who did what nobody in particular did, as `by` of an entry's detail."""
 
 
 class Event(StrEnum):

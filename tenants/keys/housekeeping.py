@@ -14,7 +14,7 @@ from django.db import connection
 
 from tenants.aead import VaultError
 from tenants.audit import ledger
-from tenants.audit.events import Event, Fact
+from tenants.audit.events import THE_SERVICE, Event, Fact
 from tenants.ids import HOUSE, new_id
 from tenants.keys import due, expiry, store
 from tenants.keys.life import VERIFYING, CertificateState, MoveRefused
@@ -78,7 +78,7 @@ def _attend_to(row: Certificate, at: datetime) -> None:
     if row.not_after <= at:
         store.expire(row, at)
     elif row.switch_at is not None and max(row.switch_at, row.not_before) <= at:
-        store.switch(row, store.HOST, "its time had come", at)
+        store.switch(row, THE_SERVICE, "its time had come", at)
     else:
         due.plan(row)
 

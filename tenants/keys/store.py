@@ -18,7 +18,7 @@ from django.db.models import QuerySet
 
 from tenants import certificates, directory
 from tenants.audit import ledger
-from tenants.audit.events import Event, Fact
+from tenants.audit.events import THE_SERVICE, Event, Fact
 from tenants.certificates import fingerprint_of
 from tenants.clock import now
 from tenants.ids import new_id
@@ -33,9 +33,6 @@ from tenants.keys.life import (
 )
 from tenants.models import Certificate, Endpoint
 from tenants.scope import require_tenant
-
-HOST = "hostsvc"
-"""Who did what nobody in particular did."""
 
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 
@@ -128,7 +125,7 @@ def install(
     *,
     environment: str,
     endpoint: Endpoint | None = None,
-    by: str = HOST,
+    by: str = THE_SERVICE,
 ) -> Certificate:
     """Stores a certificate and lets it take over at once; the one before it retires."""
     slot = slot_for(environment, purpose, endpoint)
@@ -187,7 +184,7 @@ def revoke(row: Certificate, reason: str, by: str) -> None:
 
 def expire(row: Certificate, at: datetime) -> None:
     """Its time is over. Raises MoveRefused."""
-    _end(row, Move.EXPIRE, Event.KEY_EXPIRED, HOST, "", at)
+    _end(row, Move.EXPIRE, Event.KEY_EXPIRED, THE_SERVICE, "", at)
 
 
 def _end(row: Certificate, move: Move, event: Event, by: str, reason: str, at: datetime) -> None:

@@ -70,9 +70,9 @@ class TenantPlan:
     control_points: tuple[ControlPointPlan, ...]
 
 
-def enrol(plan: TenantPlan) -> UUID:
-    """Returns the new tenant's id. Raises AlreadyKnown where a name, unit or certificate is
-    another's, and BadEndpoint.
+def enrol(plan: TenantPlan, *, by: str) -> UUID:
+    """Returns the new tenant's id. The log names `by`. Raises AlreadyKnown where a name, unit or
+    certificate is another's, and BadEndpoint.
     """
     tenant_id = new_id()
     with tenant_scope(tenant_id):
@@ -84,59 +84,64 @@ def enrol(plan: TenantPlan) -> UUID:
         )
         directory.enter(Known.TENANT_NAME, plan.name.encode(), tenant_id)
         directory.enter(Known.PARTICIPANT, plan.participant_id.encode(), tenant_id)
-        _install(CertificatePurpose.SIGNING, plan.signing, plan.environment)
-        _install(CertificatePurpose.SO_CLIENT, plan.client, plan.environment)
+        _install(CertificatePurpose.SIGNING, plan.signing, plan.environment, by)
+        _install(CertificatePurpose.SO_CLIENT, plan.client, plan.environment, by)
         for operator in plan.operators:
             _add_operator(plan.environment, operator)
         for control_point in plan.control_points:
-            _add_control_point(tenant_id, plan.environment, control_point)
-        detail = {"participant_id": plan.participant_id, "environment": plan.environment.value}
+            _add_control_point(tenant_id, plan.environment, control_point, by)
+        detail = {
+            "participant_id": plan.participant_id,
+            "environment": plan.environment.value,
+            "by": by,
+        }
         ledger.record(Fact(Event.ENROLLED, datetime.now(UTC), detail=detail))
     return tenant_id
 
 
-def renew(tenant_id: UUID, plan: TenantPlan) -> None:
+def renew(tenant_id: UUID, plan: TenantPlan, *, by: str) -> None:
     """Installs the plan's certificates for a tenant that is enrolled already."""
     with tenant_scope(tenant_id):
-        _install(CertificatePurpose.SIGNING, plan.signing, plan.environment)
-        _install(CertificatePurpose.SO_CLIENT, plan.client, plan.environment)
+        _install(CertificatePurpose.SIGNING, plan.signing, plan.environment, by)
+        _install(CertificatePurpose.SO_CLIENT, plan.client, plan.environment, by)
         for control_point in plan.control_points:
             endpoint = Endpoint.objects.get(
                 name=control_point.name,
                 protocol=control_point.protocol,
                 environment=plan.environment,
             )
-            _install_machine(control_point.certificate, endpoint)
+            _install_machine(control_point.certificate, endpoint, by)
 
 
-def point_operator(tenant_id: UUID, protocol: str, address: str, peer: Peer) -> None:
-    """Leads a tenant's outbound side of one protocol to another address and peer. Raises
-    BadEndpoint.
+def point_operator(tenant_id: UUID, protocol: str, address: str, peer: Peer, *, by: str) -> None:
+    """Leads a tenant's outbound side of one protocol to another address and peer, unless it leads
+    there. Raises BadEndpoint.
     """
     with tenant_scope(tenant_id):
         rows = Endpoint.objects.filter(protocol=protocol, environment=peer.environment)
         for row in rows:
-            endpoints.change(row, address=address.rstrip("/"), peer=peer)
+            changed = endpoints.change(row, address=address.rstrip("/"), peer=peer)
+            if changed:
+                endpoints.record(row, "changed", changed, by)
         if not rows:
             raise LookupError(f"no {protocol} endpoint in {peer.environment}")
-        detail = {"protocol": protocol, "address": address, "peer": peer.name}
-        ledger.record(Fact(Event.ENDPOINT_CHANGED, datetime.now(UTC), detail=detail))
 
 
 def _install(
-    purpose: CertificatePurpose, pair: KeyPairPlan | None, environment: Environment
+    purpose: CertificatePurpose, pair: KeyPairPlan | None, environment: Environment, by: str
 ) -> None:
     if pair is None:
         return
-    store.install(purpose, pair.certificate, pair.key, environment=environment)
+    store.install(purpose, pair.certificate, pair.key, environment=environment, by=by)
 
 
-def _install_machine(certificate: str, endpoint: Endpoint) -> None:
+def _install_machine(certificate: str, endpoint: Endpoint, by: str) -> None:
     store.install(
         CertificatePurpose.CONTROL_POINT,
         certificate,
         environment=endpoint.environment,
         endpoint=endpoint,
+        by=by,
     )
 
 
@@ -153,13 +158,15 @@ def _add_operator(environment: Environment, plan: OperatorPlan) -> None:
     endpoints.add(draft)
 
 
-def _add_control_point(tenant_id: UUID, environment: Environment, plan: ControlPointPlan) -> None:
+def _add_control_point(
+    tenant_id: UUID, environment: Environment, plan: ControlPointPlan, by: str
+) -> None:
     draft = endpoints.Draft(
         plan.name, plan.protocol, plan.transport, environment, settings=plan.settings
     )
     endpoint = endpoints.add(draft)
     if plan.certificate:
-        _install_machine(plan.certificate, endpoint)
+        _install_machine(plan.certificate, endpoint, by)
     for name in plan.bm_units:
         directory.enter(Known.BM_UNIT, name.encode(), tenant_id)
         BmUnit.objects.create(tenant_id=tenant_id, name=name, control_point=endpoint)

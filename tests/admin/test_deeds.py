@@ -15,11 +15,15 @@ from django.urls import reverse
 
 from hostsvc.staff_groups import ADMINISTRATOR, SUPPORT
 from messaging.models import Delivery, Due, StandingHold
+from messaging.relay.register import OPERATOR_PROTOCOL
 from messaging.states import DEAD, DeliveryState
+from tenants import peers
 from tenants.audit.deeds import NOTED, find_deeds
 from tenants.audit.models import Entry
 from tenants.clock import now
-from tenants.models import Endpoint
+from tenants.ids import HOUSE
+from tenants.models import Endpoint, Environment
+from tenants.onboarding.enrol import point_operator
 from tenants.scope import tenant_scope
 from tests.api.carried import Carried
 from tests.api.clients import HOST
@@ -242,6 +246,44 @@ def test_what_people_did_is_told_of_all_tenants_and_traffic_is_not(
     older, _ = find_deeds(mine[0].at, alice.tenant_id, by)
     assert [one.event for one in older[:1]] == ["hold placed"]
     assert all(one.tenant_id == bob.tenant_id for one in find_deeds(now(), bob.tenant_id)[0])
+
+
+def test_every_deed_names_who_did_it(alice: Person, carried: Carried, admin_process: None) -> None:
+    """The register's rows are changed by the vendor's commands too; who changes nothing, is not
+    told of.
+    """
+    peer = peers.register("named", Environment.SIMULATOR, "no PEM", {}, by="a command")
+    peers.register("named", Environment.SIMULATOR, "no PEM", {}, by="another, of nothing")
+    peers.register("named", Environment.SIMULATOR, "another", {}, by="a third")
+    for by in ("a fourth", "a fifth, of nothing"):
+        where = "https://named.example"
+        point_operator(alice.tenant_id, OPERATOR_PROTOCOL, where, peer, by=by)
+    deeds, _ = find_deeds(now() + SOON)
+    assert [one for one in deeds if not one.by] == []
+    named = [one.by for one in deeds]
+    assert {"a command", "a third", "a fourth"} <= set(named)
+    assert not [by for by in named if by.endswith("of nothing")]
+    assert "fields: address, peer" in next(one.detail for one in deeds if one.by == "a fourth")
+
+
+def test_changes_of_the_vendors_own_staff_are_told_in_the_houses_chain(
+    staff: Client, admin_process: None
+) -> None:
+    words = "correct horse battery"
+    values = {"username": "newcomer", "password1": words, "password2": words}
+    staff.post(reverse("admin:auth_user_add"), {**values, "usable_password": "true"})
+    newcomer = User.objects.get(username="newcomer")
+    rights = {"username": "newcomer", "is_active": "on", "is_superuser": "on"}
+    dates = {"date_joined_0": "2026-01-01", "date_joined_1": "00:00:00"}
+    staff.post(reverse("admin:auth_user_change", args=(newcomer.id,)), {**rights, **dates})
+    passwords = {"password1": words + "!", "password2": words + "!", "usable_password": "true"}
+    staff.post(reverse("admin:auth_user_password_change", args=(newcomer.id,)), passwords)
+    staff.post(reverse("admin:auth_user_delete", args=(newcomer.id,)), {"post": "yes"})
+    deeds, _ = find_deeds(now() + SOON, HOUSE, "ada")
+    told = [one.detail for one in deeds if "newcomer" in one.detail]
+    assert ["deleted" in told[0], "assword" in told[1], "Superuser" in told[2]] == [True] * 3
+    assert "added" in told[3]
+    assert not [one for one in told if words in one]
 
 
 def test_the_page_of_deeds_opens_and_is_closed_to_who_sees_no_chains(

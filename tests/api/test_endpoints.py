@@ -306,7 +306,7 @@ def test_enrolment_goes_through_the_same_door(
     alice: Person, plan: ControlPointPlan, field: str
 ) -> None:
     with pytest.raises(endpoints.BadEndpoint) as refused, tenant_scope(alice.tenant_id):
-        _add_control_point(alice.tenant_id, Environment.SIMULATOR, plan)
+        _add_control_point(alice.tenant_id, Environment.SIMULATOR, plan, "ada")
     assert {fault.field for fault in refused.value.faults} == {field}
 
 

@@ -185,6 +185,9 @@ def pages(cast: Cast) -> Iterator[tuple[str, str]]:
     endpoint = Endpoint.objects.filter(tenant_id=cast.alice.tenant_id, protocol="neso-wa")[0]
     yield "one endpoint", reverse("admin:tenants_endpoint_change", args=(endpoint.id,))
     yield "one message by id", reverse("admin:messaging_message_changelist") + f"?q={far}"
+    for page in ("message", "delivery"):
+        place = reverse(f"admin:messaging_{page}_changelist")
+        yield f"one {page} by a log number", f"{place}?q={MESSAGES // 2}"
     yield "one tenant", reverse("admin:tenants_tenant_change", args=(cast.alice.tenant_id,))
 
 

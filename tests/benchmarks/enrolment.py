@@ -18,6 +18,7 @@ from django.conf import settings  # noqa: E402
 from messaging.rehearsal.authority import Authority, Issued  # noqa: E402
 from messaging.relay.register import LEGACY_PROTOCOL, OPERATOR_PROTOCOL  # noqa: E402
 from tenants import peers  # noqa: E402
+from tenants.audit.events import THE_SERVICE  # noqa: E402
 from tenants.models import Endpoint, Environment, Peer, PeerCertificate  # noqa: E402
 from tenants.onboarding.enrol import (  # noqa: E402
     ControlPointPlan,
@@ -63,6 +64,7 @@ class Enrolment:
                 PeerCertificate.Purpose.SIGNING: [peer_signing[0].pem],
                 PeerCertificate.Purpose.TLS_CLIENT: [peer_tls[0].pem],
             },
+            by=THE_SERVICE,
         )
         sides = ((side, letter) for side in Side for letter in "AB")
         return Plan(
@@ -99,7 +101,8 @@ class Enrolment:
                     ControlPointPlan(p, (f"{p}-1",), issued.pem, LEGACY_PROTOCOL, "tcp")
                     for p, (issued, _) in points.items()
                 ),
-            )
+            ),
+            by=THE_SERVICE,
         )
         with tenant_scope(tenant_id):
             endpoints = {row.name: str(row.id) for row in Endpoint.objects.all()}

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import os
 import re
 import secrets
@@ -241,7 +242,7 @@ def started(
         ["-c", "import hostsvc.asgi"],
         ["-m", "uvicorn", "hostsvc.asgi:application", "--port=1"],
         ["-m", "celery", "-A", "hostsvc", "worker", "--pool", "solo"],
-        ["-m", "celery", "-A", "hostsvc", "beat", "--schedule", "/dev/null"],
+        ["-m", "celery", "--quiet", "-A", "hostsvc", "beat", "--schedule", "/dev/null"],
         ["manage.py", "run_gateway"],
         ["manage.py", "run_inbound"],
         ["manage.py", "check"],
@@ -256,6 +257,56 @@ def test_every_process_refuses_a_weak_start(
     assert ended.returncode != 0
     assert "hostsvc.E013" in ended.stderr
     assert weak not in ended.stderr
+    if command[-1] != "check":  # Which is for people.
+        assert stray_lines(ended) == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["-m", "uvicorn", "hostsvc.asgi:application", "--port=1"],
+        ["-m", "celery", "-A", "hostsvc", "worker", "--pool", "solo"],
+        ["manage.py", "run_gateway"],
+    ],
+    ids=["uvicorn", "worker", "gateway"],
+)
+def test_settings_that_cannot_be_read_are_refused_in_one_line_of_the_log(
+    servers: TestServers, database: str, command: list[str]
+) -> None:
+    ended = started(servers, database, command, HOSTSVC_TENANT_BACKLOG="many")
+    assert ended.returncode != 0
+    (line,) = ended.stderr.splitlines()
+    told = json.loads(line)
+    assert told["event"] == "cannot start"
+    assert "HOSTSVC_TENANT_BACKLOG" in told["reason"]
+
+
+@pytest.mark.parametrize(
+    ("script", "event"),
+    [
+        ("1 / 0", "uncaught"),
+        ("import threading; threading.Thread(target=lambda: 1 / 0, name='one').start()", "one"),
+        ("class Bad:\n    def __del__(self): 1 / 0\nBad()", "__del__"),
+        ("import warnings; warnings.warn('take heed')", "take heed"),
+        ("import logging; logging.getLogger('uvicorn').warning('take heed')", "take heed"),
+    ],
+    ids=["main", "thread", "unraisable", "warning", "server"],
+)
+def test_whatever_goes_wrong_is_a_line_of_the_log(
+    servers: TestServers, database: str, script: str, event: str
+) -> None:
+    """uvicorn's own handlers, which write text, are given it before the application is loaded."""
+    uvicorns = "import uvicorn; uvicorn.Config('hostsvc.asgi:application')\n"
+    command = ["-c", f"{uvicorns}import hostsvc.asgi\n{script}"]
+    ended = started(servers, database, command)
+    assert event in ended.stderr
+    assert stray_lines(ended) == []
+
+
+def stray_lines(ended: subprocess.CompletedProcess[str]) -> list[str]:
+    """What is no line of JSON."""
+    lines = (ended.stdout + ended.stderr).splitlines()
+    return [line for line in lines if not line.startswith('{"') or not json.loads(line)]
 
 
 def test_negative_control_the_same_process_starts_with_a_strong_key(

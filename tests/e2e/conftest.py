@@ -37,6 +37,9 @@ def stack() -> Iterator[Rig]:
     rig = rigs.start(var)
     try:
         yield rig
+        unnamed = rigs.deeds_of_nobody(rig)
+        rigs.stop(rig)
+        assert (unnamed, rigs.stray_lines(var)) == ([], [])
     finally:
         rigs.stop(rig)
         shutil.rmtree(var, ignore_errors=True)

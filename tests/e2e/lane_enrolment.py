@@ -71,7 +71,7 @@ def lead_lanes(urls: dict[str, dict[str, str]]) -> None:
         assert tenant_id is not None
         peer = Peer.objects.get(name=f"operator of {participant}")
         for protocol, api in ((OPERATOR_PROTOCOL, "wa"), (SMP_PROTOCOL, "smp")):
-            point_operator(tenant_id, protocol, led[api], peer)
+            point_operator(tenant_id, protocol, led[api], peer, by="lanes")
         with tenant_scope(tenant_id):
             _ask_now(Endpoint.objects.get(protocol=OPERATOR_PROTOCOL).id)
 
@@ -102,7 +102,7 @@ def _enrol(folder: Path, name: str, health_seconds: int) -> dict[str, Any]:
         authority.issue(f"{short} {name}").write(folder / f"{name}.pem", folder / f"{name}.key")
     (folder / "ca.pem").write_text(authority.pem)
     plan = _plan(folder, short, seal, authority, own, operator, health_seconds)
-    tenant_id = enrol(plan)
+    tenant_id = enrol(plan, by="lanes")
     with tenant_scope(tenant_id):
         owner = members.add(f"Owner of {plan.name}", f"{short}@lanes.example", Role.OWNER)
         key = api_keys.mint("lane", member=owner).text
@@ -141,6 +141,7 @@ def _plan(
             PeerCertificate.Purpose.SIGNING: [operator.certificate_pem.decode()],
             PeerCertificate.Purpose.TLS_CLIENT: [tls],
         },
+        by="lanes",
     )
     said = {"seal": seal.value, "algorithm": ALGORITHMS[seal], "answer_seconds": ANSWER_SECONDS}
     client = authority.issue(f"{short} client")

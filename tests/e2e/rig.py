@@ -28,6 +28,7 @@ from hostsvc.supervisor.spawn import launched
 from messaging.domain.profile import Segment
 from messaging.domain.redeclarations import LevelParameter, LevelRedeclaration
 from messaging.rehearsal.control_point import Answering, ControlPoint, accept
+from tenants.audit.deeds import NOTED
 from tenants.clock import now
 from tests.servers import ROOT
 
@@ -136,6 +137,15 @@ class Rig:
         finally:
             self.api(tenant, "PATCH", place, {"settings": row["settings"]})
 
+    def metrics(self, part: str) -> dict[str, float]:
+        """What a part counts, each figure by its name with its labels."""
+        told = json.loads((self.var / "metrics.json").read_text())
+        (target,) = (one["targets"][0] for one in told if one["labels"]["part"] == part)
+        with urllib.request.urlopen(f"http://{target}/metrics", timeout=10) as response:
+            lines = response.read().decode().splitlines()
+        figures = (line.rpartition(" ") for line in lines if not line.startswith("#"))
+        return {name: float(figure) for name, _, figure in figures}
+
     def alarms(self, tenant: str, point: str) -> list[dict[str, Any]]:
         """What was alarmed of a control point's link, the last one last."""
         rows = self.query(
@@ -230,6 +240,31 @@ def clean_environment() -> dict[str, str]:
 def stop(rig: Rig) -> None:
     rig.process.terminate()
     rig.process.wait(60)
+
+
+def stray_lines(var: Path) -> list[str]:
+    """What processes of the service wrote in their logs that is no line of JSON."""
+    found = []
+    for log in sorted([*var.glob("log/*.log"), *var.glob("run_*.log")]):
+        lines = log.read_text(errors="replace").splitlines()
+        found += [f"{log.name}: {line}" for line in lines if not _is_object(line)]
+    return found
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
+
+
+def deeds_of_nobody(rig: Rig) -> list[tuple[Any, ...]]:
+    """Entries of what people and commands did that do not say who it was."""
+    return rig.query(
+        "SELECT event, convert_from(record, 'UTF8') FROM audit_entry"
+        f" WHERE {NOTED} AND"
+        " coalesce(convert_from(record, 'UTF8')::jsonb -> 'detail' ->> 'by', '') = ''"
+    )
 
 
 def boa(unit: str, point: str, *, minutes: int = 10, level: int = 50) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from hostsvc.stack import parts
-from hostsvc.stack.layout import lay_out, write_environment
+from hostsvc.stack.layout import lay_out, write_environment, write_targets
 from hostsvc.stack.servers import find_servers
 from hostsvc.supervisor import Child, Supervisor
 
@@ -19,6 +19,7 @@ def main(var: Path) -> int:
         servers = find_servers(var, {})
         environment = layout.environment(servers.urls)
         write_environment(layout, environment)
+        write_targets(layout)
         return [
             *servers.children,
             *parts.steps(layout, environment, None),

@@ -108,6 +108,27 @@ def test_an_acceptance_reaches_the_link_and_its_answer_the_operator(stack: Rig) 
     assert (segment.level_from, segment.level_to) == (0, 50)
 
 
+def test_what_goes_out_on_a_link_counts_as_sent_when_its_first_byte_left(stack: Rig) -> None:
+    async def work() -> None:
+        async with stack.control_point("alder") as point:
+            await point.wait_ready()
+            await asyncio.to_thread(stack.dispatch, UNIT, POINT, wait=20)
+
+    run(work)
+    times = stack.query(
+        "SELECT a.received_at, (convert_from(e.record, 'UTF8')::jsonb ->> 'at')::timestamptz,"
+        " a.sent_at, a.answered_at, a.settled_at, d.sent_at FROM messaging_delivery d"
+        " JOIN messaging_attempt a ON a.delivery_id = d.id JOIN messaging_message m"
+        " ON m.id = d.message_id JOIN audit_entry e ON e.delivery_id = d.id AND e.event = 'sending'"
+        " WHERE d.lane = 'link' AND m.kind = 'BOA' ORDER BY d.position DESC LIMIT 1"
+    )
+    received, numbered, first_byte, acknowledged, settled, shown = times[0]
+    assert received <= numbered < first_byte <= acknowledged <= settled
+    assert shown == first_byte
+    figures = stack.metrics("gateway")
+    assert figures['hostsvc_hop_seconds_sum{hop="wait",lane="link"}'] > 0
+
+
 def test_a_rejection_carries_its_reason(stack: Rig) -> None:
     def refuse(instruction: Any) -> InstructionAnswer:
         number, unit = instruction.number, instruction.bm_unit
@@ -257,7 +278,7 @@ def test_a_killed_worker_a_killed_gateway_and_a_flushed_broker_lose_nothing(stac
             for position, level in enumerate(levels):
                 numbers.append(await point.redeclare(mel(POINT, OTHER, level, position)))
                 if position == 5:
-                    stack.kill("celery -A hostsvc worker")
+                    stack.kill("-A hostsvc worker")
                 if position == 12:
                     stack.kill("run_gateway")
                 if position == 20:

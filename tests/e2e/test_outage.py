@@ -85,7 +85,7 @@ def test_a_long_outage_at_speed_loses_nothing_and_repeats_nothing(stack: Rig) ->
                 numbers = await declared(point, UNIT, levels[:12])
                 await held(point, numbers)
                 assert (await asyncio.to_thread(lamp, stack))["state"] == "OUT"
-                stack.kill("celery -A hostsvc worker")
+                stack.kill("-A hostsvc worker")
                 numbers += await declared(point, UNIT, levels[12:], start_in=12)
                 await held(point, numbers[12:])
             finally:

@@ -197,7 +197,9 @@ def test_an_authority_that_is_trusted_no_more_takes_its_connections_with_it(
         with as_role("staff", servers, database):
             signer = cast.operator.signing.pem
             certificates_ = {PeerCertificate.Purpose.SIGNING: [signer]}
-            peers.register("simulator", Environment.SIMULATOR, ca, certificates_, is_default=True)
+            peers.register(
+                *("simulator", Environment.SIMULATOR, ca, certificates_), is_default=True, by="ada"
+            )
         WATCH.start()
 
     trust(MIDDLE.pem)

@@ -112,7 +112,9 @@ def test_negative_control_a_certificate_that_the_vendor_pins_is_trusted(
         }
         ca = cast.operator.authority.pem
         with as_role("staff", servers, database):
-            peers.register("simulator", Environment.SIMULATOR, ca, purposes, is_default=True)
+            peers.register(
+                *("simulator", Environment.SIMULATOR, ca, purposes), is_default=True, by="ada"
+            )
 
     pin(pems)
     assert is_opened(alice, hers, now())

@@ -82,7 +82,7 @@ def test_whom_the_vendor_trusts_concerns_every_tenant(
     alice: Person, servers: TestServers, database: str
 ) -> None:
     with as_role("staff", servers, database):
-        peers.register("another", Environment.TEST, "no certificate", {})
+        peers.register("another", Environment.TEST, "no certificate", {}, by="ada")
     told: list[UUID | None] = []
     WATCH.subscribe(told.append)
     until(lambda: HOUSE in told or None in told)

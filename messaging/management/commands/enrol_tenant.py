@@ -45,7 +45,7 @@ class Command(BaseCommand):
             if owner:
                 validate_email(owner[1])
             with transaction.atomic():
-                tenant_id = enrol(plan)
+                tenant_id = enrol(plan, by=_BY)
                 key = mint_owner_key(tenant_id, *owner, by=_BY) if owner else ""
         except plans.BadPlan as error:
             raise CommandError(f"Nothing was enrolled.\n{error}") from None

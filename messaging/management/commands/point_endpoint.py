@@ -18,6 +18,8 @@ from tenants.addresses import address_fault
 from tenants.models import PeerCertificate
 from tenants.onboarding.enrol import point_operator
 
+_BY = "point_endpoint"
+
 
 class Command(BaseCommand):
     help = "Leads a tenant's Wider Access and SMP endpoints to another peer."
@@ -38,12 +40,11 @@ class Command(BaseCommand):
             raise CommandError(f"no tenant is called {name!r}")
         ca, signer = (_certificates(options[option]) for option in ("ca", "signer"))
         with transaction.atomic():
-            peer = peers.register(
-                f"peer of {name}", ENVIRONMENT, ca, {PeerCertificate.Purpose.SIGNING: [signer]}
-            )
+            signers = {PeerCertificate.Purpose.SIGNING: [signer]}
+            peer = peers.register(f"peer of {name}", ENVIRONMENT, ca, signers, by=_BY)
             for protocol, address in ((OPERATOR_PROTOCOL, "wa"), (SMP_PROTOCOL, "smp")):
                 if options[address]:
-                    point_operator(tenant_id, protocol, _url(options[address]), peer)
+                    point_operator(tenant_id, protocol, _url(options[address]), peer, by=_BY)
         self.stdout.write(f"{name} now leads to {options['wa']}")
 
 

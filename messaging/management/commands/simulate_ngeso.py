@@ -5,9 +5,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import structlog
 from django.core.management.base import BaseCommand, CommandParser
 
 from messaging.simulator.command import Start, add_arguments, serve
+
+_log = structlog.get_logger(__name__)
 
 
 class Command(BaseCommand):
@@ -22,6 +25,6 @@ class Command(BaseCommand):
         wanted = Start(
             options["config"], options["scenario"], options["day"], tuple(options["check"])
         )
-        code = serve(wanted)
+        code = serve(wanted, _log.info)
         if code:
             raise SystemExit(code)

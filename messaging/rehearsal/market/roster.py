@@ -30,6 +30,7 @@ from tenants.onboarding.enrol import (
 )
 
 UNITS_A_POINT = 50
+_BY = "replay_market_day"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +76,14 @@ class Roster:
         for member in self._members:
             tenant_id = member.find_tenant()
             if tenant_id is not None:
-                point_operator(tenant_id, OPERATOR_PROTOCOL, operator, peer)
+                point_operator(tenant_id, OPERATOR_PROTOCOL, operator, peer, by=_BY)
         enrolled = {unit for member in self._members for unit in member.bm_units}
         new = sorted(set(bm_units) - enrolled)
         authority = replay_authority(self._var)
         for begin in range(0, len(new), UNITS_A_POINT):
             units = tuple(new[begin : begin + UNITS_A_POINT])
             member = Member.numbered(len(self._members) + 1, units)
-            enrol(self._plan(member, authority, peer, operator))
+            enrol(self._plan(member, authority, peer, operator), by=_BY)
             self._members.append(member)
             self._write()
 

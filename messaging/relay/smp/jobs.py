@@ -18,7 +18,7 @@ from messaging.relay.smp import due
 from messaging.relay.smp.places import Platform
 from messaging.smp_models import SmpBatch, SmpJob, SmpPart
 from tenants.audit import ledger
-from tenants.audit.events import Event, Fact
+from tenants.audit.events import THE_SERVICE, Event, Fact
 from tenants.clock import now
 from tenants.ids import new_id
 from tenants.running import Running
@@ -145,8 +145,8 @@ def alarm(job: SmpJob, text: str) -> None:
     ledger.record(Fact(Event.ALARMED, now(), job.id, detail=told))
 
 
-def record(job: SmpJob, verb: str, **detail: object) -> None:
-    told = {"verb": verb, "kind": job.kind, "file_name": job.file_name, **detail}
+def record(job: SmpJob, verb: str, *, by: str = THE_SERVICE, **detail: object) -> None:
+    told = {"verb": verb, "kind": job.kind, "file_name": job.file_name, "by": by, **detail}
     digest = bytes(job.digest) if job.digest else None
     ledger.record(Fact(Event.REGISTRATION, now(), job.id, digest=digest, detail=told))
 

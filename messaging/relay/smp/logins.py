@@ -26,7 +26,7 @@ from messaging.transports.base import TransportError, Unreachable
 from messaging.transports.https import post
 from tenants import ownership, vault
 from tenants.audit import ledger
-from tenants.audit.events import Event, Fact
+from tenants.audit.events import THE_SERVICE, Event, Fact
 from tenants.clock import now
 from tenants.ids import new_id
 from tenants.scope import in_tenant, require_tenant
@@ -191,7 +191,12 @@ def _keep(platform: Platform, asking: _MayAsk, token: Token, asked_at: datetime)
     row.token_from, row.token_until = asked_at, asked_at + timedelta(seconds=token.seconds)
     row.refreshing_until = row.owner = row.refused_at = None
     row.save()
-    detail = {"endpoint": platform.id, "username": row.username, "seconds": token.seconds}
+    detail = {
+        "endpoint": platform.id,
+        "username": row.username,
+        "seconds": token.seconds,
+        "by": THE_SERVICE,
+    }
     ledger.record(Fact(Event.LOGGED_IN, now(), detail=detail))
 
 

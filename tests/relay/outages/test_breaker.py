@@ -286,8 +286,9 @@ def test_a_person_closes_it_by_a_connection_test_that_is_good(
     report = run(alice.tenant_id, endpoint_id, "a person")
     expected = BreakerState.CLOSED if report.colour == "green" else BreakerState.OPEN
     assert breaker(alice).state == expected
-    in_tenant(alice.tenant_id, lambda: breakers.close(endpoint_id, now(), "by hand"))
+    in_tenant(alice.tenant_id, lambda: breakers.close(endpoint_id, now(), "by hand", "ada"))
     assert breaker(alice).state == BreakerState.CLOSED
+    assert events(alice, "breaker changed")[-1]["detail"]["by"] in {"a person", "ada"}
 
 
 def test_a_closed_breaker_costs_the_way_out_no_statement(

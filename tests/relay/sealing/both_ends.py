@@ -162,6 +162,7 @@ def pin(keys: Keys, servers: TestServers, database: str, signers: tuple[Pair, ..
                 PeerCertificate.Purpose.TLS_CLIENT: [keys.operator_tls.certificate_pem.decode()],
             },
             is_default=True,
+            by="the vendor",
         )
 
 
