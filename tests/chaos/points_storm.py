@@ -7,8 +7,10 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
 
 from messaging.relay.crash_points import Kind
 from tenants import crash
@@ -24,8 +26,12 @@ MOST_ERRANDS = 8
 ORDERED_AT_ONCE = 3
 """Points at which a kind of process is to die next, whichever it comes by first."""
 
-BREATH_SECONDS = 3.0
-"""From a death until more of its kind are ordered: what is asked must be possible in its time."""
+BREATH_SECONDS: Mapping[Kind, float] = MappingProxyType(
+    {Kind.GATEWAY: 8.0, Kind.INBOUND: 8.0, Kind.URGENT: 8.0}
+)
+"""From a death until its kind dies again: an instruction has two minutes to be answered, and needs
+all of these alive at a time.
+"""
 
 MOST_FAULTS = 6
 """After so many no more are sent to die: what is wrong already is to be looked at."""
@@ -76,9 +82,24 @@ class _Order:
     target: Target
     nth: int
     earlier: int
+    file: Path
     since: float
     errands: int = 0
     died_at: float | None = None
+    suspended: int = 0
+
+    @property
+    def stands(self) -> bool:
+        return self.died_at is None
+
+    def withdraw(self) -> int:
+        """The number of the visit that was still meant, 0 where it was come by just now."""
+        try:
+            left = int(self.file.read_text())
+            self.file.unlink()
+        except FileNotFoundError:
+            return 0
+        return left
 
     @property
     def errand(self) -> Errand:
@@ -123,16 +144,20 @@ class _Storm:
 
     def _order(self) -> None:
         for kind, waiting in self.waiting.items():
-            if time.time() - self.last_death.get(kind, 0.0) < BREATH_SECONDS:
+            if time.time() - self.last_death.get(kind, 0.0) < BREATH_SECONDS.get(kind, 0.0):
                 continue
-            standing = sum(one.target.kind is kind and one.died_at is None for one in self.orders)
-            for target in waiting[: max(0, ORDERED_AT_ONCE - standing)]:
+            standing = [one for one in self.orders if one.target.kind is kind and one.stands]
+            for one in standing:
+                if one.suspended:
+                    crash.leave(one.file, one.suspended)
+                    one.suspended = 0
+            for target in waiting[: max(0, ORDERED_AT_ONCE - len(standing))]:
                 waiting.remove(target)
                 nth = self.cast.chance.randint(1, _MOST_VISITS)
                 earlier = len(deaths(self.cast.rig.var, target))
-                self.orders.append(_Order(target, nth, earlier, time.time()))
-                folder = points_stack.orders(self.cast.rig.var, kind.value)
-                crash.leave(folder / target.point.name, nth)
+                file = points_stack.orders(self.cast.rig.var, kind.value) / target.point.name
+                self.orders.append(_Order(target, nth, earlier, file, time.time()))
+                crash.leave(file, nth)
 
     def _begin(self) -> None:
         """The errands that lead to what is ordered, each once at a time."""
@@ -147,6 +172,13 @@ class _Storm:
                 new = deaths(self.cast.rig.var, one.target)[one.earlier :]
                 if new:
                     one.died_at = self.last_death[one.target.kind] = new[0]
+                    self._suspend(one.target.kind)
+
+    def _suspend(self, kind: Kind) -> None:
+        """Those that stand beside it wait until the next process has had its breath."""
+        for one in self.orders:
+            if kind in BREATH_SECONDS and one.target.kind is kind and one.stands:
+                one.suspended = one.suspended or one.withdraw()
 
     def _end(self, run: _Run, fault: str) -> None:
         """What the end of an errand means for the deaths on its way."""
@@ -162,14 +194,13 @@ class _Storm:
         self.orders.remove(order)
         self.deaths.append(Death(order.target, order.nth, recovered))
         if recovered is None:
-            folder = points_stack.orders(self.cast.rig.var, order.target.kind.value)
-            (folder / order.target.point.name).unlink(missing_ok=True)
+            order.withdraw()
             self.faults.append(f"{order.target} was never visited")
 
     def _give_up(self) -> None:
         """None dies any more; the errands under way go on to their ends."""
         self.waiting.clear()
-        for one in [one for one in self.orders if one.died_at is None]:
+        for one in [one for one in self.orders if one.stands]:
             self._over(one, None)
 
 
