@@ -20,10 +20,8 @@ class Child:
     moment. With `once` it is ready when it has ended with code 0: a step that the next ones need.
 
     `alongside` starts it, and stops it, together with the child before it. With `restart` False
-    a child that ends stays down; else it is started again after a fifth of a second, and one that
-    does not last later each time, up to `longest_delay` seconds. `stop_signal` is also sent by the
-    kernel if the supervisor is killed; what is still there after `stop_seconds` is killed with
-    everything below it.
+    a child that ends stays down. `stop_signal` is also sent by the kernel if the supervisor is
+    killed; what is still there after `stop_seconds` is killed with everything below it.
     """
 
     name: str
@@ -33,7 +31,6 @@ class Child:
     ready: Callable[[], bool] | None = None
     ready_seconds: float = 30.0
     restart: bool = True
-    longest_delay: float = 5.0
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 10.0
     once: bool = False

@@ -14,7 +14,7 @@ from hostsvc.supervisor.kin import MARK, kill_family, send
 from hostsvc.supervisor.spawn import spawn
 from hostsvc.supervisor.words import cause, size, tail
 
-FIRST_DELAY = 0.2
+FIRST_DELAY, LONGEST_DELAY = 0.2, 5.0
 # Having lived this long, a child that ends is tried again as if for the first time.
 SETTLED_SECONDS = 30.0
 READY_POLL = 0.02
@@ -123,7 +123,7 @@ class Ward:
             self._delay = FIRST_DELAY
         self._tell(EventKind.ENDED, f"{self.how_it_ended()}; starting again in {self._delay:g} s")
         self._next_start = time.monotonic() + self._delay
-        self._delay = min(2 * self._delay, self.child.longest_delay)
+        self._delay = min(2 * self._delay, LONGEST_DELAY)
         self._become(Status.RESTARTING)
 
     def is_due(self) -> bool:

@@ -146,7 +146,8 @@ async def repeat(cast: Cast) -> None:
     def conversation(link: RawLink) -> None:
         first = link.say_next("NDZ", text)
         link.say("NDZ", text, link.number)
-        assert (first.type, link.answer(link.number).type) == ("ACK", "ACK")
+        again = link.answer(link.number)
+        assert first.type == again.type == "ACK", f"{first} and {again}"
 
     await by_hand(cast, conversation)
 

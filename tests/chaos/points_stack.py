@@ -15,6 +15,7 @@ from hostsvc.stack.servers import find_servers
 from hostsvc.supervisor import Child, Supervisor
 from messaging.relay.crash_points import Kind
 
+CRADLE = "tests.chaos.points_cradle"
 KINDS = frozenset(kind.value for kind in Kind)
 
 
@@ -34,9 +35,7 @@ def authority(var: Path) -> Path:
 
 
 def armed(children: Iterable[Child], var: Path) -> list[Child]:
-    """The children, those of the table's kinds armed. They die so often that none is made to wait
-    longer and longer for its next start.
-    """
+    """The children, those of the table's kinds armed, and in a cradle: they die so often."""
     return [_armed(child, var) if child.name in KINDS else child for child in children]
 
 
@@ -47,7 +46,8 @@ def _armed(child: Child, var: Path) -> Child:
         "HOSTSVC_WEBHOOK_CA": str(authority(var)),
     }
     orders(var, child.name).mkdir(exist_ok=True)
-    return replace(child, env={**child.env, **more}, longest_delay=0.2)
+    python, *argv = child.argv
+    return replace(child, argv=[python, "-m", CRADLE, *argv], env={**child.env, **more})
 
 
 def main(var: Path) -> int:

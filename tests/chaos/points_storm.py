@@ -27,7 +27,7 @@ ORDERED_AT_ONCE = 3
 """Points at which a kind of process is to die next, whichever it comes by first."""
 
 BREATH_SECONDS: Mapping[Kind, float] = MappingProxyType(
-    {Kind.GATEWAY: 8.0, Kind.INBOUND: 8.0, Kind.URGENT: 8.0}
+    {Kind.GATEWAY: 3.0, Kind.INBOUND: 3.0, Kind.URGENT: 3.0}
 )
 """From a death until its kind dies again: an instruction has two minutes to be answered, and needs
 all of these alive at a time.
@@ -150,7 +150,7 @@ class _Storm:
             for one in standing:
                 if one.suspended:
                     crash.leave(one.file, one.suspended)
-                    one.suspended = 0
+                    one.suspended, one.since = 0, time.time()
             for target in waiting[: max(0, ORDERED_AT_ONCE - len(standing))]:
                 waiting.remove(target)
                 nth = self.cast.chance.randint(1, _MOST_VISITS)
@@ -186,7 +186,7 @@ class _Storm:
         if fault:
             self.faults.append(fault)
         for one in [one for one in self.orders if one.errand is run.errand]:
-            one.errands += one.since <= run.since
+            one.errands += one.since <= run.since and not one.suspended
             if one.died_at is not None or one.errands >= MOST_ERRANDS:
                 self._over(one, None if one.died_at is None else max(0.0, now - one.died_at))
 
