@@ -297,9 +297,9 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_BROKER_POOL_LIMIT = 20
-# A broker that does not answer must cost a bounded wait: what is due stands in the database. So
-# does what a dead worker had taken, and the sweep finds it within seconds: that Redis keeps a book
-# of tasks under way would find it minutes later, and costs two round trips a task.
+# A broker that does not answer must cost a bounded wait: what is due stands in the database. What a
+# dead worker had taken stands there too, and the sweep finds it within seconds: a book of tasks
+# under way, kept in Redis, would tell of it minutes later, and cost two round trips a task.
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "ack_emulation": False,
     "socket_keepalive": True,

@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
 
+import psycopg
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 from psycopg.errors import error_from_result
-from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 
 from tenants import crash
 
@@ -158,6 +159,8 @@ def _begin(tenant_id: UUID) -> None:
     written = UUID(int=tenant_id.int)  # nothing else can be written into a statement here
     with connection.wrap_database_errors:
         result = pgconn.exec_(f"BEGIN; SET LOCAL app.tenant_id = '{written}'".encode())
+        if pgconn.status == ConnStatus.BAD:
+            raise psycopg.OperationalError("the connection is lost")
         if result.status != ExecStatus.COMMAND_OK:
             raise error_from_result(result)
 

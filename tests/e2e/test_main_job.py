@@ -188,7 +188,7 @@ def test_in_an_outage_messages_are_held_and_go_in_order_when_it_ends(stack: Rig)
             stack.control("POST", "/outage", {"on": True})
             numbers = [
                 await point.redeclare(mel(POINT, OTHER, level, start_in))
-                for start_in, level in enumerate(levels)
+                for start_in, level in enumerate(levels, 5)
             ]
             for number in numbers:
                 held = await point.result(number)

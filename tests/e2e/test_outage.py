@@ -54,10 +54,12 @@ def taken(stack: Rig, levels: list[int]) -> list[int]:
 async def declared(
     point: ControlPoint, unit: str, levels: list[int], start_in: int = 0
 ) -> list[int]:
-    """Each a minute later than the one before, so that none says what another would."""
+    """Each a minute later than the one before, so that none says what another would; and the first
+    in minutes from now, so that none does while the test lasts.
+    """
     return [
         await point.redeclare(mel(POINT, unit, level, minutes))
-        for minutes, level in enumerate(levels, start_in)
+        for minutes, level in enumerate(levels, start_in + 5)
     ]
 
 
