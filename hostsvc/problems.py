@@ -61,8 +61,15 @@ def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> JsonResponse:
-    """Django's handler404: an address that does not exist, told as a row that does not."""
-    return _plain(404, "not-found")
+    """Django's handler404: an address that does not exist, told as a row that does not; but where
+    all addresses are told is said.
+    """
+    if not request.path.startswith("/api/"):
+        return _plain(404, "not-found")
+    detail = "No address of the API's is like this: GET /api/v1/openapi tells them all."
+    if request.path.endswith("/"):
+        detail += " None ends with a slash."
+    return _plain(404, "not-found", detail)
 
 
 def internal(request: HttpRequest) -> JsonResponse:
@@ -70,8 +77,8 @@ def internal(request: HttpRequest) -> JsonResponse:
     return _plain(500, "internal")
 
 
-def _plain(status: int, code: str) -> JsonResponse:
-    return JsonResponse(_body(status, code), status=status, content_type=PROBLEM_TYPE)
+def _plain(status: int, code: str, detail: str = "") -> JsonResponse:
+    return JsonResponse(_body(status, code, detail), status=status, content_type=PROBLEM_TYPE)
 
 
 def _body(

@@ -150,7 +150,9 @@ class SubmissionView(TenantView):
 
     @staticmethod
     def only_validates(request: Request) -> bool:
-        return request.query_params.get("validate_only", "").lower() in {"true", "1"}
+        """As the question is read: what it takes for a yes, is one here."""
+        said = request.query_params.get("validate_only", "")
+        return said.strip().lower() in serializers.BooleanField.TRUE_VALUES
 
 
 def post_one(request: Request) -> Response:

@@ -35,6 +35,10 @@ from tenants.scope import tenant_scope
 _SCHEME = "bearer"
 _LONGEST_KEY = 128
 _REFUSED = "The API key or certificate is unknown, expired, revoked, or not for this address."
+_NOTHING = (
+    'Nothing was shown: send an API key as "Authorization: Bearer KEY" or as "X-API-Key: KEY", or'
+    " connect with a client certificate that is pinned."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ def caller_of(request: Request) -> Caller:
     """Raises NotAuthenticated where nothing was shown."""
     user: object = request.user
     if not isinstance(user, Caller):
-        raise NotAuthenticated
+        raise NotAuthenticated(_NOTHING)
     return user
 
 

@@ -8,7 +8,7 @@ refused: without a scope the models' manager raises, and the database shows noth
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from django.db import connection
 from django.db.models import Model, QuerySet
@@ -81,6 +81,13 @@ class TenantView(APIView):
             require(caller, self.needed(name.upper()))
         if handler is not None:
             setattr(self, name, self._guarded(request, caller, handler))
+
+    def permission_denied(
+        self, request: Request, message: str | None = None, code: str | None = None
+    ) -> NoReturn:
+        """What is refused before `initial`: whoever showed nothing, who is told what to show."""
+        caller_of(request)
+        super().permission_denied(request, message, code)
 
     def _guarded(self, request: Request, caller: Caller, handler: Handler) -> Handler:
         """The handler in the caller's scope, and once only where an idempotency key is shown."""

@@ -25,7 +25,9 @@ class Question(serializers.Serializer[Any]):
         """
         shown = request.query_params
         question = cls(data={name: shown[name] for name in shown})
-        _refuse(question, shown.keys() - question.fields.keys() - PAGE_PARAMETERS, "not known")
+        known = question.fields.keys() | PAGE_PARAMETERS
+        text = f"not known; known are {', '.join(sorted(known))}"
+        _refuse(question, shown.keys() - known, text)
         _refuse(question, {n for n in shown if len(shown.getlist(n)) > 1}, "given more than once")
         question.is_valid(raise_exception=True)
         return {cls.lookups.get(n, n): value for n, value in question.validated_data.items()}

@@ -14,6 +14,7 @@ from rest_framework.test import APIClient
 from hostsvc import problems
 from tenants.api import door
 from tests.api.carried import Carried
+from tests.api.clients import client
 from tests.api.conftest import Ask
 from tests.people import Person
 from tests.roles import point_django_at
@@ -96,6 +97,26 @@ def test_an_address_that_does_not_exist_is_told_like_a_row_that_does_not(
     assert answer.status_code == 404
     assert answer["Content-Type"] == "application/problem+json"
     assert answer.json()["code"] == "not-found"
+
+
+def test_a_wrong_address_is_told_where_all_addresses_are(alice: Person, asking: Ask) -> None:
+    told = [
+        asking(alice).get(f"/api/v1/{path}").json()["detail"] for path in ("", "messages/", "x")
+    ]
+    assert all("/api/v1/openapi" in detail for detail in told)
+    assert ["slash" in detail for detail in told] == [True, True, False]
+
+
+def test_who_shows_nothing_is_told_how_to(alice: Person) -> None:
+    told = client().get("/api/v1/tenant", headers={"Authorization": alice.api_key}).json()
+    assert "Authorization: Bearer" in told["detail"]
+
+
+def test_an_unknown_parameter_is_told_what_is_known(alice: Person, asking: Ask) -> None:
+    (error,) = asking(alice).get("/api/v1/messages?received_after=now").json()["errors"]
+    assert {"kind", "bm_unit", "received_since", "received_until", "cursor", "limit"} == set(
+        error["text"].partition("known are ")[2].rstrip(".").split(", ")
+    )
 
 
 def test_an_answer_in_another_form_than_json_is_refused(alice: Person, asking: Ask) -> None:

@@ -258,6 +258,14 @@ def test_validating_says_what_would_be_said_and_takes_nothing(alice: Person, ask
         assert (Message.objects.count(), Entry.objects.count()) == before
 
 
+@pytest.mark.parametrize("word", ["true", "True", "yes", "on", "1", "t"])
+def test_whatever_is_read_as_a_yes_to_validating_needs_no_key(
+    alice: Person, asking: Ask, word: str
+) -> None:
+    answer = asking(alice).post(f"{PLACE}?validate_only={word}", mel(), format="json")
+    assert (answer.status_code, answer.json()) == (200, {"id": None, "warnings": []})
+
+
 def test_a_message_takes_an_idempotency_key(alice: Person, asking: Ask) -> None:
     answer = asking(alice).post(PLACE, mel(), format="json")
     assert (answer.status_code, answer.json()["code"]) == (400, "idempotency-key-missing")
