@@ -319,6 +319,7 @@ CELERY_TASK_ROUTES = {
     for queue, tasks in _QUEUES.items()
     for task in tasks
 }
+CELERY_BEAT_SCHEDULER = "hostsvc.beat:OneOfEach"
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "messaging.tasks.sweep", "schedule": 1.0, "options": {"expires": 1.0}},
     "look at connections": {
