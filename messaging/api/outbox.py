@@ -8,7 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -21,7 +21,7 @@ from messaging.api.serializers import DeadLetterSerializer, TimelineDeliverySeri
 from messaging.api.timeline import LIMIT
 from messaging.models import Attempt, Delivery
 from messaging.relay import dead_letters
-from messaging.relay.parts import queues_of_unit
+from messaging.relay.units import carries_unit
 from messaging.relay.wake import wake
 from messaging.states import DEAD
 from tenants.api.authentication import caller_of
@@ -207,7 +207,7 @@ def _fitting(asked: dict[str, Any]) -> QuerySet[Delivery]:
     rows = dead_letters.dead().select_related("message")
     rows = rows.filter(**{lookups[name]: v for name, v in asked.items() if name in lookups})
     if unit := asked.get("bm_unit"):
-        rows = rows.filter(Q(message__bm_unit=unit) | Q(queue__in=queues_of_unit(unit)))
+        rows = rows.filter(carries_unit(unit))
     return rows
 
 

@@ -1,12 +1,13 @@
-"""Messages by BM unit, those about several units among them."""
+"""Messages and deliveries by BM unit, those about several units among them."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from messaging.models import UnitOfMessage
+from messaging.relay.parts import SUBMISSIONS, queues_of_unit
 
 
 def about_unit(bm_unit: str) -> Q:
@@ -16,6 +17,19 @@ def about_unit(bm_unit: str) -> Q:
     among = UnitOfMessage.objects.filter(bm_unit=bm_unit)
     alone = Q(bm_unit=bm_unit)
     return alone | Q(id__in=among.values("message_id")) if among.exists() else alone
+
+
+def carries_unit(bm_unit: str) -> Q:
+    """Deliveries about it. Of a message about several, that is a submission, which goes out whole,
+    and else the delivery of the unit's own part.
+    """
+    found = UnitOfMessage.objects.filter(
+        bm_unit=bm_unit,
+        received_at=OuterRef("message__received_at"),
+        message_id=OuterRef("message_id"),
+    )
+    own = Q(message__bm_unit=bm_unit) | Q(queue__in=queues_of_unit(bm_unit))
+    return own | (Q(queue__endswith=SUBMISSIONS) & Exists(found))
 
 
 def is_about(message_id: UUID, bm_unit: str) -> bool:

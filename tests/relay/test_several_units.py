@@ -139,6 +139,21 @@ def test_each_of_them_gets_a_result_of_its_own_in_reply_to_the_same_number(
     assert [row.bm_unit for row in rows] == [ONE, OTHER]
 
 
+def test_only_its_own_unit_finds_the_dead_letter_of_a_part(alice: Person, link: OpenLink) -> None:
+    _, refused = say(link, ndz(ONE), ndz(OTHER)).deliveries
+
+    def settle() -> None:
+        row = load_locked(refused.id)
+        assert row is not None
+        verdicts.refuse(row, now(), "R003 too high")
+
+    in_tenant(alice.tenant_id, settle)
+    asker = client({"Authorization": f"Bearer {alice.api_key}"})
+    for unit, wanted in ((OTHER, 1), (ONE, 0)):
+        told = asker.get("/api/v1/dead-letters", {"bm_unit": unit}).json()["results"]
+        assert [row["id"] for row in told].count(str(refused.id)) == wanted
+
+
 def test_results_go_out_on_the_link_in_the_profiles_words(alice: Person, link: OpenLink) -> None:
     (made,) = say(link, ndz(ONE)).deliveries
 
