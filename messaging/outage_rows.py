@@ -21,7 +21,8 @@ class Connection(TenantRow):
 
     While `is_holding` nothing but answers to instructions goes there: it was out, and what was
     missed has not been asked yet. `normalize_from` is set while that is to be asked, and says since
-    when. `good_at` is when Health last said that all is well.
+    when; `unasked_since` while the operator does not say it and traffic goes all the same.
+    `good_at` is when Health last said that all is well.
     """
 
     endpoint = models.ForeignKey(
@@ -43,6 +44,10 @@ class Connection(TenantRow):
     )
     normalize_tries = models.IntegerField(default=0)
     normalized_at = models.DateTimeField(null=True)
+    unasked_since = models.DateTimeField(
+        null=True, help_text="It does not say what was missed, and traffic goes without."
+    )
+    unasked_why = models.TextField(blank=True, db_default="")
 
     class Meta:
         constraints = [
@@ -122,7 +127,7 @@ class OutageNotice(Notice, TenantRow):
         indexes = [
             models.Index(
                 fields=["tenant", "state"],
-                condition=Q(state__in=["PLANNED", "ON", "ENDING"]),
+                condition=Q(state__in=["PLANNED", "ON", "ENDING", "UNASKED"]),
                 name="notice_in_force",
             )
         ]

@@ -59,6 +59,7 @@ urlpatterns = [
     path("smp/login", registered.LoginView.as_view()),
     path("breakers", breakers.BreakerList.as_view()),
     path("connections", outages.ConnectionList.as_view()),
+    path("connections/<uuid:connection_id>/end-asking", outages.AskingEnd.as_view()),
     path("holds", outages.HoldList.as_view()),
     path("holds/<uuid:hold_id>", outages.HoldDetail.as_view()),
     path("holds/<uuid:hold_id>/release", outages.HoldRelease.as_view()),

@@ -62,7 +62,10 @@ AGAIN = tuple(timedelta(seconds=seconds) for seconds in (1, 2, 5))
 """The pause after one try in vain, after two, and after more."""
 
 MOST_TRIES = 5
-"""Without an answer, from an operator that is not out. Then a person is told, and traffic goes."""
+"""In vain, of an operator that is not out. Then a person is told, and traffic goes; but it is asked
+on, SELDOM, until it says what was missed or a person ends that.
+"""
+SELDOM = timedelta(minutes=1)
 
 _TRIES = 3
 _UNDELIVERED = [state.value for state in UNDELIVERED]
@@ -94,6 +97,10 @@ class _Tally:
     settled: int = 0
 
 
+class NotInVain(Exception):
+    """The operator is not asked in vain: there is nothing for a person to end."""
+
+
 class _NotAnswered(Exception):
     """No answer that counts. With `is_out` it said that it is out."""
 
@@ -116,7 +123,7 @@ def normalize(tenant_id: UUID, endpoint_id: UUID) -> None:
             _reconcile(place, claimed, name, tally)
     except CANNOT_ASK as error:
         why = f"cannot be asked: {error}"
-        in_tenant(tenant_id, partial(_faulted, claimed, why), Step.MISSED_PUT_OFF)
+        in_tenant(tenant_id, partial(_in_vain, claimed, why), Step.MISSED_PUT_OFF)
     except _NotAnswered as error:
         in_tenant(tenant_id, partial(_failed, claimed, error), Step.MISSED_PUT_OFF)
     except (InterfaceError, OperationalError):
@@ -125,9 +132,23 @@ def normalize(tenant_id: UUID, endpoint_id: UUID) -> None:
     except Exception as error:
         _log.exception("what was missed cannot be taken", endpoint=str(endpoint_id))
         why = f"the host failed over it: {type(error).__name__}"
-        in_tenant(tenant_id, partial(_faulted, claimed, why), Step.MISSED_PUT_OFF)
+        in_tenant(tenant_id, partial(_in_vain, claimed, why), Step.MISSED_PUT_OFF)
     else:
         in_tenant(tenant_id, partial(_finish, claimed, tally), Step.MISSED_END)
+
+
+def end_asking(endpoint_id: UUID, reason: str, by: str, at: datetime) -> Connection:
+    """A person knows what was missed, or that nothing was: the operator is asked no more. Within
+    the tenant's scope. Raises NotInVain.
+    """
+    endpoint = Endpoint.objects.get(id=endpoint_id)
+    row = locked(endpoint_id)
+    if row.unasked_since is None or row.normalize_from is None:
+        raise NotInVain
+    detail = {"endpoint": endpoint_id, "since": row.normalize_from.isoformat(), "by": by}
+    ledger.record(Fact(Event.ASKING_ENDED, at, detail={**detail, "reason": reason}))
+    _over(row, telephone.ending(endpoint))
+    return row
 
 
 def _claim(endpoint_id: UUID) -> _Claimed | None:
@@ -296,51 +317,52 @@ def _finish(claimed: _Claimed, tally: _Tally) -> None:
     detail = {"endpoint": claimed.endpoint.id, "since": claimed.since.isoformat()}
     counts = {name: getattr(tally, name) for name in tally.__slots__}
     ledger.record(Fact(Event.NORMALIZED, at, detail={**detail, **counts}))
-    _over(claimed, row, at)
+    if row.unasked_since is not None:
+        seconds = int((at - row.unasked_since).total_seconds())
+        alarm = f"the system operator says what was missed after all, {seconds} s late"
+        told = {"alarm": alarm, "endpoint": claimed.endpoint.id}
+        ledger.record(Fact(Event.ALARMED, at, detail=told))
+    row.normalized_at = at
+    _over(row, claimed.ending)
 
 
-def _over(claimed: _Claimed, row: Connection, at: datetime) -> None:
+def _over(row: Connection, ending: tuple[UUID, ...]) -> None:
+    """Nothing is to be asked for any more."""
     gates.lock()
-    row.normalize_from = row.normalizing_until = None
-    row.normalize_tries, row.normalized_at, row.is_holding = 0, at, False
+    row.normalize_from = row.normalizing_until = row.unasked_since = None
+    row.normalize_tries, row.is_holding, row.unasked_why = 0, False, ""
     row.save()
-    telephone.over(claimed.ending)
+    telephone.over(ending)
     gates.let_go()
-    connections.hurry(claimed.endpoint.id, row.ask_at)
+    connections.hurry(row.endpoint_id, row.ask_at)
 
 
 def _failed(claimed: _Claimed, error: _NotAnswered) -> None:
-    """Asked again after a pause; or, where that leads nowhere, given up with an alarm."""
-    at = now()
     if error.is_out:
-        lamps.went_out(claimed.endpoint.id, at, str(error))
+        lamps.went_out(claimed.endpoint.id, now(), str(error))
         _put_off(claimed.endpoint.id, str(error), tries=0)
         return
-    row = locked(claimed.endpoint.id)
-    tries = row.normalize_tries + 1
-    if row.state == LampState.OUT or tries < MOST_TRIES:
-        _put_off(claimed.endpoint.id, str(error), tries=tries)
-        return
-    _alarm(claimed, str(error))
-    _over(claimed, row, at)
+    _in_vain(claimed, str(error))
 
 
-def _faulted(claimed: _Claimed, reason: str) -> None:
-    """The fault is here, so it is asked for until it is put right. Where that lasts it is alarmed,
-    once, and traffic waits no longer.
+def _in_vain(claimed: _Claimed, reason: str) -> None:
+    """Asked again after a pause, until it is said or a person ends it. Where that lasts it is
+    alarmed, once, and shown, and traffic waits no longer.
     """
     row = locked(claimed.endpoint.id)
     tries = row.normalize_tries + 1
-    if tries == MOST_TRIES:
-        _alarm(claimed, reason)
-    if tries >= MOST_TRIES and row.state != LampState.OUT:
-        gates.lock()
-        row.is_holding = False
-        row.save()
-        telephone.over(claimed.ending)
-        gates.let_go()
-    pause = LEASE if tries >= MOST_TRIES else None
-    _put_off(claimed.endpoint.id, reason, tries=tries, pause=pause)
+    if tries < MOST_TRIES or row.state == LampState.OUT:
+        _put_off(claimed.endpoint.id, reason, tries=min(tries, MOST_TRIES - 1))
+        return
+    if row.unasked_since is None:
+        _alarm(claimed, f"{reason}; traffic goes on without, and it is asked on, each minute")
+        row.unasked_since = now()
+    gates.lock()
+    row.is_holding, row.unasked_why = False, reason[:500]
+    row.save()
+    telephone.unasked(claimed.ending)
+    gates.let_go()
+    _put_off(claimed.endpoint.id, reason, tries=tries, pause=SELDOM)
 
 
 def _alarm(claimed: _Claimed, reason: str) -> None:
