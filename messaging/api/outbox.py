@@ -1,5 +1,5 @@
 """One delivery with its attempts, the list of dead letters, and what a person does with them: stop,
-replay, close.
+settle, replay, close.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from messaging.api.problems import told
 from messaging.api.reasons import ReasonSerializer
 from messaging.api.serializers import DeadLetterSerializer, TimelineDeliverySerializer
 from messaging.api.timeline import LIMIT
+from messaging.domain.instructions import Verdict
 from messaging.models import Attempt, Delivery
 from messaging.relay import dead_letters
 from messaging.relay.units import carries_unit
@@ -172,6 +173,36 @@ class DeliveryAbandonment(TenantView):
         reason = ReasonSerializer.of(request)["reason"]
         with told():
             made = dead_letters.abandon(delivery_id, reason, now(), _by(request))
+        transaction.on_commit(lambda: wake(made))
+        return Response(_shown(Delivery.objects.get(id=delivery_id)))
+
+
+class SettlementSerializer(ReasonSerializer):
+    verdict = serializers.ChoiceField(
+        [(one.value, one.value) for one in Verdict], help_text="What the system operator decided."
+    )
+
+
+@described(
+    "settle_delivery",
+    "Say what the system operator decided",
+    "messages",
+    method="post",
+    request=SettlementSerializer,
+    responses=TimelineDeliverySerializer,
+)
+class DeliverySettlement(TenantView):
+    needs = {"POST": Permission.OPERATE}
+
+    def post(self, request: Request, delivery_id: UUID) -> Response:
+        """For one that is DELIVERED: the operator has received it, and its final receipt does not
+        come. Who sent it is told the verdict as if the operator had said it. 409
+        `no-verdict-awaited` for any other.
+        """
+        wanted = SettlementSerializer.of(request)
+        accepted, reason = wanted["verdict"] == Verdict.ACCEPTED, wanted["reason"]
+        with told():
+            made = dead_letters.settle(delivery_id, reason, now(), _by(request), accepted=accepted)
         transaction.on_commit(lambda: wake(made))
         return Response(_shown(Delivery.objects.get(id=delivery_id)))
 

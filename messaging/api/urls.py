@@ -29,6 +29,7 @@ urlpatterns = [
     path("deliveries/<uuid:delivery_id>", outbox.DeliveryDetail.as_view()),
     path("deliveries/<uuid:delivery_id>/replay", outbox.DeliveryReplay.as_view()),
     path("deliveries/<uuid:delivery_id>/abandon", outbox.DeliveryAbandonment.as_view()),
+    path("deliveries/<uuid:delivery_id>/settle", outbox.DeliverySettlement.as_view()),
     path("deliveries/<uuid:delivery_id>/close", outbox.DeliveryClosing.as_view()),
     path("dead-letters", outbox.DeadLetterList.as_view()),
     path("dead-letters/replay", outbox.BulkReplay.as_view()),

@@ -26,13 +26,13 @@ from messaging.domain.acknowledgements import (
 from messaging.models import Connection, Delivery, Instruction
 from messaging.protocols.base import Envelope, Stamp
 from messaging.protocols.neso.wa.exchange import Outcome
-from messaging.relay import connections, gates, instruct, lamps, telephone, verdicts
+from messaging.relay import connections, gates, instruct, lamps, telephone, verdicts, watch
 from messaging.relay.codecs import operator_codec
 from messaging.relay.connections import Place
 from messaging.relay.crash_points import Step
 from messaging.relay.inflow import Inflow
 from messaging.relay.lamps import locked, wants_normalization
-from messaging.relay.load import load_locked
+from messaging.relay.load import LoadedDelivery, load_locked
 from messaging.relay.moves import lock_queue
 from messaging.relay.questions import CANNOT_ASK, Asked, Question, ask, prepare
 from messaging.relay.refusal import Refused
@@ -40,7 +40,7 @@ from messaging.relay.register import LEGACY_PROTOCOL, Operator
 from messaging.relay.rows import NewDelivery
 from messaging.relay.settings import operator_settings
 from messaging.relay.wake import wake
-from messaging.states import UNDELIVERED, LampState, Lane
+from messaging.states import OPEN, UNDELIVERED, DeliveryState, LampState, Lane
 from tenants.audit import bodies, ledger
 from tenants.audit.events import Event, Fact
 from tenants.clock import now
@@ -68,7 +68,7 @@ on, SELDOM, until it says what was missed or a person ends that.
 SELDOM = timedelta(minutes=1)
 
 _TRIES = 3
-_UNDELIVERED = [state.value for state in UNDELIVERED]
+_OPEN = [state.value for state in OPEN]
 
 _log = structlog.get_logger(__name__)
 
@@ -283,27 +283,34 @@ def _settle(
     endpoint_id: UUID, one: TakenRedeclaration, digest: bytes | None, tally: _Tally
 ) -> tuple[NewDelivery, ...]:
     """One of ours that was sent and never answered, and that the operator says it took, is settled
-    and goes no second time. Whatever it does not name goes again.
+    and goes no second time. Whatever it does not name goes again. One that it only received waits
+    for its last word as long as that may take: naming it is no more than that until then.
     """
     found = Delivery.objects.filter(
         tenant_id=require_tenant(),
         endpoint_id=endpoint_id,
         reference=one.message_id,
         lane=Lane.OPERATOR,
-        state__in=_UNDELIVERED,
+        state__in=_OPEN,
         sent_at__isnull=False,
     ).first()
     if found is None:
         return ()
     lock_queue(endpoint_id, found.queue)
     row = load_locked(found.id)
-    if row is None or row.state not in UNDELIVERED:
-        return ()
     at = now()
+    if row is None or not _is_left_open(row, at):
+        return ()
     tally.settled += 1
     told = {"bm_unit": one.bm_unit, "parameter": one.parameter, "by": "Normalization"}
     ledger.record(Fact(Event.NORMALIZED, at, row.message_id, row.id, digest=digest, detail=told))
     return verdicts.accept(row, at)
+
+
+def _is_left_open(row: LoadedDelivery, at: datetime) -> bool:
+    if row.state == DeliveryState.DELIVERED:
+        return at >= watch.final_receipt_by(row)
+    return row.state in UNDELIVERED
 
 
 def _finish(claimed: _Claimed, tally: _Tally) -> None:
