@@ -5,19 +5,24 @@ expired.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import redis
-from celery.beat import PersistentScheduler, ScheduleEntry, SchedulingError
+from celery.beat import PersistentScheduler, SchedulingError
 
 
 class OneOfEach(PersistentScheduler):
     """For tasks without arguments, whose options are `expires`, in seconds, and nothing else."""
 
+    # Celery's own, of which its types say nothing.
+    _tasks_since_sync: int
+    _do_sync: Callable[[], None]
+
     def apply_async(
         self,
-        entry: ScheduleEntry,
+        entry: Any,
         producer: object = None,
         advance: bool = True,
         **kwargs: Any,

@@ -19,10 +19,9 @@ class Channel(kombu_redis.Channel):
 
     def _connparams(self, asynchronous: bool = False) -> Any:
         """Raises redis.ConnectionError."""
-        transport = self.connection
-        if transport is None or transport.client is None:
+        if getattr(self.connection, "client", None) is None:
             raise exceptions.ConnectionError("the connection is closed")
-        return super()._connparams(asynchronous=asynchronous)
+        return super()._connparams(asynchronous=asynchronous)  # type: ignore[misc]
 
 
 class Transport(kombu_redis.Transport):

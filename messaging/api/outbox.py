@@ -104,7 +104,7 @@ class DeadLetterList(TenantList[Delivery]):
     question = DeadLetterQuestion
 
     def rows(self, asked: dict[str, Any]) -> QuerySet[Delivery]:
-        return _fitting(asked)
+        return _fitting(asked).prefetch_related("message")
 
 
 @described(
@@ -235,7 +235,7 @@ def _fitting(asked: dict[str, Any]) -> QuerySet[Delivery]:
         "settled_since": "settled_at__gte",
         "settled_until": "settled_at__lt",
     }
-    rows = dead_letters.dead().select_related("message")
+    rows = dead_letters.dead()
     rows = rows.filter(**{lookups[name]: v for name, v in asked.items() if name in lookups})
     if unit := asked.get("bm_unit"):
         rows = rows.filter(carries_unit(unit))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.lookups import IsNull
 
-from messaging.models import UnitOfMessage
+from messaging.models import Message, UnitOfMessage
 from messaging.relay.parts import SUBMISSIONS, queues_of_unit
 
 
@@ -23,13 +24,17 @@ def carries_unit(bm_unit: str) -> Q:
     """Deliveries about it. Of a message about several, that is a submission, which goes out whole,
     and else the delivery of the unit's own part.
     """
-    found = UnitOfMessage.objects.filter(
-        bm_unit=bm_unit,
-        received_at=OuterRef("message__received_at"),
-        message_id=OuterRef("message_id"),
-    )
-    own = Q(message__bm_unit=bm_unit) | Q(queue__in=queues_of_unit(bm_unit))
-    return own | (Q(queue__endswith=SUBMISSIONS) & Exists(found))
+    message = Message.objects.filter(id=OuterRef("message_id"))
+    among = message.filter(units__bm_unit=bm_unit, units__received_at=F("received_at"))
+    own = Q(queue__in=queues_of_unit(bm_unit)) | _is_one(message.filter(bm_unit=bm_unit))
+    return own | (Q(queue__endswith=SUBMISSIONS) & _is_one(among))
+
+
+def _is_one(found: QuerySet[Message]) -> Q:
+    """Whether there is such a message, asked of each row by itself: what a join or EXISTS asks, the
+    planner answers by reading all messages of the unit, or of the tenant.
+    """
+    return Q(IsNull(Subquery(found.values("id")[:1]), False))
 
 
 def is_about(message_id: UUID, bm_unit: str) -> bool:

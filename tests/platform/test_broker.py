@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kombu import Connection
@@ -20,12 +21,13 @@ def lose(connection: Connection, server: EmbeddedRedis) -> None:
     """Has a task in hand and asks for the next, on two channels as a worker does; then Redis goes,
     and what Celery's worker does about that.
     """
-    channels = connection.default_channel, connection.channel()
-    tasks, others = (SimpleQueue(channel, f"of {channel.channel_id}") for channel in channels)
+    tasks = SimpleQueue(connection.default_channel, "a")
+    others = SimpleQueue(connection.channel(), "b")
     tasks.put("a task")
     tasks.get(timeout=5)
     others.consumer.consume()
-    connection.transport.cycle.on_poll_start()
+    transport: Any = connection.transport
+    transport.cycle.on_poll_start()
     server.stop()
     # As celery.worker.consumer does.
     with suppress(exceptions.RedisError):

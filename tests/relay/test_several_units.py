@@ -221,3 +221,31 @@ def test_each_of_its_units_finds_it_in_the_api(alice: Person, link: OpenLink) ->
         assert ids[:2] == wanted
         assert len(set(ids)) == len(ids)
     assert asker.get("/api/v1/messages", {"bm_unit": "NOSUCH-2"}).json()["results"] == []
+
+
+def test_pages_of_a_units_messages_join_up_forwards_and_backwards(
+    alice: Person, link: OpenLink
+) -> None:
+    """Those about it alone and those about it among others in one order."""
+    for parts in ((ONE, OTHER), (ONE,), (OTHER,), (ONE, OTHER), (ONE,)):
+        say(link, *(ndz(unit) for unit in parts))
+    asker = client({"Authorization": f"Bearer {alice.api_key}"})
+    asked = {"bm_unit": ONE, "kind": "NDZ"}
+    whole = asker.get("/api/v1/messages", {**asked, "limit": "500"}).json()["results"]
+    times = [row["received_at"] for row in whole]
+    assert times == sorted(times, reverse=True)
+    assert len({row["id"] for row in whole}) == len(whole) >= 4
+    page = asker.get("/api/v1/messages", {**asked, "limit": "1"}).json()
+    forwards = list(page["results"])
+    while page["next"]:
+        page = asker.get(page["next"]).json()
+        forwards += page["results"]
+    assert forwards == whole
+    backwards = list(page["results"])
+    while page["previous"]:
+        page = asker.get(page["previous"]).json()
+        backwards = page["results"] + backwards
+    assert backwards == whole
+    since = {"received_since": whole[1]["received_at"]}
+    told = asker.get("/api/v1/messages", {**asked, **since}).json()["results"]
+    assert told == whole[:2]

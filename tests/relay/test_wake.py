@@ -25,7 +25,7 @@ from tenants.clock import now
 from tests.servers import TestServers
 
 TENANT, DELIVERY, ENDPOINT = (UUID(int=n) for n in (1, 2, 3))
-PERIODIC = [one["task"] for one in settings.CELERY_BEAT_SCHEDULE.values()]
+PERIODIC = [str(one["task"]) for one in settings.CELERY_BEAT_SCHEDULE.values()]
 PERIODIC_QUEUES = sorted({publishing.queue_of(task) for task in PERIODIC})
 LISTS = [
     publishing.list_of(queue, priority)
