@@ -289,6 +289,7 @@ UNFOLD = {
 }
 
 CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_TRANSPORT = "hostsvc.broker:Transport"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
@@ -325,6 +326,7 @@ CELERY_TASK_ROUTES = {
     for queue, tasks in _QUEUES.items()
     for task in tasks
 }
+CELERY_BEAT_SCHEDULER = "hostsvc.beat:OneOfEach"
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "messaging.tasks.sweep", "schedule": 1.0, "options": {"expires": 1.0}},
     "look at connections": {

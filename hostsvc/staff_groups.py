@@ -36,6 +36,7 @@ _WRITES = frozenset(
         "tenants.change_peercertificate",
         "tenants.add_apikey",
         "messaging.change_agentsequence",
+        "messaging.change_connection",
         "messaging.change_delivery",
         "messaging.change_smpbatch",
         "messaging.add_systemnotice",

@@ -4,49 +4,37 @@ A body is shown to whoever gives a reason, which the tenant's audit log then hol
 
 from __future__ import annotations
 
-import json
 from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
-from django.contrib.admin.views.main import ChangeList
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import DropdownFilter
-from unfold.decorators import action
 
 from messaging import (  # noqa: F401  (they register their pages)
+    admin_desk,
     admin_events,
+    admin_links,
+    admin_register,
     admin_sequences,
     admin_smp,
     outage_admin,
 )
-from messaging.admin_deeds import DeadFilter, EndpointActions
+from messaging.admin_deeds import DeadFilter
 from messaging.admin_deliveries import PERMISSION, DeliveryActions, waits_behind, ways
-from messaging.api.content import as_json
-from messaging.api.in_force import parameter_of
-from messaging.lamps import Lamp, lamp_of, since_of, with_links
-from messaging.models import Attempt, Declared, Delivery, Due, GateAlarm, Link, Message
+from messaging.models import Attempt, Delivery, Due, Message
 from messaging.overview import bodies, named, timeline
-from messaging.overview.wrong import find_wrong
-from messaging.probing.run import NoSuchEndpoint, TestUnderWay, last_report, run
-from messaging.relay.register import LEGACY_PROTOCOL
 from messaging.relay.units import about_unit
 from tenants import directory
-from tenants.admin import EndpointAdmin, TenantAdmin
-from tenants.clock import now
-from tenants.models import ConnectionTest, Endpoint, Tenant
 from tenants.staff import (
     TENANT_FILTER,
     CarriedAdmin,
-    ReadOnlyAdmin,
     WithinFilter,
     moment,
     once,
@@ -54,12 +42,8 @@ from tenants.staff import (
     written,
 )
 
-_SPOTS = {"green": "#16a34a", "yellow": "#ca8a04", "red": "#dc2626", "grey": "#9ca3af"}
-_LAMPS = {Lamp.UP: "green", Lamp.DOWN: "red", Lamp.NEVER: "grey"}
 SHOWN = 200
 """Rows of a table within a page."""
-HEALTH_SHOWN = 1_000
-"""Of each kind of trouble, those that the list of tenants tells of."""
 
 
 class DeliveryInline(TabularInline):  # type: ignore[misc]
@@ -286,95 +270,6 @@ class AttemptAdmin(CarriedAdmin):
         return _link("delivery", row.delivery_id)
 
 
-class LampFilter(DropdownFilter):  # type: ignore[misc]
-    title = "lamp"
-    parameter_name = "lamp"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("up", "up"), ("down", "down")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Link]) -> QuerySet[Link]:
-        if self.value() not in {"up", "down"}:
-            return queryset
-        return queryset.filter(gateway__isnull=self.value() == "down")
-
-
-@admin.register(Link)
-class LinkAdmin(ReadOnlyAdmin):
-    """Control points that have connected, with their lamps; of those that never have, the
-    endpoint's own row tells.
-    """
-
-    list_display = (
-        *("lamp", "tenant", "endpoint", "since", "alarmed", "address"),
-        *("last_taken", "last_given"),
-    )
-    list_filter = (TENANT_FILTER, LampFilter)
-    list_select_related = ("tenant", "endpoint")
-    ordering = ("tenant_id", "id")
-    up, down, alarmed = moment("up_at"), moment("down_at"), moment("alarmed_at")
-    fields = (
-        *("tenant", "endpoint", "lamp", "since", "up", "down", "alarmed", "address"),
-        *("last_taken", "last_given", "epoch"),
-    )
-
-    @admin.display(description="lamp")
-    def lamp(self, row: Link) -> SafeString:
-        return _lamp(row)
-
-    @admin.display(description="since")
-    def since(self, row: Link) -> str:
-        return written(since_of(row))
-
-
-@admin.register(Declared)
-class DeclaredAdmin(CarriedAdmin):
-    """What is in force of BM units. Rows are one for each parameter and stay, so the order of their
-    ids is that in which units first declared something.
-    """
-
-    list_display = ("bm_unit", "parameter", "tenant", "declared", "doubt")
-    list_filter = (TENANT_FILTER,)
-    list_select_related = ("tenant",)
-    search_fields = ("id",)
-    search_help_text = "The name of a BM unit."
-    time_field = "id"
-    declared = moment("declared_at")
-    fields = ("id", "tenant", "bm_unit", "parameter", "declared", "doubt", "holds")
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Declared], search_term: str
-    ) -> tuple[QuerySet[Declared], bool]:
-        """Within the tenant whose unit it is: along an index."""
-        name = search_term.strip().upper()
-        if not name:
-            return queryset, False
-        tenant_id = directory.find_tenant(directory.Known.BM_UNIT, name.encode())
-        if tenant_id is None:
-            return queryset.none(), False
-        return queryset.filter(tenant_id=tenant_id, bm_unit=name), False
-
-    @admin.display(description="in force, now and later")
-    @once
-    def holds(self, row: Declared) -> SafeString:
-        told = parameter_of(row, now())
-        held = [*told.levels, *told.rates, *told.values, *told.pairs]
-        lines = [as_json(one) for one in held[:SHOWN]]
-        for line in lines:
-            del line["type"]
-        return table(lines[0] if lines else ("nothing",), (line.values() for line in lines))
-
-
-@admin.register(GateAlarm)
-class GateAlarmAdmin(CarriedAdmin):
-    list_display = ("alarmed", "tenant", "bm_unit", "period", "missing", "arrived")
-    list_filter = (TENANT_FILTER, WithinFilter)
-    list_select_related = ("tenant",)
-    time_field = "alarmed_at"
-    alarmed, arrived, period = moment("alarmed_at"), moment("arrived_at"), moment("period_start")
-    fields = ("id", "tenant", "bm_unit", "period", "missing", "alarmed", "arrived")
-
-
 def _as_id(text: str) -> UUID | None:
     try:
         return UUID(text)
@@ -394,125 +289,3 @@ def _body_link(model: str, row_id: UUID) -> SafeString:
 
 
 admin.site.index_template = "messaging/first_page.html"
-admin.site.unregister(Endpoint)
-admin.site.unregister(Tenant)
-
-
-@admin.register(Tenant)
-class WatchedTenantAdmin(TenantAdmin):
-    """The register's page, with what is wrong at a tenant now."""
-
-    list_display = (*TenantAdmin.list_display[:-1], "health")
-    fields = (*TenantAdmin.fields, "wrong_now", "deeds")
-    readonly_fields = (*TenantAdmin.readonly_fields, "wrong_now", "deeds")
-
-    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
-        """What is wrong is found once for all rows of a page."""
-        page: ChangeList = super().get_changelist_instance(request)
-        found = find_wrong(HEALTH_SHOWN).by_tenant()
-        for row in page.result_list:
-            row.wrong = found.get(row.id, [])
-        return page
-
-    @admin.display(description="what is wrong now")
-    @once
-    def wrong_now(self, row: Tenant) -> str:
-        found = find_wrong(HEALTH_SHOWN, row.id).by_tenant()
-        return ", ".join([*found.get(row.id, ()), *found.get(None, ())]) or "nothing"
-
-    @admin.display(description="who did what")
-    def deeds(self, row: Tenant) -> SafeString:
-        address = f"{reverse('admin:audit_chain_deeds')}?tenant={row.id}"
-        return format_html('<a class="text-primary-600" href="{}">of this tenant</a>', address)
-
-    @admin.display(description="health")
-    def health(self, row: Any) -> SafeString:
-        return _spot("red" if row.wrong else "green", ", ".join(row.wrong) or "well")
-
-
-@admin.register(Endpoint)
-class TestedEndpointAdmin(EndpointActions, EndpointAdmin):
-    """The register's page, with what the register knows nothing of: tests, links and holds."""
-
-    __test__ = False
-    list_display = (*EndpointAdmin.list_display, "lamp")
-    actions_detail = ("to_connection_test",)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Endpoint]:
-        return with_links(super().get_queryset(request))
-
-    @admin.display(description="link")
-    def lamp(self, row: Endpoint) -> SafeString | str:
-        """Of a control point."""
-        return _lamp(row) if row.protocol == LEGACY_PROTOCOL else ""
-
-    @action(description="Connection test", url_path="to-connection-test")  # type: ignore[untyped-decorator]
-    def to_connection_test(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Leads to the page. A link tests nothing: that takes its button."""
-        return HttpResponseRedirect(reverse("admin:tenants_endpoint_test", args=[object_id]))
-
-    def get_urls(self) -> list[URLPattern]:
-        page = self.admin_site.admin_view(self.connection_test)
-        name = "tenants_endpoint_test"
-        return [path("<uuid:object_id>/connection-test/", page, name=name), *super().get_urls()]
-
-    def connection_test(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
-        """Shows the last report; by its button, makes a new one."""
-        row = self.get_object(request, str(object_id))
-        if row is None:
-            raise Http404
-        if not self.has_change_permission(request, row):
-            raise PermissionDenied
-        if request.method == "POST":
-            self._test(request, row)
-            return HttpResponseRedirect(request.path)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"Connection test of {row}",
-            "opts": self.opts,
-            "original": row,
-            "last": last_report(row.id),
-            "report": _report_table(last_report(row.id)),
-        }
-        return TemplateResponse(request, "messaging/connection_test.html", context)
-
-    def _test(self, request: HttpRequest, row: Endpoint) -> None:
-        try:
-            report = run(row.tenant_id, row.id, request.user.get_username())
-        except TestUnderWay:
-            self.message_user(request, "A test of it is under way.", messages.WARNING)
-        except NoSuchEndpoint:
-            raise Http404 from None
-        else:
-            self.message_user(request, f"Tested: {report.colour.value}.")
-
-
-def _report_table(test: ConnectionTest | None) -> SafeString:
-    steps = (test.report or {}).get("steps", ()) if test else ()
-    rows = (
-        (_spot(one["colour"]), one["name"], one["text"], one["milliseconds"] or "", _more(one))
-        for one in steps
-    )
-    return table(("", "step", "found", "ms", "detail"), rows)
-
-
-def _spot(colour: str, text: str = "") -> SafeString:
-    """Told in words too: not everybody sees the colour."""
-    return format_html('<span style="color: {}">&#9679;</span> {}', _SPOTS[colour], text or colour)
-
-
-def _lamp(row: Endpoint | Link) -> SafeString:
-    """Told in words too, as above."""
-    lamp, since = lamp_of(row), since_of(row)
-    text = lamp.label if since is None else f"{lamp.label} since {since:%Y-%m-%d %H:%M:%S}"
-    return format_html(
-        '<span style="color: {}">&#9679;</span> {}', _SPOTS[_LAMPS[lamp]], text.lower()
-    )
-
-
-def _more(step: dict[str, Any]) -> SafeString | str:
-    if not step["detail"]:
-        return ""
-    text = json.dumps(step["detail"], indent=2, ensure_ascii=False)
-    shown = "<details><summary>more</summary><pre>{}</pre></details>"
-    return format_html(shown, text)

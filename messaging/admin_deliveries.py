@@ -1,6 +1,6 @@
 """What the vendor's staff do with deliveries, one alone or many at once: replay or close what came
-to a bad end, stop what waits. Each with a reason that the tenant's audit log holds, with who gave
-it.
+to a bad end, stop what waits, say what the operator decided where it does not. Each with a reason
+that the tenant's audit log holds, with who gave it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from messaging.relay import dead_letters
 from messaging.relay.dead_letters import NotNow
 from messaging.relay.rows import NewDelivery
 from messaging.relay.wake import wake
-from messaging.states import DEAD, OPEN, UNDELIVERED
+from messaging.states import DEAD, OPEN, UNDELIVERED, DeliveryState, Lane
 from tenants import asking
 from tenants.clock import now
 from tenants.scope import tenant_scope
@@ -41,6 +41,14 @@ def _replay(row_id: UUID, reason: str, at: datetime, by: str) -> Iterable[NewDel
 
 def _stop(row_id: UUID, reason: str, at: datetime, by: str) -> Iterable[NewDelivery]:
     return dead_letters.abandon(row_id, reason, at, {"by": by})
+
+
+def _accept(row_id: UUID, reason: str, at: datetime, by: str) -> Iterable[NewDelivery]:
+    return dead_letters.settle(row_id, reason, at, {"by": by}, accepted=True)
+
+
+def _reject(row_id: UUID, reason: str, at: datetime, by: str) -> Iterable[NewDelivery]:
+    return dead_letters.settle(row_id, reason, at, {"by": by}, accepted=False)
 
 
 def _close(row_id: UUID, reason: str, at: datetime, by: str) -> Iterable[NewDelivery]:
@@ -74,6 +82,20 @@ DEEDS: Final[Mapping[str, Deed]] = {
         "stopped",
         "Those behind it go on. What is under way may reach the other side all the same.",
     ),
+    "accept": Deed(
+        _accept,
+        "It was accepted",
+        "Settle as accepted",
+        "settled as accepted",
+        "Who sent it is told that the operator accepted it. Ask the operator before.",
+    ),
+    "reject": Deed(
+        _reject,
+        "It was rejected",
+        "Settle as rejected",
+        "settled as rejected",
+        "Who sent it is told that the operator rejected it. Ask the operator before.",
+    ),
     "close": Deed(
         _close,
         "Close",
@@ -100,6 +122,14 @@ class DeliveryActions:
     @admin.action(description="Stop (with a reason)", permissions=["operate"])
     def stop(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
         _do_all(request, queryset, DEEDS["stop"])
+
+    @admin.action(description="It was accepted (with a reason)", permissions=["operate"])
+    def accept(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
+        _do_all(request, queryset, DEEDS["accept"])
+
+    @admin.action(description="It was rejected (with a reason)", permissions=["operate"])
+    def reject(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
+        _do_all(request, queryset, DEEDS["reject"])
 
     @admin.action(description="Close (with a reason)", permissions=["operate"])
     def close(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
@@ -147,6 +177,8 @@ def ways(row: Delivery) -> SafeString:
         names = ["replay", "close"]
     else:
         names = ["stop"] if row.state in OPEN else []
+    if row.state == DeliveryState.DELIVERED and row.lane == Lane.OPERATOR:
+        names = ["accept", "reject", *names]
     link = '<a class="text-primary-600" style="margin-right: 1rem" href="{}">{}</a>'
     found = ((reverse(f"admin:messaging_delivery_{n}", args=(row.id,)), n) for n in names)
     return format_html_join("", link, found) or format_html("{}", "-")

@@ -9,8 +9,14 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Func, Q, Value
 
+from messaging.desk_rows import Declared as Declared
+from messaging.desk_rows import GateAlarm as GateAlarm
+from messaging.desk_rows import GateWatch as GateWatch
 from messaging.domain.instructions import InstructionKind, Verdict
 from messaging.events import models as _events  # noqa: F401 - importing it registers its tables
+from messaging.link_rows import GatewayProcess as GatewayProcess
+from messaging.link_rows import Link as Link
+from messaging.link_rows import LinkWatch as LinkWatch
 from messaging.outage_rows import Connection as Connection
 from messaging.outage_rows import ConnectionDue as ConnectionDue
 from messaging.outage_rows import Maintenance as Maintenance
@@ -326,154 +332,6 @@ class Instruction(TenantRow):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.number} of {self.bm_unit or 'the control point'}"
-
-
-class Declared(TenantRow):
-    """What is in force of one parameter of a BM unit, as far as the system operator accepted it.
-    What `content` holds is the relay's (declared_form).
-
-    Beside these columns there is `covered`, the times for which something is declared, for the
-    watch of gates to ask about within the database.
-    """
-
-    bm_unit = models.CharField(max_length=9)
-    parameter = models.TextField()
-    content = models.JSONField(default=list)
-    position = models.BigIntegerField(default=0, help_text="Of the last delivery it came by.")
-    declared_at = models.DateTimeField(null=True, help_text="When it was last accepted.")
-    doubt = models.TextField(
-        blank=True, help_text="What was said since and not accepted; empty where nothing was."
-    )
-    doubt_position = models.BigIntegerField(default=0)
-
-    class Meta:
-        verbose_name = verbose_name_plural = "declared"
-        constraints = [
-            models.UniqueConstraint(fields=["tenant", "bm_unit", "parameter"], name="declared_once")
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.parameter} of {self.bm_unit}"
-
-
-class GateAlarm(TenantRow):
-    """That data was missing for a settlement period when its gate was about to close: told once,
-    and once more when it came after all.
-    """
-
-    bm_unit = models.CharField(max_length=9)
-    period_start = models.DateTimeField()
-    missing = models.JSONField(default=list, help_text="Parameters by name.")
-    alarmed_at = models.DateTimeField()
-    arrived_at = models.DateTimeField(null=True)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["tenant", "bm_unit", "period_start"], name="gate_alarm_once"
-            )
-        ]
-        indexes = [
-            models.Index(
-                fields=["tenant", "period_start"],
-                condition=Q(arrived_at__isnull=True),
-                name="gate_alarm_open",
-            ),
-            models.Index(fields=["tenant", "alarmed_at"], name="gate_alarm_by_time"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.bm_unit} {self.period_start:%Y-%m-%d %H:%M}"
-
-
-class GateWatch(models.Model):
-    """When a tenant's BM units are next looked at for missing data. Written by triggers where a
-    unit is given something to have (migration), so that one look finds the tenants there are.
-    """
-
-    tenant_id = models.UUIDField(primary_key=True, editable=False)
-    due_at = models.DateTimeField(db_index=True)
-
-    def __str__(self) -> str:
-        return f"{self.tenant_id} at {self.due_at}"
-
-
-class Link(TenantRow):
-    """A control point's link: the numbers taken and given on it, and which gateway holds it now.
-
-    `epoch` rises with each link that gets ready. A gateway writes only under the epoch it opened,
-    so a link that was replaced can neither take a number nor give one, whatever its process still
-    believes.
-    """
-
-    endpoint = models.ForeignKey(
-        Endpoint, on_delete=models.PROTECT, related_name="+", db_index=False
-    )
-    epoch = models.BigIntegerField(default=0)
-    gateway = models.BigIntegerField(null=True, help_text="Null while no link is up.")
-    address = models.TextField(blank=True)
-    last_taken = models.IntegerField(default=0)
-    last_given = models.IntegerField(default=0)
-    up_at = models.DateTimeField(null=True)
-    down_at = models.DateTimeField(null=True)
-    alarmed_at = models.DateTimeField(
-        null=True, help_text="When its loss was alarmed; null once it is back."
-    )
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["tenant", "endpoint"], name="link_once"),
-            models.CheckConstraint(
-                condition=Q(last_taken__range=(0, 99_999_999))
-                & Q(last_given__range=(0, 99_999_999)),
-                name="link_numbers",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"epoch {self.epoch}"
-
-
-class LinkWatch(models.Model):
-    """Which gateway holds a link, or when the loss of one is to be alarmed. Belongs to no tenant,
-    so that one look serves all, and tells nothing of any.
-    """
-
-    endpoint_id = models.UUIDField(primary_key=True)
-    tenant_id = models.UUIDField()
-    owner = models.BigIntegerField(null=True, help_text="The gateway's number.")
-    due_at = models.DateTimeField(null=True)
-
-    class Meta:
-        indexes = [
-            models.Index(
-                fields=["due_at"], condition=Q(due_at__isnull=False), name="link_watch_by_time"
-            ),
-            models.Index(
-                fields=["owner"], condition=Q(owner__isnull=False), name="link_watch_by_owner"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.endpoint_id} at {self.due_at}"
-
-
-class GatewayProcess(models.Model):
-    """A gateway, and when it last said that it lives. One that is silent for too long has lapsed:
-    the links it held count as down, whatever it still believes.
-    """
-
-    number = models.BigIntegerField(primary_key=True)
-    seen_at = models.DateTimeField()
-    suspected_at = models.DateTimeField(
-        null=True,
-        help_text="When a look first missed it, so that a database that stood still is "
-        "not taken for a dead gateway.",
-    )
-    lapsed_at = models.DateTimeField(null=True)
-
-    def __str__(self) -> str:
-        return f"gateway {self.number}"
 
 
 class AgentSequence(TenantRow):

@@ -22,9 +22,10 @@ from messaging.models import (
     StandingHold,
     SystemNotice,
 )
-from messaging.relay import holds, maintenance, telephone
+from messaging.relay import holds, maintenance, normalization, telephone
 from messaging.relay.holds import NotHeld
 from messaging.relay.maintenance import AlreadySo, Switched
+from messaging.relay.normalization import NotInVain
 from tenants import asking
 from tenants.audit.events import Event
 from tenants.clock import now
@@ -36,20 +37,44 @@ from tenants.staff import TENANT_FILTER, ReadOnlyAdmin, StaffAdmin, WalledAdmin,
 
 @admin.register(Connection)
 class ConnectionAdmin(ReadOnlyAdmin):
+    """The action is for an operator that is asked in vain what was missed."""
+
+    action_form = asking.BesideActionForm
+    actions = ("ask_no_more",)
     list_display = (
         *("endpoint", "tenant", "state", "lit_since", "good", "asked_next", "is_holding"),
-        *("missed_since", "detail"),
+        *("missed_since", "in_vain_since", "detail"),
     )
     list_filter = (TENANT_FILTER, "state", "is_holding")
     list_select_related = ("tenant", "endpoint")
     ordering = ("-since",)
     fields = (
         *("endpoint", "tenant", "state", "lit_since", "answered", "good", "asked_next"),
-        *("failures", "detail", "is_holding", "missed_since", "normalized"),
+        *("failures", "detail", "is_holding", "missed_since", "in_vain_since"),
+        *("unasked_why", "normalized"),
     )
     lit_since, answered, good = moment("since"), moment("answered_at"), moment("good_at")
     asked_next, missed_since = moment("ask_at"), moment("normalize_from")
-    normalized = moment("normalized_at")
+    normalized, in_vain_since = moment("normalized_at"), moment("unasked_since")
+
+    def has_end_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("messaging.change_connection")
+
+    @admin.action(description="Ask no more what was missed (with a reason)", permissions=["end"])
+    def ask_no_more(self, request: HttpRequest, queryset: QuerySet[Connection]) -> None:
+        reason = asking.reason_beside(request)
+        if not reason:
+            self.message_user(request, asking.SAY_IT, messages.ERROR)
+            return
+        for row in queryset.select_related("tenant", "endpoint"):
+            what, by = f"{row.endpoint} of {row.tenant}", request.user.get_username()
+            try:
+                with tenant_scope(row.tenant_id):
+                    normalization.end_asking(row.endpoint_id, reason, by, now())
+            except NotInVain:
+                self.message_user(request, f"{what} is not asked in vain.", messages.ERROR)
+            else:
+                self.message_user(request, f"{what} is asked no more.")
 
 
 @admin.register(Breaker)

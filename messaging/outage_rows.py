@@ -21,8 +21,9 @@ class Connection(TenantRow):
 
     While `is_holding` nothing but answers to instructions goes there: it was out, and what was
     missed has not been asked yet. `normalize_from` is set while that is to be asked, and says since
-    when; until `normalizing_until` `owner` asks, or, without one, nobody does. `good_at` is when
-    Health last said that all is well.
+    when; until `normalizing_until` `owner` asks, or, without one, nobody does; `unasked_since` is
+    set while the operator does not say it and traffic goes all the same. `good_at` is when Health
+    last said that all is well.
     """
 
     endpoint = models.ForeignKey(
@@ -45,6 +46,10 @@ class Connection(TenantRow):
     owner = models.BigIntegerField(null=True, help_text="The process that asks what was missed.")
     normalize_tries = models.IntegerField(default=0)
     normalized_at = models.DateTimeField(null=True)
+    unasked_since = models.DateTimeField(
+        null=True, help_text="It does not say what was missed, and traffic goes without."
+    )
+    unasked_why = models.TextField(blank=True, db_default="")
 
     class Meta:
         constraints = [
@@ -132,7 +137,7 @@ class OutageNotice(Notice, TenantRow):
         indexes = [
             models.Index(
                 fields=["tenant", "state"],
-                condition=Q(state__in=["PLANNED", "ON", "ENDING"]),
+                condition=Q(state__in=["PLANNED", "ON", "ENDING", "UNASKED"]),
                 name="notice_in_force",
             )
         ]

@@ -120,11 +120,15 @@ class LampState(models.TextChoices):
 
 
 class NoticeState(models.TextChoices):
-    """PLANNED -> ON -> ENDING -> OVER is an outage that is announced, comes and goes."""
+    """PLANNED -> ON -> ENDING -> OVER is an outage that is announced, comes and goes. One that is
+    UNASKED holds nothing any more, and is OVER once the operator says what was missed, or a person
+    that nobody will ask.
+    """
 
     INCOMPLETE = "INCOMPLETE", "a person must complete it"
     PLANNED = "PLANNED"
     ON = "ON", "telephone mode"
     ENDING = "ENDING", "over; what was missed is being asked"
+    UNASKED = "UNASKED", "over; the operator does not say what was missed"
     OVER = "OVER"
     CANCELLED = "CANCELLED"

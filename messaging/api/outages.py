@@ -19,8 +19,9 @@ from rest_framework.response import Response
 from messaging.api.reasons import LONGEST, ReasonSerializer
 from messaging.domain.notices import SERVICES, read_notice
 from messaging.models import Connection, OutageNotice, StandingHold
-from messaging.relay import holds, telephone
+from messaging.relay import holds, normalization, telephone
 from messaging.relay.holds import NoSuchThing, NotHeld
+from messaging.relay.normalization import NotInVain
 from messaging.relay.telephone import NoticeOver
 from messaging.states import LampState, NoticeState
 from tenants.api.authentication import caller_of
@@ -63,13 +64,19 @@ class ConnectionSerializer(serializers.ModelSerializer[Connection]):
         allow_null=True,
         help_text="What the operator sent since then is still to be asked for.",
     )
+    unasked_since = serializers.DateTimeField(
+        read_only=True,
+        allow_null=True,
+        help_text="Since then it has been asked that in vain, for `unasked_why`, and traffic goes"
+        " without: it is asked on each minute, until it says so or a person ends that.",
+    )
 
     class Meta:
         model = Connection
         fields = (
             *("id", "endpoint_id", "name", "environment", "state", "since", "answered_at"),
             *("good_at", "asked_next_at", "failures", "detail", "holds", "missed_since"),
-            "normalized_at",
+            *("unasked_since", "unasked_why", "normalized_at"),
         )
         read_only_fields = fields
 
@@ -87,6 +94,32 @@ class ConnectionList(TenantList[Connection]):
 
     def rows(self, asked: dict[str, Any]) -> QuerySet[Connection]:
         return Connection.objects.filter(**asked).select_related("endpoint")
+
+
+@described(
+    "end_asking",
+    "Ask no more what was missed",
+    "outages",
+    method="post",
+    request=ReasonSerializer,
+    responses=ConnectionSerializer,
+)
+class AskingEnd(TenantView):
+    needs = {"POST": Permission.OPERATE}
+
+    def post(self, request: Request, connection_id: UUID) -> Response:
+        """For an operator that is asked in vain (`unasked_since`), once a person knows by telephone
+        what was missed. Telephone mode that waited for it is over. 409 `not-asked-in-vain` for any
+        other.
+        """
+        row = get_object_or_404(Connection, id=connection_id)
+        reason, by = ReasonSerializer.of(request)["reason"], caller_of(request).name
+        try:
+            row = normalization.end_asking(row.endpoint_id, reason, by, now())
+        except NotInVain:
+            text = "The operator is not asked in vain what was missed."
+            raise Conflict("not-asked-in-vain", text) from None
+        return Response(ConnectionSerializer(row).data)
 
 
 class HoldSerializer(serializers.ModelSerializer[StandingHold]):
@@ -140,8 +173,9 @@ class HoldList(TenantList[StandingHold]):
         return StandingHold.objects.filter(**asked)
 
     def post(self, request: Request) -> Response:
-        """In force within a second. What is held waits in order, control points are told HELD, and
-        deadlines stay as they are. A control point's endpoint holds what came from there.
+        """In force at once, but for what is under way to the operator at that moment. What is held
+        waits in order, control points are told HELD, and deadlines stay as they are. A control
+        point's endpoint holds what came from there.
         """
         wanted, by = NewHoldSerializer.of(request), caller_of(request).name
         try:

@@ -1,5 +1,5 @@
 """One delivery with its attempts, the list of dead letters, and what a person does with them: stop,
-replay, close.
+settle, replay, close.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -19,9 +19,10 @@ from messaging.api.problems import told
 from messaging.api.reasons import ReasonSerializer
 from messaging.api.serializers import DeadLetterSerializer, TimelineDeliverySerializer
 from messaging.api.timeline import LIMIT
+from messaging.domain.instructions import Verdict
 from messaging.models import Attempt, Delivery
 from messaging.relay import dead_letters
-from messaging.relay.parts import queues_of_unit
+from messaging.relay.units import carries_unit
 from messaging.relay.wake import wake
 from messaging.states import DEAD
 from tenants.api.authentication import caller_of
@@ -103,7 +104,7 @@ class DeadLetterList(TenantList[Delivery]):
     question = DeadLetterQuestion
 
     def rows(self, asked: dict[str, Any]) -> QuerySet[Delivery]:
-        return _fitting(asked)
+        return _fitting(asked).prefetch_related("message")
 
 
 @described(
@@ -176,6 +177,36 @@ class DeliveryAbandonment(TenantView):
         return Response(_shown(Delivery.objects.get(id=delivery_id)))
 
 
+class SettlementSerializer(ReasonSerializer):
+    verdict = serializers.ChoiceField(
+        [(one.value, one.value) for one in Verdict], help_text="What the system operator decided."
+    )
+
+
+@described(
+    "settle_delivery",
+    "Say what the system operator decided",
+    "messages",
+    method="post",
+    request=SettlementSerializer,
+    responses=TimelineDeliverySerializer,
+)
+class DeliverySettlement(TenantView):
+    needs = {"POST": Permission.OPERATE}
+
+    def post(self, request: Request, delivery_id: UUID) -> Response:
+        """For one that is DELIVERED: the operator has received it, and its final receipt does not
+        come. Who sent it is told the verdict as if the operator had said it. 409
+        `no-verdict-awaited` for any other.
+        """
+        wanted = SettlementSerializer.of(request)
+        accepted, reason = wanted["verdict"] == Verdict.ACCEPTED, wanted["reason"]
+        with told():
+            made = dead_letters.settle(delivery_id, reason, now(), _by(request), accepted=accepted)
+        transaction.on_commit(lambda: wake(made))
+        return Response(_shown(Delivery.objects.get(id=delivery_id)))
+
+
 @described(
     "close_delivery",
     "Close a dead letter",
@@ -204,10 +235,10 @@ def _fitting(asked: dict[str, Any]) -> QuerySet[Delivery]:
         "settled_since": "settled_at__gte",
         "settled_until": "settled_at__lt",
     }
-    rows = dead_letters.dead().select_related("message")
+    rows = dead_letters.dead()
     rows = rows.filter(**{lookups[name]: v for name, v in asked.items() if name in lookups})
     if unit := asked.get("bm_unit"):
-        rows = rows.filter(Q(message__bm_unit=unit) | Q(queue__in=queues_of_unit(unit)))
+        rows = rows.filter(carries_unit(unit))
     return rows
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.db.models import F, QuerySet
@@ -11,6 +11,7 @@ from drf_spectacular.utils import OpenApiExample
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from messaging.api.of_unit import messages_of
 from messaging.api.pages import ByCreation, ByReceipt
 from messaging.api.questions import DeliveryQuestion, InstructionQuestion, MessageQuestion
 from messaging.api.serializers import (
@@ -31,7 +32,6 @@ from messaging.api.submitting import (
 )
 from messaging.api.timeline import timeline_of
 from messaging.models import Delivery, Instruction, Message
-from messaging.relay.units import about_unit
 from tenants.api.described import described
 from tenants.api.door import TenantList, TenantView
 from tenants.permissions import Permission
@@ -57,8 +57,10 @@ class MessageList(SubmissionView, TenantList[Message]):
 
     def rows(self, asked: dict[str, Any]) -> QuerySet[Message]:
         unit = asked.pop("bm_unit", None)
-        rows = Message.objects.filter(**asked)
-        return rows if unit is None else rows.filter(about_unit(unit))
+        if unit is None:
+            return Message.objects.filter(**asked)
+        found = messages_of(unit, asked.pop("kind", None), asked)
+        return cast(QuerySet[Message], found)
 
     def post(self, request: Request) -> Response:
         """A redeclaration of a BM unit, sent to the system operator as if its control point had

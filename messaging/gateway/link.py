@@ -109,6 +109,7 @@ class LinkConnection:
         self._last_taken = self._written = self._owner = 0
         self._greeting_ends = time.monotonic() + HELLO_WITHIN
         self._go_back_to: int | None = None
+        self._is_going_back = False
         self._gone_back = 0
         self._is_full = False
         # When what has no answer was first given to the socket here: stored with its answer.
@@ -329,9 +330,13 @@ class LinkConnection:
         """Goes back to the number expected once nothing awaits an answer: until then an answer
         could mean either of two messages that had the same number.
         """
-        if self._go_back_to is None or self._session.awaiting:
+        if self._go_back_to is None or self._session.awaiting or self._is_going_back:
             return
-        gone = await self._run(links.go_back, self._ready_hold(), self._go_back_to)
+        self._is_going_back = True
+        try:
+            gone = await self._run(links.go_back, self._ready_hold(), self._go_back_to)
+        finally:
+            self._is_going_back = False
         self._hold, self._written = gone.hold, gone.last_given
         self._go_back_to = None
         self._left_at.clear()
@@ -381,7 +386,7 @@ class LinkConnection:
             and self._session.window_left
         ):
             try:
-                self._transmit(numbered.number, numbered.content)
+                self._transmit_in_time(numbered)
             except LocalProtocolError as error:
                 # Written in another profile than this link began in: the endpoint's was changed.
                 _log.error("link closed", reason="not of this link's profile", error=str(error))
@@ -397,7 +402,10 @@ class LinkConnection:
             while True:
                 await self._waiting.wait()
                 self._waiting.clear()
+                await self._go_back_if_quiet()
                 await self._give(self._ready_hold())
+        except LinkReplaced:
+            self.close("replaced by another link")
         except DatabaseError as error:
             _log.error("link closed", reason="the database is out of reach", error=str(error))
             self.close("the database is out of reach")
@@ -435,8 +443,20 @@ class LinkConnection:
             if not self._session.window_left:
                 self.wake()
                 return
-            if is_after(outgoing.number, self._written, modulus):
-                self._transmit(outgoing.number, outgoing.content)
+            is_new = is_after(outgoing.number, self._written, modulus)
+            if is_new and not self._transmit_in_time(outgoing):
+                return
+
+    def _transmit_in_time(self, one: Numbered | Outgoing) -> bool:
+        """What was numbered in time and is too late by now, as after this process was stopped for a
+        moment, is not written: its number is taken back, and it expires as what waits does.
+        """
+        if now() >= one.deadline:
+            self._go_back_to = one.number
+            self.wake()
+            return False
+        self._transmit(one.number, one.content)
+        return True
 
     def _transmit(self, number: int, content: bytes) -> None:
         self._write(self._session.transmit(number, content, now()), Step.LINK_GIVE)

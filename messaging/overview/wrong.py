@@ -39,6 +39,12 @@ SELECT * FROM (
     JOIN tenants_endpoint e ON e.id = c.endpoint_id
     WHERE c.state = 'OUT' AND e.state = 'ACTIVE' AND t.state = 'ACTIVE'
     UNION ALL
+    SELECT c.id, c.tenant_id, t.name, 'connection',
+           'the operator does not say what was missed: ' || e.name, c.unasked_since, c.unasked_why
+    FROM messaging_connection c JOIN tenants_tenant t ON t.id = c.tenant_id
+    JOIN tenants_endpoint e ON e.id = c.endpoint_id
+    WHERE c.unasked_since IS NOT NULL
+    UNION ALL
     SELECT n.id, n.tenant_id, t.name, 'outagenotice', 'telephone mode: ' || n.environment,
            n.starts_at, n.posted_by
     FROM messaging_outagenotice n JOIN tenants_tenant t ON t.id = n.tenant_id
@@ -124,8 +130,8 @@ class LinkDown:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What goes nowhere, and why: an operator that is out, a hold, telephone mode or maintenance.
-    `page` names the list it is on.
+    """What goes nowhere, and why: an operator that is out, a hold, telephone mode or maintenance;
+    or goes although nobody knows what was missed. `page` names the list it is on.
     """
 
     id: UUID

@@ -1,5 +1,6 @@
-"""What a person does with deliveries: stops one that waits, tries one again that came to a bad end,
-or closes it. Within the tenant's scope; every step is in the audit log with who took it.
+"""What a person does with deliveries: stops one that waits, says what became of one that the
+operator has and says no more of, tries one again that came to a bad end, or closes it. Within the
+tenant's scope; every step is in the audit log with who took it.
 
 A replay is the same delivery: the same message, messageId and payload, and a new attempt.
 """
@@ -23,7 +24,7 @@ from messaging.relay.parts import urgency_of
 from messaging.relay.register import OPERATOR_PROTOCOL
 from messaging.relay.rows import NewDelivery
 from messaging.relay.verdicts import Made
-from messaging.states import DEAD, OPEN, Lane
+from messaging.states import DEAD, OPEN, DeliveryState, Lane
 from tenants.audit import ledger
 from tenants.audit.events import Event, Fact
 from tenants.models import Endpoint
@@ -97,6 +98,23 @@ def abandon(delivery_id: UUID, reason: str, at: datetime, by: By) -> Made:
         if row is not None and row.state in OPEN:
             return verdicts.abandon(row, at, reason, by)
     raise NotNow("delivery-settled", "The delivery has come to its end already.")
+
+
+def settle(delivery_id: UUID, reason: str, at: datetime, by: By, *, accepted: bool) -> Made:
+    """In the operator's stead, who has it and has not said what became of it: a person knows.
+    Raises NotNow and Delivery.DoesNotExist.
+    """
+    found = Delivery.objects.get(id=delivery_id)
+    if found.endpoint_id is not None and found.lane == Lane.OPERATOR:
+        lock_queue(found.endpoint_id, found.queue)
+        row = load_locked(delivery_id)
+        if row is not None and row.state == DeliveryState.DELIVERED:
+            detail = {"accepted": accepted, "reason": reason, **by}
+            ledger.record(Fact(Event.VERDICT_SAID, at, row.message_id, row.id, detail=detail))
+            if accepted:
+                return verdicts.accept(row, at)
+            return verdicts.refuse(row, at, f"said by a person: {reason}")
+    raise NotNow("no-verdict-awaited", "The delivery awaits no verdict of the system operator.")
 
 
 def close(delivery_id: UUID, reason: str, at: datetime, by: By) -> Delivery:

@@ -1,9 +1,10 @@
 """What keeps deliveries to the system operator back though it is their turn: the host's
 maintenance, a suspended tenant, people's holds, telephone mode, and an operator that is out.
 
-That nothing does is remembered until anything of it changes, so an open way costs no statement. A
-gate that is shut is never told from memory: it is read anew, under a lock that whoever opens gates
-takes alone. So nothing is put off by a gate that has just been opened.
+That nothing does is read together with the delivery in the claim, so an open way costs no
+statement, and what is claimed after a gate was shut does not pass it. A gate that is shut is read
+anew, under a lock that whoever opens gates takes alone. So nothing is put off by a gate that has
+just been opened.
 """
 
 from __future__ import annotations
@@ -18,10 +19,8 @@ from django.db import connection
 
 from messaging.relay.load import LoadedDelivery
 from messaging.relay.parts import answers_instruction, carries_submissions, queues_of_unit
-from messaging.relay.register import REMEMBERED
 from messaging.relay.units import is_about
 from messaging.states import Lane
-from tenants.remembered import Remembered
 from tenants.scope import require_tenant
 
 HELD: Final = "HELD"
@@ -146,18 +145,15 @@ class Gate:
         )
 
 
-_remembered: Remembered[str, tuple[Gate, ...]] = Remembered(REMEMBERED)
-
-
 def gate_before(row: LoadedDelivery) -> Gate | None:
     """What keeps the delivery back now, if anything does. To be asked before its due row is
-    locked. A held endpoint is told by the row itself, so that holding one acts at once.
+    locked. A held endpoint is told by its row.
     """
     one = Waiting.of(row)
-    if HELD not in (row.endpoint.state, row.message.endpoint.state):
-        gates = _remembered.get(require_tenant(), "", read, lambda found: not found)
-        if _first_before(one, gates) is None:
-            return None
+    if HELD not in (row.endpoint.state, row.message.endpoint.state) and (
+        not row.may_be_shut or _first_before(one, read()) is None
+    ):
+        return None
     _lock("_shared")
     return _first_before(one, read())
 

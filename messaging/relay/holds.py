@@ -33,8 +33,8 @@ def place(
     endpoint_id: UUID | None = None,
     bm_unit: str = "",
 ) -> StandingHold:
-    """Of one of the two, or of everything of the tenant in scope. In force within a second. Raises
-    NoSuchThing.
+    """Of one of the two, or of everything of the tenant in scope. It holds whatever is claimed once
+    this has committed. Raises NoSuchThing.
     """
     if endpoint_id is not None and not Endpoint.objects.filter(id=endpoint_id).exists():
         raise NoSuchThing

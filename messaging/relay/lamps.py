@@ -140,6 +140,8 @@ def _begin(picked: Picked) -> _Begun:
     attended = telephone.attend(endpoint, at)
     if attended.missed_since is not None:
         miss_since(row, attended.missed_since)
+    if attended.has_ended:
+        _ask_anew(row)
     gates.let_go()
     is_silent = any(gate.kind in _SILENT for gate in gates.read())
     question = _question(endpoint, row, at) if row.ask_at <= at and not is_silent else None
@@ -272,6 +274,7 @@ def went_out(endpoint_id: UUID, at: datetime, detail: str) -> None:
 def _goes_out(row: Connection, at: datetime, detail: str) -> None:
     row.failures, row.failing_since = 0, None
     row.is_holding = True
+    _ask_anew(row)
     miss_since(row, row.good_at or row.created_at)
     _stands(row, LampState.OUT, at, detail)
 
@@ -280,6 +283,13 @@ def miss_since(row: Connection, moment: datetime) -> None:
     """What the operator sent since then is to be asked for."""
     since = moment - MARGIN
     row.normalize_from = min(row.normalize_from, since) if row.normalize_from else since
+
+
+def _ask_anew(row: Connection) -> None:
+    """What was in vain before is no matter: it is asked as often as after any other break."""
+    if row.unasked_since is not None:
+        row.normalize_tries, row.normalizing_until = 0, None
+        row.unasked_since, row.unasked_why = None, ""
 
 
 def _stands(row: Connection, state: LampState, at: datetime, detail: str) -> None:

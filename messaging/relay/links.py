@@ -38,7 +38,7 @@ SELECT last_given FROM messaging_link WHERE endpoint_id = %s AND epoch = %s FOR 
 """
 _SET_LAST_GIVEN = "UPDATE messaging_link SET last_given = %s WHERE endpoint_id = %s"
 _UNANSWERED = """
-SELECT d.id, d.reference, b.content FROM messaging_delivery d
+SELECT d.id, d.reference, b.content, d.deadline FROM messaging_delivery d
 JOIN audit_body b ON b.tenant_id = d.tenant_id AND b.digest = d.payload_digest
     AND b.month = date_trunc('month', d.payload_at AT TIME ZONE 'UTC')::date
 WHERE d.endpoint_id = %s AND d.lane = 'link' AND d.state = 'CLAIMED' ORDER BY d.position
@@ -270,7 +270,8 @@ def _waiting(control_point: ControlPoint) -> list[Outgoing]:
     """What was given a number and has no answer, in the order it was given."""
     with connection.cursor() as cursor:
         cursor.execute(_UNANSWERED, [control_point.endpoint_id])
-        return [Outgoing(row[0], int(row[1]), bytes(row[2])) for row in cursor.fetchall()]
+        found = cursor.fetchall()
+    return [Outgoing(row[0], int(row[1]), bytes(row[2]), row[3]) for row in found]
 
 
 def _numbered_after(hold: Hold, written: int, last: int) -> tuple[Outgoing, ...]:
@@ -320,7 +321,7 @@ def _give_again(delivery_ids: Sequence[UUID], at: datetime) -> None:
 def _numbered(hold: Hold, row: LoadedDelivery, number: int, at: datetime) -> Outgoing:
     reference = hold.profile.number_text(number)
     content, written_at = _content(hold, row, reference, at)
-    outgoing = Outgoing(row.id, number, content)
+    outgoing = Outgoing(row.id, number, content, row.deadline)
     changes = {
         "reference": reference,
         "attempts": row.attempts + 1,

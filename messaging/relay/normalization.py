@@ -28,13 +28,13 @@ from messaging.domain.acknowledgements import (
 from messaging.models import Connection, Delivery, Instruction
 from messaging.protocols.base import Envelope, Stamp
 from messaging.protocols.neso.wa.exchange import Outcome
-from messaging.relay import connections, gates, instruct, lamps, telephone, verdicts
+from messaging.relay import connections, gates, instruct, lamps, telephone, verdicts, watch
 from messaging.relay.codecs import operator_codec
 from messaging.relay.connections import Place
 from messaging.relay.crash_points import Step
 from messaging.relay.inflow import Inflow
 from messaging.relay.lamps import locked, wants_normalization
-from messaging.relay.load import load_locked
+from messaging.relay.load import LoadedDelivery, load_locked
 from messaging.relay.moves import lock_queue
 from messaging.relay.questions import CANNOT_ASK, Asked, Question, ask, prepare
 from messaging.relay.refusal import Refused
@@ -42,7 +42,7 @@ from messaging.relay.register import LEGACY_PROTOCOL, Operator
 from messaging.relay.rows import NewDelivery
 from messaging.relay.settings import operator_settings
 from messaging.relay.wake import wake
-from messaging.states import UNDELIVERED, LampState, Lane
+from messaging.states import OPEN, UNDELIVERED, DeliveryState, LampState, Lane
 from tenants import ownership
 from tenants.audit import bodies, ledger
 from tenants.audit.events import Event, Fact
@@ -70,10 +70,13 @@ AGAIN = tuple(timedelta(seconds=seconds) for seconds in (1, 2, 5))
 """The pause after one try in vain, after two, and after more."""
 
 MOST_TRIES = 5
-"""Without an answer, from an operator that is not out. Then a person is told, and traffic goes."""
+"""In vain, of an operator that is not out. Then a person is told, and traffic goes; but it is asked
+on, SELDOM, until it says what was missed or a person ends that.
+"""
+SELDOM = timedelta(minutes=1)
 
 _TRIES = 3
-_UNDELIVERED = [state.value for state in UNDELIVERED]
+_OPEN = [state.value for state in OPEN]
 
 _log = structlog.get_logger(__name__)
 
@@ -101,6 +104,10 @@ class _Tally:
     taken: int = 0
     refused: int = 0
     settled: int = 0
+
+
+class NotInVain(Exception):
+    """The operator is not asked in vain: there is nothing for a person to end."""
 
 
 class _Overtaken(Exception):
@@ -136,7 +143,7 @@ def ask_as(owner: int, place: Place) -> None:
             _reconcile(place, claimed, name, tally)
     except CANNOT_ASK as error:
         why = f"cannot be asked: {error}"
-        in_tenant(tenant_id, partial(_faulted, claimed, why), Step.MISSED_PUT_OFF)
+        in_tenant(tenant_id, partial(_in_vain, claimed, why), Step.MISSED_PUT_OFF)
     except _NotAnswered as error:
         in_tenant(tenant_id, partial(_failed, claimed, error), Step.MISSED_PUT_OFF)
     except _Overtaken:
@@ -147,9 +154,23 @@ def ask_as(owner: int, place: Place) -> None:
     except Exception as error:
         _log.exception("what was missed cannot be taken", endpoint=str(endpoint_id))
         why = f"the host failed over it: {type(error).__name__}"
-        in_tenant(tenant_id, partial(_faulted, claimed, why), Step.MISSED_PUT_OFF)
+        in_tenant(tenant_id, partial(_in_vain, claimed, why), Step.MISSED_PUT_OFF)
     else:
         in_tenant(tenant_id, partial(_finish, claimed, tally), Step.MISSED_END)
+
+
+def end_asking(endpoint_id: UUID, reason: str, by: str, at: datetime) -> Connection:
+    """A person knows what was missed, or that nothing was: the operator is asked no more. Within
+    the tenant's scope. Raises NotInVain.
+    """
+    endpoint = Endpoint.objects.get(id=endpoint_id)
+    row = locked(endpoint_id)
+    if row.unasked_since is None or row.normalize_from is None:
+        raise NotInVain
+    detail = {"endpoint": endpoint_id, "since": row.normalize_from.isoformat(), "by": by}
+    ledger.record(Fact(Event.ASKING_ENDED, at, detail={**detail, "reason": reason}))
+    _over(row, telephone.ending(endpoint))
+    return row
 
 
 def _claim(endpoint_id: UUID, owner: int) -> _Claimed | None:
@@ -295,27 +316,34 @@ def _settle(
     endpoint_id: UUID, one: TakenRedeclaration, digest: bytes | None, tally: _Tally
 ) -> tuple[NewDelivery, ...]:
     """One of ours that was sent and never answered, and that the operator says it took, is settled
-    and goes no second time. Whatever it does not name goes again.
+    and goes no second time. Whatever it does not name goes again. One that it only received waits
+    for its last word as long as that may take: naming it is no more than that until then.
     """
     found = Delivery.objects.filter(
         tenant_id=require_tenant(),
         endpoint_id=endpoint_id,
         reference=one.message_id,
         lane=Lane.OPERATOR,
-        state__in=_UNDELIVERED,
+        state__in=_OPEN,
         sent_at__isnull=False,
     ).first()
     if found is None:
         return ()
     lock_queue(endpoint_id, found.queue)
     row = load_locked(found.id)
-    if row is None or row.state not in UNDELIVERED:
-        return ()
     at = now()
+    if row is None or not _is_left_open(row, at):
+        return ()
     tally.settled += 1
     told = {"bm_unit": one.bm_unit, "parameter": one.parameter, "by": "Normalization"}
     ledger.record(Fact(Event.NORMALIZED, at, row.message_id, row.id, digest=digest, detail=told))
     return verdicts.accept(row, at)
+
+
+def _is_left_open(row: LoadedDelivery, at: datetime) -> bool:
+    if row.state == DeliveryState.DELIVERED:
+        return at >= watch.final_receipt_by(row)
+    return row.state in UNDELIVERED
 
 
 def _finish(claimed: _Claimed, tally: _Tally) -> None:
@@ -330,54 +358,57 @@ def _finish(claimed: _Claimed, tally: _Tally) -> None:
     detail = {"endpoint": claimed.endpoint.id, "since": claimed.since.isoformat()}
     counts = {name: getattr(tally, name) for name in tally.__slots__}
     ledger.record(Fact(Event.NORMALIZED, at, detail={**detail, **counts}))
-    _over(claimed, row, at)
+    if row.unasked_since is not None:
+        seconds = int((at - row.unasked_since).total_seconds())
+        alarm = f"the system operator says what was missed after all, {seconds} s late"
+        told = {"alarm": alarm, "endpoint": claimed.endpoint.id}
+        ledger.record(Fact(Event.ALARMED, at, detail=told))
+    row.normalized_at = at
+    _over(row, claimed.ending)
 
 
-def _over(claimed: _Claimed, row: Connection, at: datetime) -> None:
+def _over(row: Connection, ending: tuple[UUID, ...]) -> None:
+    """Nothing is to be asked for any more."""
     gates.lock()
-    row.normalize_from = row.normalizing_until = row.owner = None
-    row.normalize_tries, row.normalized_at, row.is_holding = 0, at, False
+    row.normalize_from = row.normalizing_until = row.owner = row.unasked_since = None
+    row.normalize_tries, row.is_holding, row.unasked_why = 0, False, ""
     row.save()
-    telephone.over(claimed.ending)
+    telephone.over(ending)
     gates.let_go()
-    connections.hurry(claimed.endpoint.id, row.ask_at)
+    connections.hurry(row.endpoint_id, row.ask_at)
 
 
 def _failed(claimed: _Claimed, error: _NotAnswered) -> None:
-    """Asked again after a pause; or, where that leads nowhere, given up with an alarm."""
-    at, row = now(), _mine(claimed)
-    if row is None:
+    """Asked again after a pause."""
+    if _mine(claimed) is None:
         return
     if error.is_out:
-        lamps.went_out(claimed.endpoint.id, at, str(error))
+        lamps.went_out(claimed.endpoint.id, now(), str(error))
         _put_off(claimed.endpoint.id, str(error), tries=0)
         return
-    tries = row.normalize_tries + 1
-    if row.state == LampState.OUT or tries < MOST_TRIES:
-        _put_off(claimed.endpoint.id, str(error), tries=tries)
-        return
-    _alarm(claimed, str(error))
-    _over(claimed, row, at)
+    _in_vain(claimed, str(error))
 
 
-def _faulted(claimed: _Claimed, reason: str) -> None:
-    """The fault is here, so it is asked for until it is put right. Where that lasts it is alarmed,
-    once, and traffic waits no longer.
+def _in_vain(claimed: _Claimed, reason: str) -> None:
+    """Asked again after a pause, until it is said or a person ends it. Where that lasts it is
+    alarmed, once, and shown, and traffic waits no longer.
     """
     row = _mine(claimed)
     if row is None:
         return
     tries = row.normalize_tries + 1
-    if tries == MOST_TRIES:
-        _alarm(claimed, reason)
-    if tries >= MOST_TRIES and row.state != LampState.OUT:
-        gates.lock()
-        row.is_holding = False
-        row.save()
-        telephone.over(claimed.ending)
-        gates.let_go()
-    pause = SELDOM if tries >= MOST_TRIES else None
-    _put_off(claimed.endpoint.id, reason, tries=tries, pause=pause)
+    if tries < MOST_TRIES or row.state == LampState.OUT:
+        _put_off(claimed.endpoint.id, reason, tries=min(tries, MOST_TRIES - 1))
+        return
+    if row.unasked_since is None:
+        _alarm(claimed, f"{reason}; traffic goes on without, and it is asked on, each minute")
+        row.unasked_since = now()
+    gates.lock()
+    row.is_holding, row.unasked_why = False, reason[:500]
+    row.save()
+    telephone.unasked(claimed.ending)
+    gates.let_go()
+    _put_off(claimed.endpoint.id, reason, tries=tries, pause=SELDOM)
 
 
 def _alarm(claimed: _Claimed, reason: str) -> None:

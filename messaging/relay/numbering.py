@@ -33,11 +33,12 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A numbered message whose bytes are committed and may leave."""
+    """A numbered message whose bytes are committed and may leave before the deadline."""
 
     delivery_id: UUID
     number: int
     content: bytes
+    deadline: datetime
 
 
 def take(endpoint_id: UUID, profile: EdlProfile) -> Ticket | None:

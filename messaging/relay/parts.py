@@ -14,7 +14,8 @@ from messaging.relay.load import LoadedDelivery
 from messaging.states import Lane, Urgency
 
 _ANSWERS = " answers"
-_SUBMISSIONS = " submissions"
+SUBMISSIONS = " submissions"
+"""What the name of a queue of submissions ends in."""
 
 
 def queue_of(message: BmMessage) -> str:
@@ -23,7 +24,7 @@ def queue_of(message: BmMessage) -> str:
     submissions go in the order of their numbers.
     """
     if isinstance(message, Submission):
-        return f"{message.trading_agent}{_SUBMISSIONS}"
+        return f"{message.trading_agent}{SUBMISSIONS}"
     unit = unit_of(message)
     return f"{unit}{_ANSWERS}" if isinstance(message, InstructionAnswer) else unit
 
@@ -35,7 +36,7 @@ def answers_instruction(queue: str) -> bool:
 
 def carries_submissions(queue: str) -> bool:
     """Whether a queue is that of a trading agent's submissions."""
-    return queue.endswith(_SUBMISSIONS)
+    return queue.endswith(SUBMISSIONS)
 
 
 def queues_of_unit(bm_unit: str) -> tuple[str, ...]:
@@ -54,7 +55,7 @@ def outline_of(row: LoadedDelivery) -> Submission | None:
     """
     if row.payload_digest is None or not carries_submissions(row.queue):
         return None
-    return Submission(row.queue.removesuffix(_SUBMISSIONS), 0, ())
+    return Submission(row.queue.removesuffix(SUBMISSIONS), 0, ())
 
 
 def unit_for(row: LoadedDelivery) -> str:

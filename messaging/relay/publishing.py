@@ -12,6 +12,7 @@ import json
 import os
 import socket
 from collections.abc import Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Final
 from uuid import uuid4
@@ -28,6 +29,16 @@ be let go at once. Where the others never end, the sweep finds it.
 """
 
 _SEPARATOR: Final = "\x06\x16"
+PLACED: Final = "hostsvc:placed"
+"""What was last placed of each task, so that it is known where it still waits."""
+
+# One that waits keeps its place: put at the end anew each second, it would never have its turn.
+_PLACE: Final = """
+local last = redis.call('HGET', KEYS[2], ARGV[1])
+local at = last and redis.call('LPOS', KEYS[1], last)
+if at then redis.call('LSET', KEYS[1], at, ARGV[2]) else redis.call('LPUSH', KEYS[1], ARGV[2]) end
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
+"""
 _EMBED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 
 
@@ -42,6 +53,16 @@ def publish(
     if has_waited:
         priority = _HAVING_WAITED.get(priority, priority)
     broker().lpush(list_of(queue, priority), message(task, arguments, queue, priority))
+
+
+def place(task: str, expires: datetime | None = None) -> None:
+    """As `publish`, of a task that is done again and again: instead of the one placed before, where
+    that still waits, so that no more than one ever does. Nobody begins it once it has expired.
+    Raises redis.RedisError.
+    """
+    queue = queue_of(task)
+    told = message(task, (), queue, expires=expires)
+    broker().eval(_PLACE, 2, list_of(queue, 0), PLACED, task, told)
 
 
 def list_of(queue: str, priority: int) -> str:
@@ -65,7 +86,13 @@ def queue_of(task: str) -> str:
     return str(route.get("queue", settings.CELERY_TASK_DEFAULT_QUEUE))
 
 
-def message(task: str, arguments: Sequence[str], queue: str, priority: int = 0) -> bytes:
+def message(
+    task: str,
+    arguments: Sequence[str],
+    queue: str,
+    priority: int = 0,
+    expires: datetime | None = None,
+) -> bytes:
     """The whole entry of the queue, with ids of its own."""
     task_id = str(uuid4())
     body = base64.b64encode(json.dumps([arguments, {}, _EMBED]).encode()).decode()
@@ -75,6 +102,7 @@ def message(task: str, arguments: Sequence[str], queue: str, priority: int = 0) 
         "id": task_id,
         "root_id": task_id,
         "argsrepr": repr(arguments),
+        "expires": expires.isoformat() if expires else None,
     }
     properties = {
         "correlation_id": task_id,
@@ -108,7 +136,6 @@ def _fixed_headers() -> dict[str, object]:
         "lang": "py",
         "shadow": None,
         "eta": None,
-        "expires": None,
         "group": None,
         "group_index": None,
         "retries": 0,

@@ -171,12 +171,12 @@ def _on_link(
         message_id,
         control_point.endpoint_id,
         queue,
-        Numbered(ticket.epoch, ticket.number, parcel.content),
+        Numbered(ticket.epoch, ticket.number, parcel.content, deadline),
         reference,
         at=at,
         due_at=at + deadlines.WRITTEN_GRACE,
         deadline=deadline,
     )
-    outgoing = Outgoing(new.id, ticket.number, parcel.content)
+    outgoing = Outgoing(new.id, ticket.number, parcel.content, deadline)
     record_sending(outgoing, at, message_id=message_id, kind=kind_of(said))
     return new

@@ -159,11 +159,14 @@ class NewMessage:
 
 @dataclass(frozen=True, slots=True)
 class Numbered:
-    """The bytes of a delivery that has its number on a link, in one epoch of it."""
+    """The bytes of a delivery that has its number on a link, in one epoch of it. At the deadline it
+    is too late for the first of them.
+    """
 
     epoch: int
     number: int
     content: bytes
+    deadline: datetime
 
 
 @dataclass(frozen=True, slots=True)

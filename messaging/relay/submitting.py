@@ -140,11 +140,11 @@ def _new(point: TradingPoint, offer: Offer, name: FileName) -> Submitted:
     reading = offer.read(name)
     refusals = _refusals(point, offer, reading)
     message_id = _store(point, offer, name, reading.submission, refusals)
+    _name_units(point, reading.submission, message_id, offer.at)
     deliveries: tuple[NewDelivery, ...] = ()
     if refusals:
         _tell_refused(offer, message_id, refusals)
     else:
-        _name_units(reading.submission, message_id, offer.at)
         deliveries = _relay(point, reading, message_id, offer.at)
         _tell_stored(offer, reading, message_id, len(deliveries))
     insert_receipt(
@@ -174,11 +174,15 @@ def _refusals(point: TradingPoint, offer: Offer, reading: Reading) -> tuple[Viol
     return reading.findings.in_order()
 
 
-def _name_units(submission: Submission, message_id: UUID, at: datetime) -> None:
-    """So that it is found, and held, by each of them; of one alone the message's row says it."""
+def _name_units(
+    point: TradingPoint, submission: Submission, message_id: UUID, at: datetime
+) -> None:
+    """So that it is found, and held, by each of them, refused or not; of one alone the message's
+    row says it. What are no units of the tenant's may be many, and nobody asks for them.
+    """
     units = dict.fromkeys(record.bm_unit for record in submission.records)
     if len(units) > 1:
-        insert_units(message_id, units, at)
+        insert_units(message_id, (unit for unit in units if unit in point.units), at)
 
 
 def _relay(

@@ -32,6 +32,8 @@ from tenants.models import Endpoint
 from tenants.scope import in_tenant, reconnecting, require_tenant
 
 IN_FORCE = (NoticeState.PLANNED, NoticeState.ON, NoticeState.ENDING)
+_ENDED = (NoticeState.ENDING, NoticeState.UNASKED)
+_DONE = (*_ENDED, NoticeState.OVER, NoticeState.CANCELLED)
 _WHAT = ("environment", "text", "services", "starts_at", "ends_at", "until_further_notice")
 _SPREAD = """
 UPDATE messaging_systemnotice SET spread_at = clock_timestamp()
@@ -43,12 +45,14 @@ WHERE id = %s AND spread_at IS NULL AND (services, starts_at, ends_at, is_cancel
 @dataclass(frozen=True, slots=True)
 class Attended:
     """What time has done to a connection's notices: deliveries made, when one next begins or ends,
-    and, where one has ended, since when the operator may have been missed.
+    and, where one has ended, since when the operator may have been missed; whether one did just
+    now.
     """
 
     made: tuple[NewDelivery, ...] = ()
     boundary: datetime | None = None
     missed_since: datetime | None = None
+    has_ended: bool = False
 
 
 class NoticeOver(Exception):
@@ -59,6 +63,7 @@ def attend(endpoint: Endpoint, at: datetime) -> Attended:
     """Within the tenant's scope: begins and ends what is due by `at`."""
     made: tuple[NewDelivery, ...] = ()
     missed: list[datetime] = []
+    has_ended = False
     for row in _of(endpoint).select_for_update().order_by("id"):
         assert row.starts_at is not None, "a notice in force has a start"
         if row.state == NoticeState.PLANNED and row.ends_at is not None and row.ends_at <= at:
@@ -68,9 +73,10 @@ def attend(endpoint: Endpoint, at: datetime) -> Attended:
             made += _begin(row, endpoint, at)
         if row.state == NoticeState.ON and row.ends_at is not None and row.ends_at <= at:
             made += _end(row, endpoint, at)
+            has_ended = True
         if row.state == NoticeState.ENDING:
             missed.append(row.starts_at)
-    return Attended(made, next_boundary(endpoint), min(missed, default=None))
+    return Attended(made, next_boundary(endpoint), min(missed, default=None), has_ended)
 
 
 def next_boundary(endpoint: Endpoint) -> datetime | None:
@@ -84,13 +90,19 @@ def next_boundary(endpoint: Endpoint) -> datetime | None:
 
 def ending(endpoint: Endpoint) -> tuple[UUID, ...]:
     """The notices of the connection whose end has come: what was missed is to be asked for."""
-    return tuple(_of(endpoint).filter(state=NoticeState.ENDING).values_list("id", flat=True))
+    return tuple(_of(endpoint, _ENDED).values_list("id", flat=True))
 
 
 def over(notices: Iterable[UUID]) -> None:
     """What was missed has been asked for, as far as it can be: what waited may go."""
-    rows = OutageNotice.objects.filter(id__in=notices, state=NoticeState.ENDING)
+    rows = OutageNotice.objects.filter(id__in=notices, state__in=_ENDED)
     rows.update(state=NoticeState.OVER)
+
+
+def unasked(notices: Iterable[UUID]) -> None:
+    """The operator does not say what was missed: what waited may go, but nothing is over."""
+    rows = OutageNotice.objects.filter(id__in=notices, state=NoticeState.ENDING)
+    rows.update(state=NoticeState.UNASKED)
 
 
 def post(row: OutageNotice, by: str, at: datetime) -> OutageNotice:
@@ -108,7 +120,7 @@ def post(row: OutageNotice, by: str, at: datetime) -> OutageNotice:
 
 def change(row: OutageNotice, by: str, at: datetime, **changes: object) -> OutageNotice:
     """Completes, extends, shortens a notice, or ends one that is on. Raises NoticeOver."""
-    if row.state in (NoticeState.OVER, NoticeState.CANCELLED, NoticeState.ENDING):
+    if row.state in _DONE:
         raise NoticeOver
     for name, value in changes.items():
         setattr(row, name, value)
@@ -233,9 +245,9 @@ def _written(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else ""
 
 
-def _of(endpoint: Endpoint) -> QuerySet[OutageNotice]:
+def _of(endpoint: Endpoint, states: Iterable[NoticeState] = IN_FORCE) -> QuerySet[OutageNotice]:
     rows: QuerySet[OutageNotice] = OutageNotice.objects.filter(
-        environment=endpoint.environment, state__in=IN_FORCE
+        environment=endpoint.environment, state__in=states
     )
     return rows
 

@@ -26,6 +26,12 @@ WHERE d.id = %s AND d.lane = 'link' AND d.deadline <= %s FOR UPDATE OF k
 """
 
 
+WITHOUT_RECEIPT = (
+    "no final receipt in time: ask the system operator by telephone what became of it, and settle"
+    " the delivery as accepted or rejected"
+)
+
+
 def look_after(delivery_id: UUID) -> Made:
     """Within the tenant's scope: expires or alarms what is past its time, else wakes the hands
     again.
@@ -50,24 +56,28 @@ def look_after(delivery_id: UUID) -> Made:
 
 
 def _without_a_verdict(row: LoadedDelivery, at: datetime) -> Made:
-    """Nobody answers in another's name: it is alarmed, once, and left to a person or to a late
-    receipt. An instruction that was answered in the control point's stead wants nothing more of it.
+    """Nobody answers in another's name: it is alarmed, once, and left to a person, to a late
+    receipt or to Normalization. An instruction that was answered in the control point's stead wants
+    nothing more of it.
     """
-    until = row.deadline
-    if row.lane == Lane.OPERATOR:
-        until = row.sent_at or row.created_at
-        until += operator_settings(row.endpoint.settings).receipt_within
+    until = final_receipt_by(row) if row.lane == Lane.OPERATOR else row.deadline
     if at < until:
         due.put_off(row.id, until)
         return ()
     if row.lane == Lane.LINK and is_answered(row.message):
         return verdicts.taken_on_link(row, at)
-    what = "no verdict from the control point" if row.lane == Lane.LINK else "no final receipt"
-    verdicts.alarm(row, at, f"{what} in time")
     if row.lane == Lane.LINK:
+        verdicts.alarm(row, at, "no verdict from the control point in time")
         return verdicts.expire_unanswered(row, at)
+    verdicts.alarm(row, at, WITHOUT_RECEIPT)
     due.remove(row.id)
     return ()
+
+
+def final_receipt_by(row: LoadedDelivery) -> datetime:
+    """When the operator's last word on what it has received should have come."""
+    within = operator_settings(row.endpoint.settings).receipt_within
+    return (row.sent_at or row.created_at) + within
 
 
 def _pause(row: LoadedDelivery, at: datetime) -> timedelta:

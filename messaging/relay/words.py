@@ -2,7 +2,7 @@
 another link holds it now, or the very bytes of a message that is numbered and committed.
 
 Redis is a messenger and is not trusted: a word with bytes carries a code that only the host's own
-processes can make, and counts for one control point, epoch and number.
+processes can make, and counts for one control point, epoch, number and deadline.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from uuid import UUID
 
@@ -21,6 +22,8 @@ CHANNEL = "hostsvc:link:"
 """Followed by the control point's endpoint id."""
 
 _CODE_BYTES = 32
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,8 @@ def write(endpoint_id: UUID, word: Word) -> bytes:
         case HeldAt():
             return b"held %d" % word.epoch
         case Numbered():
-            return b"give " + _code(endpoint_id, word) + _told(word)
+            told = _told(word)
+            return b"give " + _code(endpoint_id, told) + told
 
 
 def read(endpoint_id: UUID, content: bytes) -> Word | None:
@@ -77,19 +81,24 @@ def read(endpoint_id: UUID, content: bytes) -> Word | None:
 def _read_numbered(endpoint_id: UUID, rest: bytes) -> Numbered | None:
     code, told = rest[:_CODE_BYTES], rest[_CODE_BYTES:]
     epoch, _, after = told.partition(b" ")
-    number, _, content = after.partition(b" ")
-    if not epoch.isdigit() or not number.isdigit():
+    number, _, after = after.partition(b" ")
+    deadline, _, content = after.partition(b" ")
+    # A process of another release may leave one out.
+    if not (epoch.isdigit() and number.isdigit() and deadline.isdigit()):
         return None
-    word = Numbered(int(epoch), int(number), content)
-    return word if hmac.compare_digest(code, _code(endpoint_id, word)) else None
+    if not hmac.compare_digest(code, _code(endpoint_id, told)):
+        return None
+    at = _EPOCH + int(deadline) * _MICROSECOND
+    return Numbered(int(epoch), int(number), content, at)
 
 
 def _told(word: Numbered) -> bytes:
-    return b"%d %d %b" % (word.epoch, word.number, word.content)
+    at = (word.deadline - _EPOCH) // _MICROSECOND
+    return b"%d %d %d %b" % (word.epoch, word.number, at, word.content)
 
 
-def _code(endpoint_id: UUID, word: Numbered) -> bytes:
-    return hmac.digest(_key(settings.SECRET_KEY), endpoint_id.bytes + _told(word), "sha256")
+def _code(endpoint_id: UUID, told: bytes) -> bytes:
+    return hmac.digest(_key(settings.SECRET_KEY), endpoint_id.bytes + told, "sha256")
 
 
 @lru_cache(maxsize=2)

@@ -76,6 +76,12 @@ PROBLEMS: Final[tuple[Explained, ...]] = (
         "The delivery has come to its end and can't be stopped any more.",
     ),
     Explained(
+        "no-verdict-awaited",
+        409,
+        "Only a delivery that the system operator has received and said no more of can be settled"
+        " by a person.",
+    ),
+    Explained(
         "delivery-not-dead",
         409,
         "Only a delivery that was refused, expired, stopped, or had nowhere to go can be replayed"
@@ -112,6 +118,11 @@ PROBLEMS: Final[tuple[Explained, ...]] = (
         "The host's operator has named no mail server, so there can be no addresses.",
     ),
     Explained("in-use", 409, "Something was carried by the endpoint: hold it instead."),
+    Explained(
+        "not-asked-in-vain",
+        409,
+        "The operator of this connection is not asked in vain what was missed (`unasked_since`).",
+    ),
     Explained("not-held", 409, "The hold was released before: nothing is held by it."),
     Explained(
         "the-hosts",

@@ -127,6 +127,26 @@ def test_what_waits_is_stopped_with_a_reason(alice: Person, waiting: Delivery, d
 
 
 @each_way
+@pytest.mark.parametrize(
+    ("deed", "state"),
+    [("accept", DeliveryState.ACKNOWLEDGED), ("reject", DeliveryState.REFUSED)],
+)
+def test_what_the_operator_only_received_is_settled_with_a_reason(
+    alice: Person, dead: Delivery, do: Any, deed: str, state: DeliveryState
+) -> None:
+    browser = browser_of(ADMINISTRATOR)
+    assert "awaits no verdict" in do(browser, dead.id, deed, REASON)
+    with tenant_scope(alice.tenant_id):
+        Delivery.objects.filter(id=dead.id).update(state=DeliveryState.DELIVERED, settled_at=None)
+    page = browser.get(reverse("admin:messaging_delivery_change", args=(dead.id,)))
+    assert reverse(f"admin:messaging_delivery_{deed}", args=(dead.id,)) in page.content.decode()
+    assert "settled as" in do(browser, dead.id, deed, REASON)
+    assert Delivery.objects.get(id=dead.id).state == state
+    told = last(alice.tenant_id, "verdict said")
+    assert (told["by"], told["reason"]) == (f"doer, {ADMINISTRATOR}", REASON)
+
+
+@each_way
 @pytest.mark.parametrize("deed", ["replay", "close"])
 def test_what_is_not_dead_is_neither_replayed_nor_closed_and_that_is_said(
     waiting: Delivery, deed: str, do: Any
@@ -136,7 +156,7 @@ def test_what_is_not_dead_is_neither_replayed_nor_closed_and_that_is_said(
     assert Delivery.objects.get(id=waiting.id).state == DeliveryState.PENDING
 
 
-@pytest.mark.parametrize("deed", ["replay", "stop", "close"])
+@pytest.mark.parametrize("deed", ["replay", "stop", "accept", "reject", "close"])
 def test_what_is_done_to_one_is_for_administrators_and_takes_a_reason(
     waiting: Delivery, deed: str
 ) -> None:

@@ -10,7 +10,8 @@ from uuid import UUID
 from django.test import Client
 from django.urls import reverse
 
-from messaging.models import Maintenance, StandingHold, SystemNotice
+from messaging.models import Connection, Maintenance, StandingHold, SystemNotice
+from messaging.relay import lamps
 from tenants.audit.models import Entry
 from tenants.ids import HOUSE
 from tenants.models import Endpoint
@@ -90,6 +91,25 @@ def test_staff_hold_and_release_with_a_reason(alice: Person, bob: Person, staff:
     assert (row.released_by, row.release_reason) == ("ada", "it is over")
     assert told(alice.tenant_id, "hold placed")[-1]["reason"] == "it floods"
     assert told(alice.tenant_id, "hold released")[-1]["by"] == "ada"
+
+
+def test_staff_end_the_asking_of_an_operator_that_is_asked_in_vain(
+    alice: Person, staff: Client
+) -> None:
+    operator = Endpoint.objects.get(tenant_id=alice.tenant_id, protocol="neso-wa")
+    with tenant_scope(alice.tenant_id):
+        row = lamps.locked(operator.id)
+        Connection.objects.filter(id=row.id).update(normalize_from=datetime.now(UTC))
+    action = {"action": "ask_no_more", "_selected_action": [row.id]}
+    post(staff, "connection_changelist", **action, reason="told by telephone")
+    assert Connection.objects.get(id=row.id).normalize_from is not None, "it is not in vain"
+    with tenant_scope(alice.tenant_id):
+        Connection.objects.filter(id=row.id).update(unasked_since=datetime.now(UTC))
+    post(staff, "connection_changelist", **action)
+    assert Connection.objects.get(id=row.id).normalize_from is not None, "a reason is wanted"
+    post(staff, "connection_changelist", **action, reason="told by telephone")
+    assert Connection.objects.get(id=row.id).normalize_from is None
+    assert told(alice.tenant_id, "asking ended")[-1]["by"] == "ada"
 
 
 def test_maintenance_is_switched_on_once_and_off(staff: Client) -> None:

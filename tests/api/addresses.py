@@ -15,7 +15,14 @@ from uuid import UUID
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from messaging.events.models import Webhook
-from messaging.models import Delivery, Instruction, Message, OutageNotice, StandingHold
+from messaging.models import (
+    Connection,
+    Delivery,
+    Instruction,
+    Message,
+    OutageNotice,
+    StandingHold,
+)
 from messaging.smp_models import RegisteredAsset, RegisteredUnit, SmpBatch, SmpJob
 from tenants.api.door import TenantList, TenantView
 from tenants.models import (
@@ -52,6 +59,7 @@ ROWS: Mapping[str, Callable[[], UUID]] = {
     "batch_id": lambda: SmpBatch.objects.latest("id").id,
     "asset_id": lambda: RegisteredAsset.objects.latest("id").id,
     "unit_id": lambda: RegisteredUnit.objects.latest("id").id,
+    "connection_id": lambda: Connection.objects.order_by("id")[0].id,
     "hold_id": lambda: StandingHold.objects.order_by("id")[0].id,
     "notice_id": lambda: OutageNotice.objects.order_by("id")[0].id,
     "delivery_id": lambda: Delivery.objects.order_by("id")[0].id,
@@ -76,6 +84,7 @@ BODIES: Mapping[tuple[str, str], dict[str, Any]] = {
     ("smp/batches/<uuid:batch_id>/resolve", "POST"): {"taken": True, "reason": "r"},
     ("smp/assets/<uuid:asset_id>/withdraw", "POST"): {"reason": "r"},
     ("smp/units/<uuid:unit_id>/withdraw", "POST"): {"reason": "r"},
+    ("connections/<uuid:connection_id>/end-asking", "POST"): {"reason": "r"},
     ("holds", "POST"): {"reason": "r"},
     ("holds/<uuid:hold_id>/release", "POST"): {"reason": "r"},
     ("outage-notices", "POST"): {"text": "NESO_Health is out"},
@@ -87,6 +96,7 @@ BODIES: Mapping[tuple[str, str], dict[str, Any]] = {
     ("members/<uuid:member_id>", "PATCH"): {"name": "Changed"},
     ("api-keys", "POST"): {"label": "new"},
     ("deliveries/<uuid:delivery_id>/abandon", "POST"): {"reason": "r"},
+    ("deliveries/<uuid:delivery_id>/settle", "POST"): {"verdict": "ACCEPTED", "reason": "r"},
     ("deliveries/<uuid:delivery_id>/close", "POST"): {"reason": "r"},
     ("instructions/<uuid:instruction_id>/reject", "POST"): {"reason_code": "R1"},
     ("api-keys/<uuid:api_key_id>", "PATCH"): {"label": "spare"},

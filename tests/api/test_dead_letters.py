@@ -22,6 +22,7 @@ from messaging.relay.deliver import deliver
 from messaging.relay.load import load_locked
 from messaging.relay.moves import lock_queue
 from messaging.states import DEAD, MOVES, OPEN, DeliveryState, Lane
+from tenants.audit import bodies
 from tenants.audit.models import Entry
 from tenants.clock import now
 from tenants.models import Endpoint
@@ -239,6 +240,55 @@ def test_stopping_a_stuck_head_lets_those_behind_it_go(
     assert act(asking(alice), head.id, "abandon", {"reason": "r"}).json()["code"] == (
         "delivery-settled"
     )
+
+
+def only_received(person: Person, link: OpenLink) -> UUID:
+    """The operator has it, and has said no more than that."""
+    (made,) = link.say(redeclared_mel(UNIT)).deliveries
+    assert isinstance(claim(person, made.id), Claimed)
+
+    def work() -> None:
+        row = load_locked(made.id)
+        assert row is not None
+        verdicts.await_final(row, now())
+
+    in_tenant(person.tenant_id, work)
+    return made.id
+
+
+@pytest.mark.parametrize(
+    ("verdict", "state", "told"),
+    [
+        ("ACCEPTED", DeliveryState.ACKNOWLEDGED, b"OK"),
+        ("REJECTED", DeliveryState.REFUSED, b"REFUSE"),
+    ],
+)
+def test_a_person_says_what_became_of_what_the_operator_only_received(
+    alice: Person, asking: Ask, link: OpenLink, verdict: str, state: DeliveryState, told: bytes
+) -> None:
+    delivery_id = only_received(alice, link)
+    body = {"verdict": verdict, "reason": "by telephone"}
+    answer = act(asking(alice), delivery_id, "settle", body)
+    assert (answer.status_code, answer.json()["state"]) == (200, state.value)
+    with tenant_scope(alice.tenant_id):
+        (said,) = Entry.objects.filter(delivery_id=delivery_id, event="verdict said")
+        result = Message.objects.get(answers__deliveries=delivery_id, kind="RESULT")
+        assert told in bodies.read(bytes(result.body_digest), result.received_at)
+    detail = json.loads(bytes(said.record))["detail"]
+    assert (detail["by"], detail["reason"]) == ("alice the owner", "by telephone")
+    again = act(asking(alice), delivery_id, "settle", body)
+    assert (again.status_code, again.json()["code"]) == (409, "no-verdict-awaited")
+
+
+def test_what_the_operator_does_not_have_is_settled_by_nobody(
+    alice: Person, asking: Ask, link: OpenLink
+) -> None:
+    boa_id, waiting = boa(alice), submit(alice, asking)
+    for delivery_id in (boa_id, waiting):
+        answer = act(asking(alice), delivery_id, "settle", {"verdict": "ACCEPTED", "reason": "r"})
+        assert (answer.status_code, answer.json()["code"]) == (409, "no-verdict-awaited")
+    for body in ({"reason": "r"}, {"verdict": "PERHAPS", "reason": "r"}, {"verdict": "ACCEPTED"}):
+        assert act(asking(alice), waiting, "settle", body).status_code == 400
 
 
 @pytest.mark.parametrize("verb", ["abandon", "close"])

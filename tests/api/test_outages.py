@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from messaging.models import OutageNotice
+from messaging.models import Connection, OutageNotice
 from messaging.relay import telephone
 from tenants.clock import now
 from tenants.ids import new_id
@@ -28,6 +28,26 @@ def test_the_lamp_tells_how_the_connection_stands(
     assert (row["state"], row["holds"], row["environment"]) == ("UNKNOWN", False, "simulator")
     query = {"state": "OUT"}
     assert asking(alice).get("/api/v1/connections", query).json()["results"] == []
+
+
+def test_asking_in_vain_is_shown_and_ended_with_a_reason(
+    alice: Person, of_alice: Carried, asking: Ask
+) -> None:
+    asker = asking(alice)
+    (row,) = asker.get("/api/v1/connections").json()["results"]
+    assert (row["unasked_since"], row["unasked_why"]) == (None, "")
+    place = f"/api/v1/connections/{row['id']}/end-asking"
+    told = asker.post(place, {"reason": "by telephone"}, format="json")
+    assert (told.status_code, told.json()["code"]) == (409, "not-asked-in-vain")
+    with tenant_scope(alice.tenant_id):
+        since = {"normalize_from": now(), "unasked_since": now(), "unasked_why": "HTTP 500"}
+        Connection.objects.update(**since)
+    (row,) = asker.get("/api/v1/connections").json()["results"]
+    assert (row["unasked_since"] is not None, row["unasked_why"]) == (True, "HTTP 500")
+    assert asker.post(place, {}, format="json").status_code == 400
+    told = asker.post(place, {"reason": "by telephone"}, format="json")
+    assert told.status_code == 200
+    assert (told.json()["unasked_since"], told.json()["missed_since"]) == (None, None)
 
 
 def test_a_hold_is_placed_listed_and_released_once(

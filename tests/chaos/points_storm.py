@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from messaging.relay.crash_points import Kind
+from messaging.relay.crash_points import Kind, Step
 from tenants import crash
 from tests.chaos import points_stack
 from tests.chaos.points_books import Books
@@ -37,6 +37,8 @@ MOST_FAULTS = 6
 """After so many no more are sent to die: what is wrong already is to be looked at."""
 
 _MOST_VISITS = 3
+"""Not of heartbeats: each takes half a minute of silence."""
+
 _LOOK_EVERY = 0.25
 _TOLD_EVERY = 60.0
 
@@ -153,7 +155,7 @@ class _Storm:
                     one.suspended, one.since = 0, time.time()
             for target in waiting[: max(0, ORDERED_AT_ONCE - len(standing))]:
                 waiting.remove(target)
-                nth = self.cast.chance.randint(1, _MOST_VISITS)
+                nth = self.cast.chance.randint(1, _most_visits(target))
                 earlier = len(deaths(self.cast.rig.var, target))
                 file = points_stack.orders(self.cast.rig.var, kind.value) / target.point.name
                 self.orders.append(_Order(target, nth, earlier, file, time.time()))
@@ -242,6 +244,10 @@ async def _outcome(cast: Cast, errand: Errand) -> str:
     except Exception as error:
         return f"{name}: {type(error).__name__} {error}"
     return ""
+
+
+def _most_visits(target: Target) -> int:
+    return 1 if target.point.step is Step.LINK_BEAT else _MOST_VISITS
 
 
 def _words(order: _Order) -> str:

@@ -175,6 +175,33 @@ def test_a_rejection_of_what_normalization_settled_is_alarmed(alice: Person) -> 
     assert alarms(alice, delivery_id) == 1
 
 
+def named(person: Person, delivery_id: UUID) -> None:
+    """The operator names it, asked what it took last."""
+    one = TakenRedeclaration("ALICP1-1", "MEL", str(delivery_id))
+
+    def work() -> None:
+        endpoint = find_operator(Environment.SIMULATOR)
+        assert endpoint is not None
+        normalization._settle(endpoint.id, one, None, normalization._Tally())
+
+    in_tenant(person.tenant_id, work)
+
+
+def test_normalization_settles_what_was_received_only_once_its_last_word_is_overdue(
+    alice: Person,
+) -> None:
+    """Until then to be named says no more than that it was received."""
+    delivery_id = received(alice, "Redeclaration")
+    named(alice, delivery_id)
+    assert state_of(alice, delivery_id) == DeliveryState.DELIVERED
+    pass_time(alice, delivery_id, 601)
+    assert alarms(alice, delivery_id) == 1
+    named(alice, delivery_id)
+    assert state_of(alice, delivery_id) == DeliveryState.ACKNOWLEDGED
+    named(alice, delivery_id)
+    assert alarms(alice, delivery_id) == 1
+
+
 @each_service
 def test_one_that_says_only_again_that_it_came_ends_nothing(alice: Person, service: str) -> None:
     delivery_id = received(alice, service)

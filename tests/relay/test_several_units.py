@@ -139,6 +139,21 @@ def test_each_of_them_gets_a_result_of_its_own_in_reply_to_the_same_number(
     assert [row.bm_unit for row in rows] == [ONE, OTHER]
 
 
+def test_only_its_own_unit_finds_the_dead_letter_of_a_part(alice: Person, link: OpenLink) -> None:
+    _, refused = say(link, ndz(ONE), ndz(OTHER)).deliveries
+
+    def settle() -> None:
+        row = load_locked(refused.id)
+        assert row is not None
+        verdicts.refuse(row, now(), "R003 too high")
+
+    in_tenant(alice.tenant_id, settle)
+    asker = client({"Authorization": f"Bearer {alice.api_key}"})
+    for unit, wanted in ((OTHER, 1), (ONE, 0)):
+        told = asker.get("/api/v1/dead-letters", {"bm_unit": unit}).json()["results"]
+        assert [row["id"] for row in told].count(str(refused.id)) == wanted
+
+
 def test_results_go_out_on_the_link_in_the_profiles_words(alice: Person, link: OpenLink) -> None:
     (made,) = say(link, ndz(ONE)).deliveries
 
@@ -206,3 +221,31 @@ def test_each_of_its_units_finds_it_in_the_api(alice: Person, link: OpenLink) ->
         assert ids[:2] == wanted
         assert len(set(ids)) == len(ids)
     assert asker.get("/api/v1/messages", {"bm_unit": "NOSUCH-2"}).json()["results"] == []
+
+
+def test_pages_of_a_units_messages_join_up_forwards_and_backwards(
+    alice: Person, link: OpenLink
+) -> None:
+    """Those about it alone and those about it among others in one order."""
+    for parts in ((ONE, OTHER), (ONE,), (OTHER,), (ONE, OTHER), (ONE,)):
+        say(link, *(ndz(unit) for unit in parts))
+    asker = client({"Authorization": f"Bearer {alice.api_key}"})
+    asked = {"bm_unit": ONE, "kind": "NDZ"}
+    whole = asker.get("/api/v1/messages", {**asked, "limit": "500"}).json()["results"]
+    times = [row["received_at"] for row in whole]
+    assert times == sorted(times, reverse=True)
+    assert len({row["id"] for row in whole}) == len(whole) >= 4
+    page = asker.get("/api/v1/messages", {**asked, "limit": "1"}).json()
+    forwards = list(page["results"])
+    while page["next"]:
+        page = asker.get(page["next"]).json()
+        forwards += page["results"]
+    assert forwards == whole
+    backwards = list(page["results"])
+    while page["previous"]:
+        page = asker.get(page["previous"]).json()
+        backwards = page["results"] + backwards
+    assert backwards == whole
+    since = {"received_since": whole[1]["received_at"]}
+    told = asker.get("/api/v1/messages", {**asked, **since}).json()["results"]
+    assert told == whole[:2]

@@ -7,6 +7,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -14,15 +16,19 @@ import redis
 from django.conf import settings
 from django.test import override_settings
 
+from hostsvc.beat import OneOfEach
 from hostsvc.celery import app
 from messaging.relay import publishing, wake
 from messaging.relay.bulkheads import Ticket
 from messaging.relay.due import Room
 from messaging.relay.rows import NewDelivery
 from messaging.states import Lane, Urgency
+from tenants.clock import now
 from tests.servers import TestServers
 
 TENANT, DELIVERY, ENDPOINT = (UUID(int=n) for n in (1, 2, 3))
+PERIODIC = [str(one["task"]) for one in settings.CELERY_BEAT_SCHEDULE.values()]
+PERIODIC_QUEUES = sorted({publishing.queue_of(task) for task in PERIODIC})
 LISTS = [
     publishing.list_of(queue, priority)
     for queue in ("urgent", "files")
@@ -35,9 +41,10 @@ def broker(servers: TestServers) -> Iterator[redis.Redis]:
     with override_settings(REDIS_URL=servers.redis):
         publishing.broker.cache_clear()
         found = publishing.broker()
-        found.delete(*LISTS)
+        kept = [*LISTS, *(publishing.list_of(queue, 0) for queue in PERIODIC_QUEUES)]
+        found.delete(*kept, publishing.PLACED)
         yield found
-        found.delete(*LISTS)
+        found.delete(*kept, publishing.PLACED)
     publishing.broker.cache_clear()
 
 
@@ -110,6 +117,45 @@ def test_redis_keeps_no_book_of_what_a_worker_has_taken(broker: redis.Redis) -> 
         assert broker.exists("unacked", "unacked_index", *LISTS) == 0
         taken.ack()
         simple.close()
+
+
+def placed(broker: redis.Redis) -> list[dict[str, Any]]:
+    """The heads of the periodic tasks that wait, in the order in which a queue's are taken."""
+    lists = [publishing.list_of(queue, 0) for queue in PERIODIC_QUEUES]
+    told = [one for name in lists for one in reversed(broker.lrange(name, 0, -1))]
+    heads: list[dict[str, Any]] = [json.loads(one)["headers"] for one in told]
+    return [head for head in heads if head["task"] in PERIODIC]
+
+
+def test_a_periodic_task_waits_once_in_its_first_place_and_until_its_last_end(
+    broker: redis.Redis,
+) -> None:
+    """So that nobody has to throw the others away, and none is overtaken for ever."""
+    sweep, escalate = "messaging.tasks.sweep", "messaging.tasks.escalate"
+    ends = [now() + timedelta(seconds=seconds) for seconds in range(3)]
+    publishing.place(sweep, ends[0])
+    publishing.place(escalate, ends[0])
+    publishing.place(sweep, ends[1])
+    publishing.place(sweep, ends[2])
+    assert [(one["task"], one["expires"]) for one in placed(broker)] == [
+        (sweep, ends[2].isoformat()),
+        (escalate, ends[0].isoformat()),
+    ]
+    broker.delete(publishing.list_of("housekeeping", 0))
+    publishing.place(sweep)
+    assert [(one["task"], one["expires"]) for one in placed(broker)] == [(sweep, None)]
+
+
+def test_beat_leaves_one_of_each_however_long_nobody_does_them(
+    broker: redis.Redis, tmp_path: Path
+) -> None:
+    assert app.conf.beat_scheduler == "hostsvc.beat:OneOfEach"
+    scheduler = OneOfEach(app, schedule_filename=str(tmp_path / "beat"))
+    for _ in range(3):
+        for entry in list(scheduler.schedule.values()):
+            scheduler.apply_entry(entry)
+    scheduler.close()
+    assert sorted(one["task"] for one in placed(broker)) == sorted(PERIODIC)
 
 
 def test_a_sweep_is_told_how_much_room_the_workers_have(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +21,8 @@ from messaging.relay.words import HeldAt, SomethingWaits, Word
 from tests.servers import TestServers
 
 ENDPOINT, OTHER = UUID(int=1), UUID(int=2)
-NUMBERED = Numbered(7, 42, b"CPALFA^MEL^ 1 2 3^\n")
+DEADLINE = datetime(2026, 11, 22, 10, 2, 0, 123456, tzinfo=UTC)
+NUMBERED = Numbered(7, 42, b"CPALFA^MEL^ 1 2 3^\n", DEADLINE)
 
 
 @pytest.mark.parametrize("word", [SomethingWaits(), HeldAt(12), NUMBERED])
@@ -50,13 +52,20 @@ def test_rubbish_is_no_word(content: bytes) -> None:
     assert not isinstance(words.read(ENDPOINT, b"give " + content), Numbered)
 
 
-def test_a_task_has_the_form_that_celery_gives_it(servers: TestServers) -> None:
-    """But for the ids, and the address for an answer that nobody waits for."""
+@pytest.mark.parametrize("expires", [None, datetime(2100, 1, 1, tzinfo=UTC)])
+def test_a_task_has_the_form_that_celery_gives_it(
+    servers: TestServers, expires: datetime | None
+) -> None:
+    """But for the ids, the address for an answer that nobody waits for, and what another broker
+    would do with one that expires.
+    """
     arguments = ["one", "two"]
     with app.connection_for_write(url=servers.redis) as connection:
-        app.send_task("a.task", args=arguments, queue="form", connection=connection)
+        app.send_task(
+            "a.task", args=arguments, queue="form", connection=connection, expires=expires
+        )
     theirs = entry(redis.Redis.from_url(servers.redis).rpop("form"))
-    ours = entry(publishing.message("a.task", arguments, "form"))
+    ours = entry(publishing.message("a.task", arguments, "form", expires=expires))
     assert ours == theirs
 
 
@@ -68,4 +77,5 @@ def entry(content: Any) -> dict[str, Any]:
     for name in ("correlation_id", "delivery_tag"):
         assert read["properties"].pop(name)
     read["properties"].pop("reply_to")
+    read["properties"].pop("expiration", None)
     return read

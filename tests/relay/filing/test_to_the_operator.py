@@ -21,6 +21,7 @@ from tenants.audit import bodies
 from tenants.changes import WATCH
 from tenants.clock import now
 from tenants.scope import in_tenant, tenant_scope
+from tests.api.clients import client
 from tests.people import Person
 from tests.relay.filing.trading import OTHER, UNIT, Trading, golden, notification, scalar
 from tests.relay.outages.conftest import look
@@ -170,6 +171,39 @@ def test_while_a_unit_is_held_so_is_a_submission_that_names_it(
     assert waiting.exists(), "whoever releases has it go"
     trading.submit()
     assert {delivery_of(trading, number).state for number in (2, 3)} == {DeliveryState.ACKNOWLEDGED}
+
+
+def test_each_of_its_units_finds_a_submission_among_messages_and_dead_letters(
+    operator: BothEnds, trading: Trading, alice: Person
+) -> None:
+    """What the operator refused, and what the host did, and nobody else's unit finds it."""
+    operator.fault("refuse", times=1)
+    trading.leave(trading.name(1), [scalar("ALITA", unit=unit) for unit in (UNIT, OTHER)])
+    trading.submit()
+    dead = delivery_of(trading)
+    assert dead.state == DeliveryState.REFUSED
+    units = (UNIT, OTHER, "NOSUCH-1")
+    trading.leave(trading.name(2), [scalar("ALITA", unit=unit) for unit in units])
+    with tenant_scope(alice.tenant_id):
+        rows = Message.objects.filter(endpoint_id=trading.endpoint_id, origin="TRADING_POINT")
+        refused = rows.get(reference="ALITA_000002")
+    asker = client({"Authorization": f"Bearer {alice.api_key}"})
+
+    def found(what: str, unit: str) -> list[str]:
+        told = asker.get(f"/api/v1/{what}", {"bm_unit": unit, "limit": "500"}).json()["results"]
+        return [row["id"] for row in told]
+
+    for unit in (UNIT, OTHER):
+        assert found("dead-letters", unit).count(str(dead.id)) == 1
+        for message_id in (dead.message_id, refused.id):
+            assert found("messages", unit).count(str(message_id)) == 1
+    for unit in ("ALICP1-2", "NOSUCH-1"):
+        assert str(dead.id) not in found("dead-letters", unit)
+        assert not {str(dead.message_id), str(refused.id)} & set(found("messages", unit))
+    asked = {"bm_unit": OTHER, "settled_since": dead.created_at.isoformat()}
+    told = asker.post("/api/v1/dead-letters/replay", asked, format="json").json()
+    assert told == {"replayed": 1, "left": [], "more": False}
+    assert delivery_of(trading).state == DeliveryState.PENDING
 
 
 def test_a_submission_whose_gate_closes_first_expires_with_an_alarm(

@@ -13,11 +13,12 @@ import pytest
 from django.db import connection
 
 from messaging.models import Connection, ConnectionDue, Delivery, Instruction, Message
+from messaging.overview.wrong import find_wrong
 from messaging.relay import connections, lamps, normalization
 from messaging.relay.connections import Place
 from messaging.relay.deliver import deliver
 from messaging.relay.lamps import MARGIN
-from messaging.relay.normalization import MOST_TRIES
+from messaging.relay.normalization import MOST_TRIES, SELDOM, NotInVain
 from messaging.relay.questions import Asked
 from messaging.states import DeliveryState
 from tenants import ownership
@@ -42,6 +43,7 @@ from tests.relay.outages.conftest import (
 from tests.relay.outages.test_outage import say
 from tests.relay.sealing.both_ends import BothEnds, write_config
 from tests.relay.sealing.speaking import dispatch
+from tests.roles import as_role
 from tests.servers import TestServers
 
 NOBODY = 9
@@ -209,17 +211,72 @@ def test_traffic_waits_until_what_was_missed_is_known(
     assert state_of(alice, delivery_id) == DeliveryState.ACKNOWLEDGED
 
 
-@pytest.mark.parametrize(
-    ("fault", "looks"), [({"fault": "refuse"}, 1), ({"fault": "http_500"}, MOST_TRIES)]
-)
-def test_an_operator_that_will_not_say_is_alarmed_and_traffic_goes_after_all(
-    ends: BothEnds, alice: Person, fault: dict[str, object], looks: int
+def test_an_operator_that_refuses_to_say_is_alarmed_and_traffic_goes_after_all(
+    ends: BothEnds, alice: Person
 ) -> None:
-    outage(ends, alice, fault)
-    held = [look(alice).is_holding for _ in range(looks)]
-    assert held == [True] * (looks - 1) + [False]
+    outage(ends, alice, {"fault": "refuse"})
+    assert not look(alice).is_holding
     last = events(alice, "alarmed")[-1]["detail"]["alarm"]
     assert last.startswith("the system operator does not say what was missed")
+
+
+def in_vain(ends: BothEnds, person: Person) -> Connection:
+    """Out, and back without a word on what was missed."""
+    outage(ends, person, {"fault": "http_500"})
+    held = [look(person).is_holding for _ in range(MOST_TRIES)]
+    assert held == [True] * (MOST_TRIES - 1) + [False]
+    return lamp(person)
+
+
+def test_an_operator_that_is_asked_in_vain_is_alarmed_once_shown_and_asked_on(
+    ends: BothEnds, alice: Person, servers: TestServers, database: str
+) -> None:
+    before, last = len(events(alice, "alarmed")), lamp(alice).normalized_at
+    begun, row = now(), in_vain(ends, alice)
+    assert row.normalize_from is not None, "it is not over"
+    assert row.normalized_at == last
+    assert row.unasked_since is not None
+    assert "500" in row.unasked_why
+    assert row.normalizing_until is not None
+    assert row.normalizing_until > begun + SELDOM
+    told = miss_one(ends)
+    for _ in range(3):
+        assert not look(alice).is_holding
+    alarms = [entry["detail"]["alarm"] for entry in events(alice, "alarmed")[before:]]
+    assert sum("does not say what was missed" in alarm for alarm in alarms) == 1
+    with as_role("staff", servers, database):
+        (shown,) = find_wrong(tenant_id=alice.tenant_id).standing
+    assert shown.what.startswith("the operator does not say what was missed")
+    ends.control("DELETE", "/faults")
+    row = look(alice)
+    assert (row.normalize_from, row.unasked_since, row.unasked_why) == (None, None, "")
+    assert row.normalized_at != last
+    assert find(alice, told) is not None, "nothing was given up"
+    said = events(alice, "alarmed")[-1]["detail"]["alarm"]
+    assert said.startswith("the system operator says what was missed after all")
+
+
+def test_after_another_outage_it_is_asked_as_often_as_ever(ends: BothEnds, alice: Person) -> None:
+    in_vain(ends, alice)
+    ends.control("DELETE", "/faults")
+    row = in_vain(ends, alice)
+    assert row.unasked_since is not None
+
+
+def test_a_person_who_knows_what_was_missed_ends_the_asking_with_a_reason(
+    ends: BothEnds, alice: Person
+) -> None:
+    row = lamp(alice)
+    with tenant_scope(alice.tenant_id), pytest.raises(NotInVain):
+        normalization.end_asking(row.endpoint_id, "told by telephone", "a person", now())
+    in_vain(ends, alice)
+    with tenant_scope(alice.tenant_id):
+        normalization.end_asking(row.endpoint_id, "told by telephone", "a person", now())
+    last, row = row.normalized_at, lamp(alice)
+    assert (row.normalize_from, row.unasked_since, row.is_holding) == (None, None, False)
+    assert row.normalized_at == last, "it has not answered"
+    detail = events(alice, "asking ended")[-1]["detail"]
+    assert (detail["by"], detail["reason"]) == ("a person", "told by telephone")
 
 
 def test_a_control_point_that_the_operator_will_not_tell_of_keeps_no_other_from_it(
@@ -345,7 +402,7 @@ def test_one_that_was_frozen_until_another_asked_ends_nothing(
         def end() -> None:
             normalization._finish(claimed, normalization._Tally())
             normalization._failed(claimed, normalization._NotAnswered(Asked(None, "no answer")))
-            normalization._faulted(claimed, "a fault")
+            normalization._in_vain(claimed, "a fault")
 
         in_tenant(alice.tenant_id, end)
         with pytest.raises(normalization._Overtaken):

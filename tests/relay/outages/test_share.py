@@ -153,7 +153,7 @@ def test_what_waits_for_room_is_not_run_through_in_vain_when_the_breaker_opens(
     assert woken(broker, WAITED) == [str(first)], "the second would be kept back as well"
     ends.control("DELETE", "/faults")
     with tenant_scope(alice.tenant_id):
-        made = breakers.close(operator, now(), "a person has looked")
+        made = breakers.close(operator, now(), "a person has looked", "alice")
     assert {one.id for one in made} == {first, second}
     assert Due.objects.filter(delivery_id__in=[first, second], due_at__lte=now()).count() == 2
     for one in (first, second):

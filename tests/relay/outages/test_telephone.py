@@ -18,7 +18,8 @@ from messaging.models import (
     OutageNotice,
     SystemNotice,
 )
-from messaging.relay import connections, lamps, telephone
+from messaging.relay import connections, lamps, normalization, telephone
+from messaging.relay.normalization import MOST_TRIES
 from messaging.relay.telephone import NoticeOver
 from messaging.states import DeliveryState, NoticeState
 from tenants.clock import now
@@ -144,6 +145,47 @@ def test_what_was_missed_is_known_before_anything_goes(
     work(alice)
     assert standing(alice, row) == NoticeState.OVER
     assert state_of(alice, delivery_id) == DeliveryState.ACKNOWLEDGED
+
+
+def in_vain(ends: BothEnds, person: Person, row: OutageNotice) -> None:
+    """Its end comes, and the operator gives no answer to what was missed."""
+    faults = [{"fault": "http_500", "path": "Normalization"}]
+    ends.control("POST", "/faults", {"faults": faults})
+    change(person, row, ends_at=now())
+    for _ in range(MOST_TRIES - 1):
+        look(person)
+        assert standing(person, row) == NoticeState.ENDING
+    look(person)
+
+
+def test_what_nobody_says_the_end_of_is_not_over_until_it_is_said_or_a_person_ends_it(
+    ends: BothEnds, alice: Person, link: OpenLink
+) -> None:
+    row = notice(alice)
+    look(alice)
+    delivery_id = say(link)
+    start_now(alice)
+    in_vain(ends, alice, row)
+    assert standing(alice, row) == NoticeState.UNASKED
+    work(alice)
+    assert state_of(alice, delivery_id) == DeliveryState.ACKNOWLEDGED, "traffic goes without"
+    with tenant_scope(alice.tenant_id), pytest.raises(NoticeOver):
+        telephone.change(row, "a person", now(), ends_at=now() + HOUR)
+    second = notice(alice)
+    ends.control("DELETE", "/faults")
+    look(alice)
+    assert standing(alice, row) == NoticeState.OVER
+    assert standing(alice, second) == NoticeState.ON
+    in_vain(ends, alice, second)
+    assert standing(alice, second) == NoticeState.UNASKED
+    third = notice(alice)
+    look(alice)
+    in_vain(ends, alice, third)
+    assert standing(alice, third) == NoticeState.UNASKED, "asked about as often as the one before"
+    with tenant_scope(alice.tenant_id):
+        endpoint_id = Connection.objects.get().endpoint_id
+        normalization.end_asking(endpoint_id, "told by telephone", "a person", now())
+    assert {standing(alice, one) for one in (second, third)} == {NoticeState.OVER}
 
 
 def test_what_expires_meanwhile_is_told_and_never_sent(
