@@ -113,7 +113,7 @@ _HEADERS_OF: dict[str, dict[str, Any]] = {
 _KEY = {
     "name": idempotency.HEADER,
     "in": "header",
-    "schema": {"type": "string", "maxLength": idempotency.LONGEST_KEY},
+    "schema": {"type": "string", "pattern": idempotency.PATTERN},
     "description": "A name of your own for this one request, good for 24 hours: asked again under"
     f" it, nothing is done twice, and the first answer comes again with `{idempotency.REPLAYED}:"
     " true`. To submit messages takes one.",

@@ -93,7 +93,7 @@ class EventQuestion(Question):
         EventQuestion,
         OpenApiParameter(
             "Last-Event-ID",
-            int,
+            {"type": "integer", "minimum": 0, "maximum": _LARGEST_SEQ},
             OpenApiParameter.HEADER,
             description="Of a stream that is resumed: as `after`, and before it.",
         ),

@@ -224,12 +224,11 @@ def _peer_for(asked: Mapping[str, Any]) -> Peer | None:
 
 def _invalid(error: BadEndpoint) -> ValidationError:
     """Each fault under its field, a setting's under `/settings/<name>`."""
-    found: dict[str, Any] = {}
+    found: dict[str, dict[str, list[str]]] = {}
     for fault in error.faults:
         # What the tenant can't name it can't mend: the vendor has no peer in this environment yet.
         field = "environment" if fault.field == "peer" else fault.field
-        if fault.setting:
-            found.setdefault(field, {})[fault.setting] = [fault.text]
-        else:
-            found.setdefault(field, []).append(fault.text)
-    return ValidationError(found)
+        found.setdefault(field, {}).setdefault(fault.setting, []).append(fault.text)
+    # A setting may be named by nothing, beside others: then that is its name, and not the whole.
+    whole = {field: texts.get("") if len(texts) == 1 else None for field, texts in found.items()}
+    return ValidationError({field: whole[field] or found[field] for field in found})

@@ -53,6 +53,8 @@ _PIECE: Final = 64 * 1024
 _PURPOSE: Final = "idempotent answer"
 _BARE: Final = re.compile(r"[A-Za-z0-9._~:/+=@-]{1,255}")
 _QUOTED: Final = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\]){1,255})"')
+PATTERN: Final = f"^({_BARE.pattern}|{_QUOTED.pattern})$"
+"""What the header may be."""
 _LOCK: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))"
 _DUE: Final = """
 INSERT INTO tenants_idempotencydue (tenant_id, due_at) VALUES (%s, %s) ON CONFLICT DO NOTHING

@@ -248,6 +248,14 @@ def test_settings_that_can_not_be_stored_are_refused(
     assert answer.json()["errors"][0]["field"] == "/settings"
 
 
+def test_a_setting_named_by_nothing_is_refused_beside_others(alice: Person, asking: Ask) -> None:
+    named = {"name": "NEW1", "protocol": "edl", "transport": "tcp", "environment": "simulator"}
+    body = {**named, "settings": {"": 1, "x": 1}}
+    answer = asking(alice).post("/api/v1/endpoints", body, format="json")
+    assert answer.status_code == 400
+    assert [one["field"] for one in answer.json()["errors"]] == ["/settings/", "/settings/x"]
+
+
 @pytest.mark.parametrize(
     ("route", "body", "field"),
     [
