@@ -16,7 +16,7 @@ from messaging.rehearsal.steps import scalar
 from messaging.simulator.services import REDECLARATION
 from tenants.clock import now
 from tests.chaos.points_cast import OPERATOR, Cast, NotDone, until
-from tests.e2e.bad_input import RawLink, Said, connect, context_of
+from tests.e2e.bad_input import RawLink, Said, connect, context_of, message
 from tests.e2e.rig import Rig
 
 T = TypeVar("T")
@@ -144,8 +144,12 @@ async def repeat(cast: Cast) -> None:
     text = f"{cast.rig.units(RAW_TENANT)[0]:9}{cast.next_value():6d}"
 
     def conversation(link: RawLink) -> None:
-        first = link.say_next("NDZ", text)
-        link.say("NDZ", text, link.number)
+        link.number += 1
+        # The same bytes, the time of sending among them.
+        content = message(link.name, "NDZ", text, link.number)
+        link.send(content)
+        first = link.answer(link.number)
+        link.send(content)
         again = link.answer(link.number)
         assert first.type == again.type == "ACK", f"{first} and {again}"
 
