@@ -15,7 +15,7 @@ from messaging.rehearsal.stage import acceptance
 from messaging.rehearsal.steps import scalar
 from messaging.simulator.services import REDECLARATION
 from tenants.clock import now
-from tests.chaos.points_cast import OPERATOR, Cast, NotDone, until
+from tests.chaos.points_cast import OPERATOR, PATIENCE, Cast, NotDone, until
 from tests.e2e.bad_input import RawLink, Said, connect, context_of, message
 from tests.e2e.rig import Rig
 
@@ -113,18 +113,20 @@ def _raw(rig: Rig) -> RawLink:
     return link
 
 
-async def by_hand(cast: Cast, conversation: Callable[[RawLink], T]) -> T:
+async def by_hand(cast: Cast, conversation: Callable[[RawLink], T], seconds: float = PATIENCE) -> T:
     """Has the conversation on a new link, and again from the start where the link breaks."""
     async with cast.lock(RAW_POINT):
-        return await _by_hand(cast, conversation)
+        return await _by_hand(cast, conversation, seconds)
 
 
-async def _by_hand(cast: Cast, conversation: Callable[[RawLink], T]) -> T:
+async def _by_hand(
+    cast: Cast, conversation: Callable[[RawLink], T], seconds: float = PATIENCE
+) -> T:
     def attempt() -> tuple[T] | None:
         with _raw(cast.rig) as link:
             return (conversation(link),)
 
-    (result,) = await until(attempt, f"a conversation with {RAW_POINT}")
+    (result,) = await until(attempt, f"a conversation with {RAW_POINT}", seconds)
     return result
 
 
@@ -136,7 +138,7 @@ async def idle(cast: Cast) -> None:
         while link.hear().type != "HBEAT":
             pass
 
-    await by_hand(cast, conversation)
+    await by_hand(cast, conversation, 3 * PATIENCE)
 
 
 async def repeat(cast: Cast) -> None:
