@@ -142,8 +142,9 @@ async def idle(cast: Cast) -> None:
             return
         silent_since.append(time.monotonic())
         link.link.settimeout(_HEARTBEAT_SECONDS)
-        while link.hear().type != "HBEAT":
-            pass
+        while (said := link.hear()).type != "HBEAT":
+            if said.number:
+                link.say("ACK", "OK  ", 0, said.number)
 
     await by_hand(cast, conversation, 3 * PATIENCE)
 
