@@ -23,7 +23,7 @@ from messaging.rehearsal.players import Player
 from tests.e2e.rig import Rig
 
 T = TypeVar("T")
-PATIENCE = 150.0
+PATIENCE = 400.0
 """Seconds for one errand, a death and a new start on a busy machine included."""
 
 OPERATOR = "the operator"
