@@ -39,8 +39,10 @@ NEWCOMER = "newcomer"
 OWN: Mapping[str, frozenset[str]] = {
     "audit_chain_deeds": BOTH,
     "messaging_agentsequence_next": ONE,
+    "messaging_delivery_accept": ONE,
     "messaging_delivery_body": BOTH,
     "messaging_delivery_close": ONE,
+    "messaging_delivery_reject": ONE,
     "messaging_delivery_replay": ONE,
     "messaging_delivery_stop": ONE,
     "messaging_message_body": BOTH,

@@ -163,7 +163,7 @@ def test_a_switch_over_at_a_set_time_happens_then_and_once(desk: Desk, alice: Pe
     assert str(desk.active().id) == told["id"]
     switched = [entry for entry in desk.told("key switched to") if told["id"] in str(entry)]
     assert len(switched) == 1
-    assert switched[0]["detail"]["by"] == "hostsvc"
+    assert switched[0]["detail"]["by"] == "the service"
 
 
 def attend_once(at: Any) -> None:

@@ -200,11 +200,13 @@ def deliver_large(world: World) -> Job:
 
 
 def sweep(world: World) -> Job:
-    """What is handed out is due again two seconds later, should the wake-up be lost."""
+    """What is handed out is due again two seconds later, should the wake-up be lost. It was due for
+    longer than what others left in the queue may take.
+    """
     link = open_link(world.alice, world.alice.control_points[0])
     (made,) = link.say(mel()).deliveries
     rows = Due.objects.filter(delivery_id=made.id)
-    rows.update(due_at=now() - timedelta(seconds=1))
+    rows.update(due_at=now() - timedelta(minutes=10))
     return Job((), lambda: rows.filter(due_at__gt=now(), owner=None).count())
 
 
@@ -311,7 +313,7 @@ def fetch_files(world: World) -> Job:
 
 def look_at_servers(world: World) -> Job:
     rows = FetchDue.objects.filter(endpoint_id=world.own_id)
-    rows.update(due_at=now() - timedelta(seconds=1))
+    rows.update(due_at=now() - timedelta(minutes=10))
     return Job((), lambda: rows.filter(due_at__gt=now()).count())
 
 

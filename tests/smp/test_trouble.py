@@ -469,6 +469,7 @@ def test_what_a_dead_process_had_in_hand_is_due_at_the_next_sweep(
     assert job_id in [item_id for _, item_id in due.pick(100)]
     row = SmpDue.objects.get(item_id=job_id)
     assert (row.owner, row.due_at <= now() + timedelta(seconds=2)) == (None, True)
+    assert rig.run(job_id).state == State.REGISTERED
 
 
 def test_a_sender_that_was_frozen_until_another_sent_it_again_takes_nothing_from_it(
