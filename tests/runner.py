@@ -117,6 +117,8 @@ def _pytest(arguments: list[str]) -> int:
     """Asked to stop, it stops what its tests have started; so it is asked, and waited for."""
     workers = ["-n", str(min((os.cpu_count() or 1) + SPARE_WORKERS, 4)), "--dist", "loadfile"]
     command = [sys.executable, "-m", "pytest", *(arguments or workers)]
+    # A shell's background job is started deaf to it, and would hand that on.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(command) as pytest:
 
         def ask(number: int, frame: FrameType | None) -> None:

@@ -43,11 +43,18 @@ def test_without_room_for_its_servers_it_says_so(
     assert said.count("\n") == 1
 
 
+@pytest.mark.parametrize("disposition", ["SIG_DFL", "SIG_IGN"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_nothing_is_left_when_it_is_ended(tmp_path: Path, number: signal.Signals) -> None:
+def test_nothing_is_left_when_it_is_ended(
+    tmp_path: Path, number: signal.Signals, disposition: str
+) -> None:
+    """Also where it was started deaf to Ctrl-C, as a shell starts a background job."""
     (tmp_path / "test_it.py").write_text(TEST, encoding="ascii")
     arguments = ["-q", "-p", "no:cacheprovider", str(tmp_path / "test_it.py")]
-    code = f"import sys; from tests import runner; sys.exit(runner._pytest({arguments!r}))"
+    deaf = "import os, signal, sys; signal.signal(signal.SIGINT, signal." + disposition + ");"
+    own = f"from tests import runner; sys.exit(runner._pytest({arguments!r}))"
+    again = [sys.executable, "-c", f"import sys; {own}"]
+    code = f"{deaf} os.execv(sys.executable, {again!r})"
     run = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, start_new_session=True)
     try:
         assert any(eventually(lambda: (tmp_path / "started").exists()) for _ in range(6))
