@@ -336,7 +336,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "watch links": {
         "task": "messaging.tasks.watch_links",
-        "schedule": 1.0,
+        "schedule": 0.25,
         "options": {"expires": 1.0},
     },
     "look after certificates": {

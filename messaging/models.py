@@ -200,6 +200,9 @@ class Due(models.Model):
     lane = models.TextField(choices=Lane)
     due_at = models.DateTimeField()
     owner = models.BigIntegerField(null=True, help_text="The process that has claimed it.")
+    parked_by = models.BigIntegerField(
+        null=True, help_text="The process that hands it out when its endpoint has room."
+    )
     urgency = models.SmallIntegerField(choices=Urgency, db_default=Urgency.REDECLARATION)
 
     class Meta:
@@ -207,6 +210,9 @@ class Due(models.Model):
         indexes = [
             models.Index(fields=["due_at"], name="due_by_time"),
             models.Index(fields=["owner"], condition=Q(owner__isnull=False), name="due_by_owner"),
+            models.Index(
+                fields=["parked_by"], condition=Q(parked_by__isnull=False), name="due_by_parker"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -21,18 +21,18 @@ from uuid import UUID
 import psycopg
 from django.db import connection
 
-_ALIVE: Final = """ARRAY(
+ALIVE: Final = """ARRAY(
     SELECT (l.classid::bigint << 32) | l.objid::bigint FROM pg_locks l
     WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
       AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))"""
-ORPHANED: Final = f"owner IS NOT NULL AND owner <> ALL ({_ALIVE})"
-"""Of a row with a column `owner`: the process that had claimed it is gone. As a list, which is made
-only where anything is claimed, and which a row that has just got another owner is held against
-anew; by NOT EXISTS it would not be.
+"""The numbers of all processes that live. As a list, which is made only where a number is held
+against it, and which a row that has just got another number is held against anew; by NOT EXISTS it
+would not be.
 """
 
-_FREE: Final = f"UPDATE {{}} SET owner = NULL, due_at = now() WHERE {ORPHANED}"  # noqa: S608
-_IS_ALIVE: Final = f"SELECT %s = ANY ({_ALIVE})"
+_ORPHANED: Final = f"{{column}} IS NOT NULL AND {{column}} <> ALL ({ALIVE})"
+_FREE: Final = "UPDATE {table} SET {column} = NULL, due_at = now() WHERE {orphaned}"
+_IS_ALIVE: Final = f"SELECT %s = ANY ({ALIVE})"
 _NOT_THE_SESSIONS: Final = frozenset({"context", "cursor_factory", "prepare_threshold"})
 """What Django says of its own connections beyond where they lead."""
 
@@ -66,12 +66,18 @@ def is_alive(number: int) -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def free_orphaned(table: str) -> None:
+def orphaned(column: str = "owner") -> str:
+    """Of a row: the process whose number stands in that column is gone."""
+    return _ORPHANED.format(column=column)
+
+
+def free_orphaned(table: str, column: str = "owner") -> None:
     """What dead processes had claimed in a table of what is due, behind no wall, is due now and
     anybody's. Each sweep begins with it: an index finds what is claimed at all.
     """
+    statement = _FREE.format(table=table, column=column, orphaned=orphaned(column))
     with connection.cursor() as cursor:
-        cursor.execute(_FREE.format(table))
+        cursor.execute(statement)
 
 
 def is_held(owner: int | None, until: datetime | None, at: datetime) -> bool:

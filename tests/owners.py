@@ -15,6 +15,19 @@ from tests.servers import TestServers
 NUMBER = 4_711_004_711
 
 
+_PID = """
+SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
+AND ((classid::bigint << 32) | objid::bigint) = %s
+"""
+
+
+def pids(number: int) -> list[int]:
+    """Of the server's processes: whose session holds the lock of that number."""
+    with connection.cursor() as cursor:
+        cursor.execute(_PID, [number])
+        return [row[0] for row in cursor.fetchall()]
+
+
 @contextmanager
 def living(servers: TestServers, database: str, number: int = NUMBER) -> Iterator[int]:
     """The number of another process, which lives within and is dead afterwards."""

@@ -30,6 +30,7 @@ class Heart:
         self._on_lapsed = on_lapsed
         self._stop = threading.Event()
         self._beaten_at = float("-inf")
+        self._locked_in: object = None
         self._thread = threading.Thread(target=self._beat_on, name="heart", daemon=True)
         self.number = _new_number()
 
@@ -45,8 +46,7 @@ class Heart:
         """Whether no other can have found yet that this gateway has lapsed: they may from here on,
         and count on it for a while longer.
         """
-        certain = presence.SILENT_AFTER + presence.SUSPECTED_FOR
-        return time.monotonic() - self._beaten_at < certain.total_seconds()
+        return time.monotonic() - self._beaten_at < presence.GONE_AFTER.total_seconds()
 
     def start(self) -> None:
         """Returns once the first beat is stored. Raises DatabaseError."""
@@ -66,29 +66,42 @@ class Heart:
         self._beaten_at = began
 
     def _beat_on(self) -> None:
-        while not self._stop.wait(presence.BEAT_EVERY.total_seconds()):
-            self._attempt(self._beat)
+        pause = presence.BEAT_EVERY
+        while not self._stop.wait(pause.total_seconds()):
+            is_told = self._attempt(self._beat)
+            pause = presence.BEAT_EVERY if is_told else presence.BEAT_AGAIN
         self._attempt(lambda: presence.withdraw(self.number))
         connection.close()
 
+    def _hold(self) -> None:
+        """The lock of its number, in this thread's connection to the database."""
+        connection.ensure_connection()
+        if connection.connection is not self._locked_in and presence.hold(self.number):
+            self._locked_in = connection.connection
+
     def _beat(self) -> None:
         began = time.monotonic()
+        self._hold()
         with sending(Step.GATEWAY_BEAT):
             is_known = presence.beat(self.number)
         if is_known:
             self._beaten_at = began
             return
         _log.warning("this gateway had lapsed", number=self.number)
+        connection.close()
         self.number = _new_number()
+        self._hold()
         self._announce()
         self._on_lapsed()
 
-    def _attempt(self, work: Callable[[], None]) -> None:
+    def _attempt(self, work: Callable[[], None]) -> bool:
         try:
             work()
         except DatabaseError as error:
             _log.warning("cannot say that this gateway lives", error=str(error))
             connection.close()
+            return False
+        return True
 
 
 def _new_number() -> int:

@@ -4,7 +4,7 @@ one of its endpoint's exchanges ends.
 
 Kept in memory, for threads are what is short, and each process has its own: a share of each is the
 same share of all, however many there are. What was parked in a process that died is found by the
-sweep.
+sweep, which knows whose it was.
 """
 
 from __future__ import annotations

@@ -17,14 +17,19 @@ from tenants.scope import require_tenant
 
 # The table has no policies, so what is done to one delivery names the tenant in scope beside it.
 _PUT_OFF = """
-UPDATE messaging_due SET due_at = %s, owner = NULL WHERE delivery_id = %s AND tenant_id = %s
+UPDATE messaging_due SET due_at = %s, owner = NULL, parked_by = NULL
+WHERE delivery_id = %s AND tenant_id = %s
 """
 _PUT_OFF_IDLE = """
 UPDATE messaging_due SET due_at = %s WHERE delivery_id = %s AND tenant_id = %s AND owner IS NULL
 """
+_PARK = """
+UPDATE messaging_due SET due_at = %s, parked_by = %s
+WHERE delivery_id = %s AND tenant_id = %s AND owner IS NULL
+"""
 _REMOVE = "DELETE FROM messaging_due WHERE delivery_id = %s AND tenant_id = %s"
 _CLAIM = """
-UPDATE messaging_due SET owner = %s, due_at = %s
+UPDATE messaging_due SET owner = %s, due_at = %s, parked_by = NULL
 WHERE delivery_id = %s AND tenant_id = %s AND (owner IS NULL OR owner = %s)
 """
 
@@ -36,7 +41,7 @@ WITH picked AS (
             - CASE urgency WHEN 0 THEN %(urgent)s::interval ELSE %(others)s::interval END
     ORDER BY urgency, due_at LIMIT %(most)s FOR UPDATE SKIP LOCKED
 ), handed AS (
-    UPDATE messaging_due d SET due_at = now() + interval '2 seconds', owner = NULL
+    UPDATE messaging_due d SET due_at = now() + interval '2 seconds', owner = NULL, parked_by = NULL
     FROM picked WHERE d.delivery_id = picked.delivery_id
     RETURNING d.tenant_id, d.delivery_id, d.urgency, d.lane
 )
@@ -84,19 +89,27 @@ def put_off_idle(delivery_id: UUID, until: datetime) -> None:
     _execute(_PUT_OFF_IDLE, [until, delivery_id, require_tenant()])
 
 
+def park(delivery_id: UUID, owner: int, until: datetime) -> None:
+    """The process `owner` hands it out again when there is room for it; it is due then, or when
+    that process dies. Anybody may claim it meanwhile, and nothing is done to what somebody has.
+    """
+    _execute(_PARK, [until, owner, delivery_id, require_tenant()])
+
+
 def remove(delivery_id: UUID) -> None:
     """Nothing more is to be done for it."""
     _execute(_REMOVE, [delivery_id, require_tenant()])
 
 
 def pick(room: Room, large: Room) -> list[Overdue]:
-    """What is due now, first freeing what a dead process had claimed: as much as there is room for,
-    also of those that are large, the most urgent first.
+    """What is due now, first freeing what a dead process had claimed or parked: as much as there is
+    room for, also of those that are large, the most urgent first.
 
     Each one picked is due again in two seconds, so a wake-up that is lost on its way costs no more
     than that, and what was in the queue before it.
     """
     free_orphaned("messaging_due")
+    free_orphaned("messaging_due", "parked_by")
     return _picked(False, room) + _picked(True, large)
 
 

@@ -38,7 +38,7 @@ WITH due AS (
 }
 _DUE_AT = """
 WITH due AS (
-    UPDATE messaging_due SET due_at = %(due_at)s, owner = NULL
+    UPDATE messaging_due SET due_at = %(due_at)s, owner = NULL, parked_by = NULL
     WHERE delivery_id = %(id)s AND tenant_id = %(tenant)s
 )"""
 

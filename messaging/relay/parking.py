@@ -15,6 +15,7 @@ from messaging.relay.bulkheads import Berth, Bulkheads, Looks, Share, Ticket
 from messaging.relay.load import Place
 from messaging.relay.parts import is_large, urgency_of
 from messaging.states import Urgency
+from tenants import ownership
 from tenants.clock import now
 from tenants.scope import require_tenant
 
@@ -38,9 +39,12 @@ def share_threads(threads: int) -> None:
 
 
 def park(berth: Berth, delivery_id: UUID, place: Place) -> None:
-    """Within the tenant's scope: puts it off until there is room."""
+    """Within the tenant's scope: it waits until there is room, as this process's as long as that
+    lives.
+    """
     urgency = urgency_of(place.lane, place.queue)
     large = is_large(place.lane, place.queue)
     berth.park(Ticket(urgency, place.position, delivery_id, require_tenant(), large))
     is_answer = urgency is Urgency.INSTRUCTION
-    due.put_off_idle(delivery_id, now() + (LOOK_AGAIN_FOR_ANSWERS if is_answer else LOOK_AGAIN))
+    until = now() + (LOOK_AGAIN_FOR_ANSWERS if is_answer else LOOK_AGAIN)
+    due.park(delivery_id, ownership.owner(), until)

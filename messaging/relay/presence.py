@@ -1,5 +1,6 @@
-"""Which gateways live: each says so twice a second in a row of its own, and one that has been
-silent for too long lapses, whether it was killed, frozen, or cut off.
+"""Which gateways live: each says so four times a second in a row of its own, and holds the lock of
+its number in the session that says it. One that has been silent for too long lapses, whether it was
+killed, frozen, or cut off; where its lock is gone, sooner.
 
 A gateway that learns that it has lapsed gives up what it held and goes on under a new number.
 """
@@ -11,15 +12,26 @@ from typing import Any
 
 from django.db import connection
 
-BEAT_EVERY = timedelta(seconds=0.5)
+from tenants.ownership import ALIVE
+
+BEAT_EVERY = timedelta(seconds=0.25)
+BEAT_AGAIN = timedelta(seconds=0.1)
+"""After one that the database did not take: it may be back."""
+
 SILENT_AFTER = timedelta(seconds=2)
+GONE_AFTER = timedelta(seconds=1.75)
+"""Of silence, without its lock: its process has ended, or it was cut off for longer than the second
+that is ridden out.
+"""
+
 SUSPECTED_FOR = timedelta(seconds=0.8)
 """Between the first look that misses it and the one that lapses it, so that it has a chance to beat
 once more after a time in which the database answered nobody.
 """
 
+LOOKED_EVERY = timedelta(seconds=0.25)
 LAPSES_WITHIN = timedelta(seconds=5)
-"""Of a gateway's end, with a look every second."""
+"""Of being frozen or cut off, though looks be late; of its process's end, two seconds."""
 
 _KEPT = timedelta(days=1)
 _ANNOUNCE = """
@@ -33,24 +45,35 @@ WHERE number = %s AND lapsed_at IS NULL
 _WITHDRAW = """
 UPDATE messaging_gatewayprocess SET lapsed_at = now() WHERE number = %s AND lapsed_at IS NULL
 """
-_SUSPECT = """
+_SUSPECT = f"""
 UPDATE messaging_gatewayprocess SET suspected_at = now()
-WHERE lapsed_at IS NULL AND suspected_at IS NULL AND seen_at < now() - %s
-"""
+WHERE lapsed_at IS NULL AND suspected_at IS NULL
+    AND (seen_at < now() - %s OR number <> ALL ({ALIVE}))
+"""  # noqa: S608 - a constant
 _LAPSE = """
 UPDATE messaging_gatewayprocess SET lapsed_at = now()
-WHERE lapsed_at IS NULL AND suspected_at < now() - %s
+WHERE lapsed_at IS NULL AND suspected_at < now() - %s AND seen_at < now() - %s
 """
 _FORGET = """
 DELETE FROM messaging_gatewayprocess g WHERE lapsed_at < now() - %s
 AND NOT EXISTS (SELECT 1 FROM messaging_linkwatch w WHERE w.owner = g.number)
 """
+_HOLD = "SELECT pg_try_advisory_lock(%s)"
 _LIVES = "SELECT 1 FROM messaging_gatewayprocess WHERE number = %s AND lapsed_at IS NULL"
 
 
 def announce(number: int) -> None:
     """From now on this gateway must beat."""
     _execute(_ANNOUNCE, number)
+
+
+def hold(number: int) -> bool:
+    """Takes the lock of that number for as long as this connection lasts; False while the one
+    before it lasts.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_HOLD, [number])
+        return bool(cursor.fetchone()[0])
 
 
 def beat(number: int) -> bool:
@@ -70,8 +93,9 @@ def is_alive(number: int) -> bool:
 
 
 def lapse_the_silent() -> int:
-    """How many gateways have lapsed by this look. To be called every second, by anybody."""
-    lapsed = _execute(_LAPSE, SUSPECTED_FOR)
+    """How many gateways have lapsed by this look. To be called four times a second, by
+    anybody."""
+    lapsed = _execute(_LAPSE, SUSPECTED_FOR, GONE_AFTER)
     _execute(_SUSPECT, SILENT_AFTER)
     _execute(_FORGET, _KEPT)
     return lapsed

@@ -19,6 +19,7 @@ from messaging.events.models import WebhookDue
 from messaging.models import ConnectionDue, Delivery, Due, FetchDue, LinkWatch, Message
 from messaging.protocols.base import Parcel
 from messaging.relay import dead_letters, deadlines, deliver, due, verdicts
+from messaging.relay.bulkheads import Berth, Bulkheads, Share
 from messaging.relay.carry_file import ClaimedFile
 from messaging.relay.claim import Claimed, NotClaimed
 from messaging.relay.codecs import legacy_codec, operator_codec
@@ -35,7 +36,7 @@ from tenants.changes import WATCH
 from tenants.clock import now
 from tenants.keys import store
 from tenants.models import Certificate
-from tenants.ownership import ORPHANED
+from tenants.ownership import orphaned
 from tenants.scope import in_tenant, tenant_scope
 from tests.keys.papers import ROOT, issue
 from tests.owners import living
@@ -330,19 +331,56 @@ def test_what_a_dead_process_had_claimed_is_due_at_the_next_sweep(
     assert isinstance(claim(alice, delivery_id, 2), Claimed)
 
 
-@pytest.mark.parametrize("model", CLAIMED)
+def test_what_a_dead_process_had_parked_is_due_at_the_next_sweep(
+    alice: Person, link: OpenLink, servers: TestServers, database: str
+) -> None:
+    """Whoever lives keeps what it parked until there is room, and anybody may claim it."""
+    first, second = say(link), say(link, OTHER)
+    long = now() + timedelta(hours=1)
+    with living(servers, database) as owner, tenant_scope(alice.tenant_id):
+        due.park(first, owner, long)
+        due.park(second, owner, long)
+        assert due.pick(Room(100), Room(100)) == []
+        assert due.claim(second, 2, long)
+    Due.objects.filter(delivery_id=second).update(owner=ownership.owner())
+    assert [found.delivery_id for found in due.pick(Room(100), Room(100))] == [first]
+    assert Due.objects.get(delivery_id=first).parked_by is None
+
+
+def test_what_finds_no_room_is_parked_as_this_processs(alice: Person, link: OpenLink) -> None:
+    bulkheads = Bulkheads(Share.of(4, 25))
+    delivery_id, other = say(link), say(link, OTHER)
+    berth = Berth(bulkheads)
+    in_tenant(alice.tenant_id, lambda: take_in_hand(other, 1, berth=berth))
+    late = Berth(bulkheads)
+    found = in_tenant(alice.tenant_id, lambda: take_in_hand(delivery_id, 1, berth=late))
+    assert isinstance(found, NotClaimed)
+    row = Due.objects.get(delivery_id=delivery_id)
+    assert (row.owner, row.parked_by) == (None, ownership.owner())
+    assert isinstance(claim(alice, delivery_id), Claimed)
+    assert Due.objects.get(delivery_id=delivery_id).parked_by is None
+
+
+@pytest.mark.parametrize(
+    ("model", "column", "index"),
+    [
+        *((model, "owner", r"\w*due_by_owner") for model in CLAIMED),
+        (Due, "parked_by", "due_by_parker"),
+    ],
+)
 def test_a_sweep_looks_at_what_is_claimed_and_no_further(
-    database: str, model: type[models.Model]
+    database: str, model: type[models.Model], column: str, index: str
 ) -> None:
     """By an index of what is claimed at all; whose locks there are is asked where it is any."""
     table = model._meta.db_table
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(f"UPDATE {table} SET owner = NULL")
+        cursor.execute(f"UPDATE {table} SET {column} = NULL")
         cursor.execute("SET LOCAL enable_seqscan = off")
-        cursor.execute(f"EXPLAIN (ANALYZE) UPDATE {table} SET due_at = now() WHERE {ORPHANED}")
+        update = f"UPDATE {table} SET due_at = now() WHERE {orphaned(column)}"
+        cursor.execute(f"EXPLAIN (ANALYZE) {update}")
         plan = "\n".join(row[0] for row in cursor.fetchall())
         transaction.set_rollback(True)
-    assert re.search(r"Index Scan (on|using) \w*due_by_owner", plan)
+    assert re.search(rf"Index Scan (on|using) {index}", plan)
     assert re.search(r"Function Scan on pg_lock_status.*never executed", plan)
 
 

@@ -12,14 +12,10 @@ import pytest
 from django.db import connection
 
 from tenants import ownership
+from tests.owners import pids
 from tests.people import Person
 
 WITHIN = 10.0
-
-_PID = """
-SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
-AND ((classid::bigint << 32) | objid::bigint) = %s
-"""
 
 
 @pytest.fixture(autouse=True)
@@ -28,12 +24,6 @@ def a_session_of_its_own(alice: Person, monkeypatch: pytest.MonkeyPatch) -> Iter
     yield
     assert ownership._held is not None
     ownership._held[2].close()
-
-
-def pids(number: int) -> list[int]:
-    with connection.cursor() as cursor:
-        cursor.execute(_PID, [number])
-        return [row[0] for row in cursor.fetchall()]
 
 
 def test_the_number_stands_and_its_lock_is_held() -> None:

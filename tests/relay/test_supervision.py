@@ -7,15 +7,18 @@ from __future__ import annotations
 import itertools
 import json
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, connections
+from django.conf import settings
+from django.db import DatabaseError, connection, connections
 
 from messaging.domain.acknowledgements import FreeText
+from messaging.gateway.heart import Heart
 from messaging.models import GatewayProcess, Link, LinkWatch
 from messaging.relay import links, presence, supervision
 from messaging.relay.hold import LinkReplaced
@@ -27,11 +30,14 @@ from tenants.clock import now
 from tenants.models import Endpoint
 from tenants.scope import in_tenant, tenant_scope
 from tenants.stalling import end_stalled_transactions
+from tests.owners import living, pids
 from tests.people import Person
 from tests.relay.conftest import OpenLink
+from tests.servers import TestServers
 
 _numbers = itertools.count(1_000)
 LONG_AGO = timedelta(seconds=30)
+WITHIN = 10.0
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +58,15 @@ def connect(person: Person, gateway: int, **settings: Any) -> Opened:
 
 def gateway() -> int:
     number = next(_numbers)
+    assert presence.hold(number)
     presence.announce(number)
+    return number
+
+
+def ended(servers: TestServers, database: str) -> int:
+    """The number of one whose process has ended."""
+    with living(servers, database, next(_numbers)) as number:
+        presence.announce(number)
     return number
 
 
@@ -210,13 +224,69 @@ def test_a_gateway_that_beats_is_never_suspected(alice: Person) -> None:
     assert presence.is_alive(number)
 
 
-def test_a_silent_gateway_lapses_in_time_with_a_look_every_second() -> None:
-    """The worst case: it dies right after a beat, and each look comes just before it could tell."""
-    looks = 1.0
-    suspected = presence.SILENT_AFTER.total_seconds() + looks
-    lapsed = suspected + max(looks, presence.SUSPECTED_FOR.total_seconds())
-    assert presence.SUSPECTED_FOR.total_seconds() < looks
-    assert lapsed < presence.LAPSES_WITHIN.total_seconds()
+def test_one_whose_process_has_ended_lapses_before_its_silence_is_long(
+    alice: Person, servers: TestServers, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For its lock is gone; another, as silent as that, has its lock."""
+    monkeypatch.setattr(presence, "SILENT_AFTER", 2 * LONG_AGO)
+    killed, other = ended(servers, database), gateway()
+    opened = connect(alice, killed)
+    silence(killed)
+    silence(other)
+    look_again()
+    assert row_of(opened).gateway is None
+    assert presence.is_alive(other)
+
+
+def test_one_that_lost_its_lock_and_beats_does_not_lapse(
+    alice: Person, servers: TestServers, database: str
+) -> None:
+    """As after a restart of the database, until it has the lock again."""
+    number = ended(servers, database)
+    look_again()
+    assert presence.is_alive(number)
+    assert presence.beat(number)
+    assert GatewayProcess.objects.get(number=number).suspected_at is None
+
+
+def test_a_gateway_has_its_lock_while_it_lives_and_again_after_its_session_was_ended(
+    alice: Person,
+) -> None:
+    heart = Heart(lambda: None)
+    heart.start()
+    try:
+        (before,) = eventually_held(heart.number)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s)", [before])
+        after = eventually_held(heart.number, other_than=before)
+        assert after
+        assert presence.is_alive(heart.number)
+    finally:
+        heart.stop()
+    assert not pids(heart.number)
+    assert not presence.is_alive(heart.number)
+
+
+def eventually_held(number: int, other_than: int = 0) -> list[int]:
+    deadline = time.monotonic() + WITHIN
+    while not (found := [pid for pid in pids(number) if pid != other_than]):
+        assert time.monotonic() < deadline, "it has no lock"
+        time.sleep(0.02)
+    return found
+
+
+def test_a_gateway_lapses_in_time_with_a_look_every_quarter_of_a_second() -> None:
+    """The worst case: it ends right after a beat, and each look comes just before it could tell.
+    One that is frozen or cut off has its lock, and one that was killed does not.
+    """
+    looks = presence.LOOKED_EVERY.total_seconds()
+    schedule = settings.CELERY_BEAT_SCHEDULE["watch links"]["schedule"]
+    assert schedule == looks
+    suspected_for = -(-presence.SUSPECTED_FOR // presence.LOOKED_EVERY) * looks
+    frozen = presence.SILENT_AFTER.total_seconds() + looks + suspected_for
+    assert frozen < presence.LAPSES_WITHIN.total_seconds()
+    killed = max(looks + suspected_for, presence.GONE_AFTER.total_seconds() + looks)
+    assert killed <= 2
 
 
 def test_a_process_that_stands_still_with_the_links_row_keeps_nobody_from_it(
