@@ -11,13 +11,13 @@ from typing import BinaryIO
 from uuid import UUID
 
 from messaging.relay import breakers, deadlines, verdicts
+from messaging.relay.attempts import NewAttempt, insert_attempt, is_recorded
 from messaging.relay.breakers import Exchange
 from messaging.relay.breaking import Way
 from messaging.relay.crash_points import Step
 from messaging.relay.file_places import place_of
 from messaging.relay.load import LoadedDelivery, load_locked
 from messaging.relay.moves import AS_BEFORE, lock_queue, move
-from messaging.relay.rows import NewAttempt, insert_attempt, is_recorded
 from messaging.relay.verdicts import Made
 from messaging.states import OPEN, AttemptOutcome, DeliveryState, Lane
 from messaging.transports import files

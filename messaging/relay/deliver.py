@@ -24,6 +24,7 @@ from messaging.relay import (
     verdicts,
     watch,
 )
+from messaging.relay.attempts import NewAttempt, insert_attempt, is_recorded
 from messaging.relay.breakers import Exchange
 from messaging.relay.breaking import way_of
 from messaging.relay.bulkheads import Berth
@@ -35,7 +36,7 @@ from messaging.relay.load import LoadedDelivery, find_place, is_settled, load, l
 from messaging.relay.moves import lock_queue
 from messaging.relay.parts import is_large
 from messaging.relay.questions import is_sealed, kept, open_answer
-from messaging.relay.rows import NewAttempt, NewDelivery, insert_attempt, is_recorded
+from messaging.relay.rows import NewDelivery
 from messaging.relay.settings import operator_settings
 from messaging.relay.verdicts import Made
 from messaging.relay.wake import wake, wake_parked, wake_waiting

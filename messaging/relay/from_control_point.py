@@ -29,16 +29,10 @@ from messaging.relay import backlog, correlate, route
 from messaging.relay.codecs import control_point_reader
 from messaging.relay.crash_points import Step
 from messaging.relay.hold import Hold, LinkReplaced
+from messaging.relay.receipts import find_receipt, insert_receipt
 from messaging.relay.refusal import Refusal, Refused
 from messaging.relay.register import Standing, standing_of
-from messaging.relay.rows import (
-    NewDelivery,
-    NewMessage,
-    find_receipt,
-    insert_message,
-    insert_receipt,
-    insert_units,
-)
+from messaging.relay.rows import NewDelivery, NewMessage, insert_message, insert_units
 from tenants.audit import ledger
 from tenants.audit.events import Event, Fact
 from tenants.ids import digest_of

@@ -29,13 +29,9 @@ from messaging.protocols.base import Envelope, Parcel, RemoteProtocolError, Stam
 from messaging.relay import backlog, instruct, later_receipt, maintenance
 from messaging.relay.codecs import wider_access_codec
 from messaging.relay.inflow import Inflow, Outcome
+from messaging.relay.receipts import KnownReceipt, find_receipt, insert_receipt
 from messaging.relay.refusal import Refusal, Refused
-from messaging.relay.rows import (
-    KnownReceipt,
-    NewDelivery,
-    find_receipt,
-    insert_receipt,
-)
+from messaging.relay.rows import NewDelivery
 from tenants.audit import ledger
 from tenants.audit.events import Event, Fact
 from tenants.ids import digest_of, new_id

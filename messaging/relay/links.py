@@ -18,6 +18,7 @@ from messaging.protocols.base import Envelope, LocalProtocolError, Stamp
 from messaging.protocols.edl.numbers import Waiting, next_number, plan_start, steps_back
 from messaging.protocols.edl.profile import Role
 from messaging.relay import correlate, due, supervision, verdicts
+from messaging.relay.attempts import NewAttempt, insert_attempt
 from messaging.relay.codecs import read_content
 from messaging.relay.crash_points import Step
 from messaging.relay.hold import Hold, LinkReplaced
@@ -25,7 +26,7 @@ from messaging.relay.load import LoadedDelivery, load_last_under, load_pending
 from messaging.relay.moves import move
 from messaging.relay.numbering import Outgoing, record_sending
 from messaging.relay.register import ControlPoint, addressee_of
-from messaging.relay.rows import NewAttempt, NewDelivery, insert_attempt
+from messaging.relay.rows import NewDelivery
 from messaging.states import AttemptOutcome, DeliveryState, Lane
 from tenants.audit import bodies, ledger
 from tenants.audit.events import Event, Fact, stamp

@@ -1,5 +1,5 @@
-"""The statements that write messages, deliveries and attempts, each in one round trip, within the
-open scope.
+"""The statements that write messages, instructions and deliveries, each in one round trip, within
+the open scope. Those of attempts and receipts stand in modules of their own.
 
 Written in SQL since they are what every message's latency is made of; everything that is not is
 done through the models.
@@ -15,11 +15,10 @@ from uuid import UUID
 
 from django.db import connection
 
-from messaging import measures
-from messaging.models import DEFAULT_PROFILE, Attempt, Message
+from messaging.models import DEFAULT_PROFILE, Message
 from messaging.relay import log_lines
 from messaging.relay.parts import urgency_of
-from messaging.states import AttemptOutcome, Lane
+from messaging.states import Lane
 from tenants.ids import digest_of, new_id
 from tenants.scope import require_tenant
 
@@ -91,36 +90,6 @@ INSERT INTO messaging_delivery (
 VALUES (
     %(id)s, %(tenant)s, %(message)s, %(endpoint)s, 'link', %(queue)s, 'CLAIMED', %(at)s,
     %(deadline)s, 1, %(reference)s, %(digest)s, %(at)s, %(at)s, '', '')
-"""
-
-_ATTEMPT = """
-INSERT INTO messaging_attempt (
-    id, tenant_id, delivery_id, month, outcome, received_at, sent_at, answered_at, settled_at,
-    status, detail, answer_digest)
-VALUES (
-    %(id)s, %(tenant)s, %(delivery)s,
-    date_trunc('month', %(settled_at)s AT TIME ZONE 'UTC')::date,
-    %(outcome)s, %(received_at)s, %(sent_at)s, %(answered_at)s, %(settled_at)s, %(status)s,
-    %(detail)s, %(answer_digest)s)
-"""
-
-_RECEIPT = """
-INSERT INTO messaging_receipt (
-    id, tenant_id, endpoint_id, reference, digest, message_id, status, answer, profile, taken_at)
-VALUES (
-    %(id)s, %(tenant)s, %(endpoint)s, %(reference)s, %(digest)s, %(message)s, %(status)s,
-    %(answer)s, %(profile)s, %(at)s)
-ON CONFLICT (tenant_id, endpoint_id, reference) DO
-"""
-_KEEP_FIRST = "NOTHING"
-_REPLACE = """
-UPDATE SET digest = EXCLUDED.digest, message_id = EXCLUDED.message_id, status = EXCLUDED.status,
-           answer = EXCLUDED.answer, profile = EXCLUDED.profile, taken_at = EXCLUDED.taken_at
-"""
-
-_FIND_RECEIPT = """
-SELECT digest, message_id, status, answer, profile FROM messaging_receipt
-WHERE tenant_id = %s AND endpoint_id = %s AND reference = %s
 """
 
 _INSTRUCTION = """
@@ -196,21 +165,6 @@ class NewInstruction:
     respond_by: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class NewAttempt:
-    delivery_id: UUID
-    message_id: UUID
-    lane: str
-    outcome: AttemptOutcome
-    received_at: datetime
-    sent_at: datetime
-    answered_at: datetime | None
-    settled_at: datetime
-    status: int | None = None
-    detail: str = ""
-    answer_digest: bytes | None = None
-
-
 def insert_message(new: NewMessage) -> UUID:
     """Stores a message and its bytes; returns its id."""
     message_id, tenant_id = new_id(), require_tenant()
@@ -229,7 +183,7 @@ def insert_message(new: NewMessage) -> UUID:
             "content": new.content,
             "sealed_digest": digest_of(new.sealed) if new.sealed else None,
             "sealed": new.sealed,
-            "profile": new.profile or _profile_now(new.endpoint_id),
+            "profile": new.profile or profile_now(new.endpoint_id),
             "at": new.received_at,
             "refusal_code": new.refusal_code,
             "refusal_text": new.refusal_text,
@@ -239,7 +193,8 @@ def insert_message(new: NewMessage) -> UUID:
     return message_id
 
 
-def _profile_now(endpoint_id: UUID) -> str:
+def profile_now(endpoint_id: UUID) -> str:
+    """The profile that an endpoint has now."""
     with connection.cursor() as cursor:
         cursor.execute(_PROFILE_NOW, [endpoint_id])
         found = cursor.fetchone()
@@ -347,103 +302,12 @@ def insert_numbered(
     return new
 
 
-def insert_attempt(new: NewAttempt) -> None:
-    attempt_id, tenant_id = new_id(), require_tenant()
-    _execute(
-        _ATTEMPT,
-        {
-            "id": attempt_id,
-            "tenant": tenant_id,
-            "delivery": new.delivery_id,
-            "outcome": new.outcome.value,
-            "received_at": new.received_at,
-            "sent_at": new.sent_at,
-            "answered_at": new.answered_at,
-            "settled_at": new.settled_at,
-            "status": new.status,
-            "detail": new.detail[:500],
-            "answer_digest": new.answer_digest,
-        },
-    )
-    ids = (new.message_id, new.delivery_id, attempt_id)
-    log_lines.attempt_made(tenant_id, *ids, new.lane, new.outcome.value)
-    measures.attempted(
-        new.lane,
-        new.outcome.value,
-        received_at=new.received_at,
-        sent_at=new.sent_at,
-        answered_at=new.answered_at,
-        settled_at=new.settled_at,
-    )
-
-
-def is_recorded(delivery_id: UUID, sent_at: datetime) -> bool:
-    """Whether the try that began then has its row."""
-    return Attempt.objects.filter(delivery_id=delivery_id, sent_at=sent_at).exists()
-
-
-def insert_receipt(
-    endpoint_id: UUID,
-    reference: str,
-    digest: bytes,
-    *,
-    answer: bytes,
-    status: int,
-    message_id: UUID | None,
-    at: datetime,
-    replace: bool = False,
-    profile: str = "",
-) -> bool:
-    """Remembers an answer, written in `profile` (without one, in that which the endpoint has now);
-    False where another transaction was first and `replace` is off.
-
-    Log numbers come round again after 99,999,999, so a link's receipts replace what lies one round
-    back.
-    """
-    return bool(
-        _execute(
-            _RECEIPT + (_REPLACE if replace else _KEEP_FIRST),
-            {
-                "id": new_id(),
-                "tenant": require_tenant(),
-                "endpoint": endpoint_id,
-                "reference": reference,
-                "digest": digest,
-                "message": message_id,
-                "status": status,
-                "answer": answer,
-                "profile": profile or _profile_now(endpoint_id),
-                "at": at,
-            },
-        )
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class KnownReceipt:
-    """What was taken under a reference, and how it was answered."""
-
-    digest: bytes
-    message_id: UUID | None
-    status: int
-    answer: bytes
-    profile: str
-
-
-def find_receipt(endpoint_id: UUID, reference: str) -> KnownReceipt | None:
-    with connection.cursor() as cursor:
-        cursor.execute(_FIND_RECEIPT, [require_tenant(), endpoint_id, reference])
-        row = cursor.fetchone()
-    return KnownReceipt(bytes(row[0]), row[1], row[2], bytes(row[3]), row[4]) if row else None
-
-
 def insert_instruction(new: NewInstruction) -> None:
     """Raises IntegrityError where another transaction took the same number first."""
     values = {**asdict(new), "id": new_id(), "tenant": require_tenant()}
     _execute(_INSTRUCTION, values)
 
 
-def _execute(statement: str, values: dict[str, Any]) -> int:
+def _execute(statement: str, values: dict[str, Any]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
-        return int(cursor.rowcount)

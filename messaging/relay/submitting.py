@@ -28,13 +28,12 @@ from messaging.protocols.edt.names import (
 from messaging.protocols.edt.reading import Reading, apply_rules
 from messaging.relay import deadlines, route, sequences
 from messaging.relay.parts import queue_of
+from messaging.relay.receipts import find_receipt, insert_receipt
 from messaging.relay.rows import (
     NewDelivery,
     NewMessage,
-    find_receipt,
     insert_delivery,
     insert_message,
-    insert_receipt,
     insert_units,
 )
 from messaging.relay.trading_points import TradingPoint

@@ -16,14 +16,9 @@ from messaging.domain.redeclarations import LevelParameter, LevelRedeclaration
 from messaging.models import Delivery, Instruction, Message, OutageNotice
 from messaging.protocols.base import Codec, Envelope, Stamp
 from messaging.relay import holds, lamps, telephone
+from messaging.relay.attempts import NewAttempt, insert_attempt
 from messaging.relay.codecs import legacy_codec, operator_codec
-from messaging.relay.rows import (
-    NewAttempt,
-    NewMessage,
-    insert_attempt,
-    insert_delivery,
-    insert_message,
-)
+from messaging.relay.rows import NewMessage, insert_delivery, insert_message
 from messaging.states import DEAD, AttemptOutcome, DeliveryState, Lane
 from tenants.audit import ledger
 from tenants.audit.events import Event, Fact

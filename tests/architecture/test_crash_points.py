@@ -42,7 +42,7 @@ BY_HAND = {"messaging.relay.maintenance.begin": 1, "messaging.relay.maintenance.
 
 # What sends: the last name of what is called, in the modules that send so.
 SENDS = {
-    "messaging.gateway.link": {"write"},
+    "messaging.gateway.wire": {"write"},
     "messaging.inbound.app": {"send"},
     "messaging.relay.wake": {"publish"},
     "messaging.relay.carry_file": {"put"},

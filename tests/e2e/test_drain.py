@@ -31,7 +31,7 @@ import pytest
 
 from hostsvc.supervisor import free_ports, tcp_ready
 from messaging.domain.acknowledgements import ResultVerdict
-from messaging.gateway.link import HELD_BACK
+from messaging.gateway.taking import HELD_BACK
 from tenants.clock import now
 from tests.e2e.processes import beside
 from tests.e2e.rig import Rig, mel, run

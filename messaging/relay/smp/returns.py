@@ -27,7 +27,7 @@ from messaging.relay.from_operator import (
     answer_out,
 )
 from messaging.relay.inflow import Inflow
-from messaging.relay.rows import find_receipt, insert_receipt
+from messaging.relay.receipts import find_receipt, insert_receipt
 from messaging.relay.smp import settling
 from messaging.relay.smp.places import Platform, get_platform, lock
 from messaging.smp_models import SmpBatch, SmpJob
