@@ -2,7 +2,8 @@
 idempotency key, holds one advisory lock in a session of its own.
 
 When the process dies its session ends, the lock goes, and the next look finds free what it had
-claimed: no waiting for a lease, which is for a host that is lost with its sessions left open.
+claimed: no waiting for a lease. A host that is lost leaves its sessions open; the server gives them
+up after ten seconds or so, and a lease is for where it does not.
 """
 
 from __future__ import annotations
@@ -33,6 +34,12 @@ would not be.
 _ORPHANED: Final = f"{{column}} IS NOT NULL AND {{column}} <> ALL ({ALIVE})"
 _FREE: Final = "UPDATE {table} SET {column} = NULL, due_at = now() WHERE {orphaned}"
 _IS_ALIVE: Final = f"SELECT %s = ANY ({ALIVE})"
+_SOON_GIVEN_UP: Final = """
+SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3;
+SET tcp_user_timeout = 10000
+"""
+"""So that the server ends the session of a host that is lost: no goodbye comes from there."""
+
 _NOT_THE_SESSIONS: Final = frozenset({"context", "cursor_factory", "prepare_threshold"})
 """What Django says of its own connections beyond where they lead."""
 
@@ -106,6 +113,7 @@ def _session_with_lock(number: int) -> psycopg.Connection:
     wanted = {name: parameters[name] for name in parameters.keys() - _NOT_THE_SESSIONS}
     own = {"autocommit": True, "application_name": "hostsvc owner"}
     session = psycopg.connect(**{**wanted, **own})
+    session.execute(_SOON_GIVEN_UP)
     session.execute("SELECT pg_advisory_lock(%s)", [number])
     return session
 
