@@ -186,7 +186,8 @@ def test_making_the_description_warns_of_nothing(capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.parametrize(
-    ("text", "status"), [("ALICP1-1", 200), ("\f", 400), ("a\x00b", 400), (" ", 400)]
+    ("text", "status"),
+    [("ALICP1-1", 200), (" X-1 ", 200), ("\f", 400), ("a\x00b", 400), (" " * 16 + "R030", 400)],
 )
 def test_a_text_that_is_refused_for_what_it_holds_does_not_fit_the_description(
     asking: Ask, alice: Person, text: str, status: int
