@@ -59,7 +59,7 @@ class ConnectionAdmin(ReadOnlyAdmin):
 
     @admin.display(description="holds deliveries back")
     def holds_back(self, row: Connection) -> str:
-        """In words: the red cross that the theme makes of a "no" would stand by all that is well."""
+        """In words: the red cross that the theme makes of a "no" would stand by what is well."""
         return "yes" if row.is_holding else "no"
 
     def has_end_permission(self, request: HttpRequest) -> bool:

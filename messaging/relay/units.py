@@ -29,20 +29,20 @@ def carries_unit(bm_unit: str) -> Q:
     return own | (Q(queue__endswith=SUBMISSIONS) & _found(_among(bm_unit)))
 
 
-def _alone(bm_unit: str) -> QuerySet[Message]:
+def _alone(bm_unit: str) -> QuerySet[Any, Any]:
     """A delivery's message by its id, which gives nothing where it is not about this unit alone."""
     fits = Case(When(bm_unit=bm_unit, then="id"))
     return Message.objects.filter(id=OuterRef("message_id")).annotate(fits=fits).values("fits")
 
 
-def _among(bm_unit: str) -> QuerySet[UnitOfMessage]:
+def _among(bm_unit: str) -> QuerySet[Any, Any]:
     """Said with all that the index of units holds: the time is the message's."""
     message = Message.objects.filter(id=OuterRef(OuterRef("message_id")))
     units = UnitOfMessage.objects.filter(bm_unit=bm_unit, message_id=OuterRef("message_id"))
     return units.filter(received_at=Subquery(message.values("received_at"))).values("id")[:1]
 
 
-def _found(row: QuerySet[Any]) -> Q:
+def _found(row: QuerySet[Any, Any]) -> Q:
     """Whether there is something, asked of each delivery by itself and by its message's id: what a
     join or EXISTS asks, or a condition on the unit, the planner answers by reading all messages of
     the unit, or of the tenant, and that for each delivery again.
