@@ -79,7 +79,10 @@ _ONLY_WITH = {
     "415": {"body"},
     "422": _WRITING,
 }
-_NOT_BLANK = r"[^\s\x1c-\x1f\x85]"
+_ANY_TEXT = r"^[^\x00]*$"
+"""PostgreSQL keeps no NUL, and none is taken."""
+_NOT_EMPTY = r"^[^\x00]+$"
+_NOT_BLANK = r"^[^\x00]*[^\s\x00\x1c-\x1f\x85][^\x00]*$"
 """Something is left when white space is taken away at both ends, as Python does."""
 _TEXT = {"schema": {"type": "string"}}
 _SECONDS = {
@@ -149,17 +152,38 @@ class StrictBody(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
         told: dict[str, Any] = auto_schema._map_serializer(  # type: ignore[no-untyped-call]
             self.target, direction, bypass_extensions=True
         )
-        for name, field in self.target.fields.items():
-            part = told.get("properties", {}).get(name, {})
-            if isinstance(field, CharField) and part.get("type") == "string":
-                part |= _not_blank(field, part)
-        return {**told, "additionalProperties": False}
+        return {**_texts_told(self.target, told), "additionalProperties": False}
 
 
-def _not_blank(field: CharField, part: dict[str, Any]) -> dict[str, Any]:
-    if field.allow_blank or part.keys() & {"pattern", "format", "minLength"}:
-        return {}
-    return {"pattern": _NOT_BLANK} if field.trim_whitespace else {"minLength": 1}
+class AskedOfList(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
+    """Parameters are checked as the members of a body are."""
+
+    target_class = "tenants.api.questions.Question"
+    match_subclasses = True
+
+    def map_serializer(
+        self, auto_schema: AutoSchema, direction: Literal["request", "response"]
+    ) -> dict[str, Any]:
+        told: dict[str, Any] = auto_schema._map_serializer(  # type: ignore[no-untyped-call]
+            self.target, direction, bypass_extensions=True
+        )
+        return _texts_told(self.target, told)
+
+
+def _texts_told(serializer: Any, told: dict[str, Any]) -> dict[str, Any]:
+    """With what may stand in each text that says no more of itself."""
+    for name, field in serializer.fields.items():
+        part = told.get("properties", {}).get(name, {})
+        says_more = part.keys() & {"pattern", "format", "minLength"}
+        if isinstance(field, CharField) and part.get("type") == "string" and not says_more:
+            part["pattern"] = _pattern(field)
+    return told
+
+
+def _pattern(field: CharField) -> str:
+    if field.allow_blank:
+        return _ANY_TEXT
+    return _NOT_BLANK if field.trim_whitespace else _NOT_EMPTY
 
 
 def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:

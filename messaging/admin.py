@@ -48,7 +48,8 @@ SHOWN = 200
 
 class DeliveryInline(TabularInline):  # type: ignore[misc]
     model = Delivery
-    fields = readonly_fields = ("state", "lane", "queue", "deadline", "attempts", "outcome_code")
+    until = moment("deadline")
+    fields = readonly_fields = ("state", "lane", "queue", "until", "attempts", "outcome_code")
     show_change_link = True
     can_delete = False
     max_num = 0
@@ -66,10 +67,7 @@ class MessageAdmin(CarriedAdmin):
     list_filter = (TENANT_FILTER, WithinFilter)
     list_select_related = ("tenant", "endpoint")
     search_fields = ("id",)
-    search_help_text = (
-        "A message's id, the name of a BM unit, or what others call it: its messageId, its log"
-        " number on a link, an instruction's number."
-    )
+    search_help_text = "Id, BM unit, messageId, log number on a link, or instruction's number"
     time_field = "received_at"
     received = moment("received_at")
     inlines = (DeliveryInline,)
@@ -165,7 +163,7 @@ class DeliveryAdmin(DeliveryActions, CarriedAdmin):
     list_filter = (TENANT_FILTER, OpenFilter, DeadFilter, WithinFilter)
     list_select_related = ("tenant", "endpoint", "message")
     search_fields = ("id",)
-    search_help_text = "A delivery's id, its message's, or the reference it was sent under."
+    search_help_text = "Its id, its message's, or the reference it was sent under"
     time_field = "created_at"
     created, until = moment("created_at"), moment("deadline")
     sent, held, settled = moment("sent_at"), moment("held_at"), moment("settled_at")

@@ -19,7 +19,7 @@ class Declared(TenantRow):
     watch of gates to ask about within the database.
     """
 
-    bm_unit = models.CharField(max_length=9)
+    bm_unit = models.CharField("BM unit", max_length=9)
     parameter = models.TextField()
     content = models.JSONField(default=list)
     position = models.BigIntegerField(default=0, help_text="Of the last delivery it came by.")
@@ -44,7 +44,7 @@ class GateAlarm(TenantRow):
     and once more when it came after all.
     """
 
-    bm_unit = models.CharField(max_length=9)
+    bm_unit = models.CharField("BM unit", max_length=9)
     period_start = models.DateTimeField()
     missing = models.JSONField(default=list, help_text="Parameters by name.")
     alarmed_at = models.DateTimeField()

@@ -61,7 +61,7 @@ class Message(TenantRow):
     )
     origin = models.TextField(choices=Origin)
     kind = models.TextField(help_text="MEL, BOA, ACCEPT, RESULT, ...")
-    bm_unit = models.CharField(max_length=9, blank=True)
+    bm_unit = models.CharField("BM unit", max_length=9, blank=True)
     reference = models.TextField(help_text="The sender's own: log number or messageId.")
     answers = models.ForeignKey(
         "self", on_delete=models.PROTECT, null=True, related_name="answered_by"
@@ -93,7 +93,7 @@ class UnitOfMessage(TenantRow):
     message = models.ForeignKey(
         Message, on_delete=models.PROTECT, related_name="units", db_index=False
     )
-    bm_unit = models.CharField(max_length=9)
+    bm_unit = models.CharField("BM unit", max_length=9)
     received_at = models.DateTimeField()
 
     class Meta:
@@ -123,7 +123,7 @@ class Delivery(TenantRow):
         Endpoint, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
     )
     lane = models.TextField(choices=Lane)
-    queue = models.TextField(blank=True, help_text="The BM unit, or empty.")
+    queue = models.TextField(blank=True, help_text="Deliveries of the same queue leave in order.")
     position = models.BigIntegerField(
         db_default=Func(Value("messaging_delivery_position"), function="nextval"), editable=False
     )
@@ -312,7 +312,7 @@ class Instruction(TenantRow):
         Endpoint, on_delete=models.PROTECT, related_name="+", db_index=False
     )
     kind = models.TextField(choices=[(k.value, k.value) for k in InstructionKind])
-    bm_unit = models.CharField(max_length=9, blank=True)
+    bm_unit = models.CharField("BM unit", max_length=9, blank=True)
     number = models.BigIntegerField()
     content_digest = models.BinaryField(max_length=32)
     respond_by = models.DateTimeField()

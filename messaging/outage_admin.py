@@ -42,7 +42,7 @@ class ConnectionAdmin(ReadOnlyAdmin):
     action_form = asking.BesideActionForm
     actions = ("ask_no_more",)
     list_display = (
-        *("endpoint", "tenant", "state", "lit_since", "good", "asked_next", "is_holding"),
+        *("endpoint", "tenant", "state", "lit_since", "good", "asked_next", "holds_back"),
         *("missed_since", "in_vain_since", "detail"),
     )
     list_filter = (TENANT_FILTER, "state", "is_holding")
@@ -50,12 +50,17 @@ class ConnectionAdmin(ReadOnlyAdmin):
     ordering = ("-since",)
     fields = (
         *("endpoint", "tenant", "state", "lit_since", "answered", "good", "asked_next"),
-        *("failures", "detail", "is_holding", "missed_since", "in_vain_since"),
+        *("failures", "detail", "holds_back", "missed_since", "in_vain_since"),
         *("unasked_why", "normalized"),
     )
     lit_since, answered, good = moment("since"), moment("answered_at"), moment("good_at")
     asked_next, missed_since = moment("ask_at"), moment("normalize_from")
     normalized, in_vain_since = moment("normalized_at"), moment("unasked_since")
+
+    @admin.display(description="holds deliveries back")
+    def holds_back(self, row: Connection) -> str:
+        """In words: the red cross that the theme makes of a "no" would stand by what is well."""
+        return "yes" if row.is_holding else "no"
 
     def has_end_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("messaging.change_connection")

@@ -154,7 +154,7 @@ class StandingHold(TenantRow):
     endpoint = models.ForeignKey(
         Endpoint, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
     )
-    bm_unit = models.CharField(max_length=9, blank=True)
+    bm_unit = models.CharField("BM unit", max_length=9, blank=True)
     reason = models.TextField()
     placed_at = models.DateTimeField(default=now)
     placed_by = models.TextField()

@@ -25,8 +25,8 @@ class SmpJob(TenantRow):
         UNIT = "UNIT", "a unit with its assets"
 
     class Format(models.TextChoices):
-        CSV = "CSV"
-        JSON = "JSON"
+        CSV = "CSV", "CSV"
+        JSON = "JSON", "JSON"
 
     class State(models.TextChoices):
         UPLOADING = "UPLOADING"
@@ -324,7 +324,7 @@ class RegisteredAsset(Registered):
     import_mpan = models.TextField(blank=True)
     export_mpan = models.TextField(blank=True)
     site = models.TextField()
-    capacity_mw = models.DecimalField(max_digits=13, decimal_places=6)
+    capacity_mw = models.DecimalField("capacity (MW)", max_digits=13, decimal_places=6)
     asset = models.JSONField()
 
     class Meta:

@@ -75,6 +75,7 @@ class ApiKey(Credential):
     )
 
     class Meta:
+        verbose_name = "API key"
         constraints = [models.UniqueConstraint(fields=["tenant", "prefix"], name="api_key_prefix")]
 
     def __str__(self) -> str:
@@ -87,7 +88,7 @@ class ApiCertificate(Credential):
     """
 
     fingerprint = models.BinaryField(max_length=32, help_text="SHA-256 of the leaf's DER.")
-    pem = models.TextField()
+    pem = models.TextField("PEM")
     not_before = models.DateTimeField()
 
     class Meta:

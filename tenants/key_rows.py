@@ -27,7 +27,7 @@ class Certificate(TenantRow):
     fingerprint = models.BinaryField(
         max_length=32, null=True, help_text="SHA-256 of the leaf's DER; none before it is there."
     )
-    pem = models.TextField(blank=True, help_text="Leaf first, then its chain.")
+    pem = models.TextField("PEM", blank=True, help_text="Leaf first, then its chain.")
     request = models.TextField(blank=True, help_text="The signing request made here, as PEM.")
     private_key = models.BinaryField(
         null=True, help_text="PKCS#8 DER, sealed by the vault; destroyed when the certificate ends."

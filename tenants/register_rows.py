@@ -88,7 +88,7 @@ class Peer(models.Model):
     is_default = models.BooleanField(
         default=False, help_text="Trusted on the way in for every tenant of its environment."
     )
-    ca = models.TextField(help_text="PEM bundle that its TLS server certificates chain to.")
+    ca = models.TextField("CA", help_text="PEM bundle that its TLS server certificates chain to.")
 
     class Meta:
         constraints = [
@@ -119,7 +119,7 @@ class PeerCertificate(models.Model):
     purpose = models.TextField(choices=Purpose)
     state = models.TextField(choices=State, default=State.ACTIVE)
     fingerprint = models.BinaryField(max_length=32, help_text="SHA-256 of the DER.")
-    pem = models.TextField()
+    pem = models.TextField("PEM")
     not_after = models.DateTimeField(null=True)
     held_since = models.DateTimeField(default=now)
 
@@ -206,7 +206,9 @@ class BmUnit(TenantRow):
 
     name = models.CharField(max_length=9, help_text="NGC name.")
     control_point = models.ForeignKey(Endpoint, on_delete=models.PROTECT, related_name="bm_units")
-    generation_capacity_mw = models.DecimalField(max_digits=8, decimal_places=3, null=True)
+    generation_capacity_mw = models.DecimalField(
+        "generation capacity (MW)", max_digits=8, decimal_places=3, null=True
+    )
     auto_accept = models.BooleanField(
         default=False,
         help_text="Acceptances that keep within all that is declared are accepted by the host.",

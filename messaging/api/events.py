@@ -154,9 +154,11 @@ def _from_now_on() -> Page:
 
 
 def _last_event_id(request: Request, after: int | None) -> int | None:
-    """The header goes before the parameter: a browser that comes back sends both."""
-    text = request.headers.get("Last-Event-ID", "")
-    if not text:
+    """The header goes before the parameter: a browser that comes back sends both. Empty, it is of a
+    client that has lost its place, and would miss what happened since.
+    """
+    text = request.headers.get("Last-Event-ID")
+    if text is None:
         return after
     if not (text.isascii() and text.isdigit() and int(text) <= _LARGEST_SEQ):
         raise ValidationError({"Last-Event-ID": ["The id of an event."]})

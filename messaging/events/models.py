@@ -75,7 +75,7 @@ class Webhook(TenantRow):
         ACTIVE = "ACTIVE"
         DISABLED = "DISABLED"
 
-    url = models.TextField()
+    url = models.TextField("URL")
     label = models.TextField(blank=True)
     types = models.JSONField(default=list, help_text="Types of events; none means all.")
     state = models.TextField(choices=State, default=State.ACTIVE)

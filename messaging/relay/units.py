@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Case, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.lookups import IsNull
 
 from messaging.models import Message, UnitOfMessage
@@ -24,17 +25,29 @@ def carries_unit(bm_unit: str) -> Q:
     """Deliveries about it. Of a message about several, that is a submission, which goes out whole,
     and else the delivery of the unit's own part.
     """
-    message = Message.objects.filter(id=OuterRef("message_id"))
-    among = message.filter(units__bm_unit=bm_unit, units__received_at=F("received_at"))
-    own = Q(queue__in=queues_of_unit(bm_unit)) | _is_one(message.filter(bm_unit=bm_unit))
-    return own | (Q(queue__endswith=SUBMISSIONS) & _is_one(among))
+    own = Q(queue__in=queues_of_unit(bm_unit)) | _found(_alone(bm_unit))
+    return own | (Q(queue__endswith=SUBMISSIONS) & _found(_among(bm_unit)))
 
 
-def _is_one(found: QuerySet[Message]) -> Q:
-    """Whether there is such a message, asked of each row by itself: what a join or EXISTS asks, the
-    planner answers by reading all messages of the unit, or of the tenant.
+def _alone(bm_unit: str) -> QuerySet[Any, Any]:
+    """A delivery's message by its id, which gives nothing where it is not about this unit alone."""
+    fits = Case(When(bm_unit=bm_unit, then="id"))
+    return Message.objects.filter(id=OuterRef("message_id")).annotate(fits=fits).values("fits")
+
+
+def _among(bm_unit: str) -> QuerySet[Any, Any]:
+    """Said with all that the index of units holds: the time is the message's."""
+    message = Message.objects.filter(id=OuterRef(OuterRef("message_id")))
+    units = UnitOfMessage.objects.filter(bm_unit=bm_unit, message_id=OuterRef("message_id"))
+    return units.filter(received_at=Subquery(message.values("received_at"))).values("id")[:1]
+
+
+def _found(row: QuerySet[Any, Any]) -> Q:
+    """Whether there is something, asked of each delivery by itself and by its message's id: what a
+    join or EXISTS asks, or a condition on the unit, the planner answers by reading all messages of
+    the unit, or of the tenant, and that for each delivery again.
     """
-    return Q(IsNull(Subquery(found.values("id")[:1]), False))
+    return Q(IsNull(Subquery(row), False))
 
 
 def is_about(message_id: UUID, bm_unit: str) -> bool:

@@ -113,18 +113,30 @@ class CertificateQuestion(Question):
     )
 
 
+class NameField(serializers.CharField):
+    """Of a subject: its length is counted in bytes."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=requests.NAME_LIMIT, **options)
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        if requests.fitting(text) != text:
+            raise serializers.ValidationError(f"At most {requests.NAME_LIMIT} bytes in UTF-8.")
+        return text
+
+
 class RequestSerializer(Wanted):
     purpose = serializers.ChoiceField(choices=["SO_CLIENT", "SIGNING"])
     environment = serializers.ChoiceField(choices=Environment.choices)
     key = serializers.ChoiceField(
         choices=[kind.value for kind in KeyKind], default=KeyKind.EC_P256.value
     )
-    common_name = serializers.CharField(
-        max_length=requests.NAME_LIMIT,
+    common_name = NameField(
         required=False,
         help_text="Whom it is to name; if not given, your participant id and your name.",
     )
-    organization = serializers.CharField(max_length=requests.NAME_LIMIT, required=False)
+    organization = NameField(required=False)
     country = serializers.RegexField("^[A-Z]{2}$", required=False, help_text="ISO 3166-1.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

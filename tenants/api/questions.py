@@ -11,12 +11,19 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from tenants.api.pages import PAGE_PARAMETERS
+from tenants.api.wanted import too_long
 
 
 class Question(serializers.Serializer[Any]):
     """A list without filters of its own. `lookups` maps a parameter to what it asks of the rows."""
 
     lookups: dict[str, str] = {}
+
+    def to_internal_value(self, data: Any) -> Any:
+        named = ((name, too_long(field, data.get(name))) for name, field in self.fields.items())
+        if wrong := {name: told for name, told in named if told}:
+            raise serializers.ValidationError(wrong)
+        return super().to_internal_value(data)
 
     @classmethod
     def of(cls, request: Request) -> dict[str, Any]:

@@ -54,7 +54,17 @@ def _wrong_kinds(field: Any, value: Any) -> Any:
     for kind, fits, text in _KINDS:
         if isinstance(field, kind) and value is not None and not fits(value):
             return [text]
-    return None
+    return too_long(field, value)
+
+
+def too_long(field: Any, value: Any) -> list[str] | None:
+    """Counted as it came, which is what the description of the API says: the field itself counts
+    what is left without the white space around it.
+    """
+    limit = getattr(field, "max_length", None)
+    if limit is None or not isinstance(value, str) or len(value) <= limit:
+        return None
+    return [f"Ensure this field has no more than {limit} characters."]
 
 
 def _is_whole(value: object) -> bool:

@@ -146,8 +146,7 @@ def _slot(place: Place) -> store.Slot:
 
 def _usual_subject() -> Subject:
     tenant = Tenant.objects.get(id=require_tenant())
-    limit = requests.NAME_LIMIT
-    return Subject(tenant.participant_id[:limit], tenant.name[:limit])
+    return Subject(requests.fitting(tenant.participant_id), requests.fitting(tenant.name))
 
 
 def _refuse_twin(purpose: CertificatePurpose, leaf: x509.Certificate) -> None:

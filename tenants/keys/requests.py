@@ -17,7 +17,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from tenants.keys.life import CertificatePurpose
 
 NAME_LIMIT = 64
-"""Characters of a common name or an organization (X.520's upper bound)."""
+"""Of a common name or an organization, in UTF-8: X.520 bounds its characters, and those who read
+certificates often its bytes.
+"""
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
@@ -46,6 +48,11 @@ class Subject:
     common_name: str
     organization: str = ""
     country: str = ""
+
+
+def fitting(name: str) -> str:
+    """Cut where it is longer than a name may be, between characters."""
+    return name.encode()[:NAME_LIMIT].decode(errors="ignore")
 
 
 def make_key(kind: KeyKind) -> Key:

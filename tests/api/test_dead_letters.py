@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,9 +19,11 @@ from django.db import connection
 from messaging.models import Attempt, Delivery, Due, Instruction, Message
 from messaging.relay import links, verdicts
 from messaging.relay.claim import Claimed, NotClaimed
+from messaging.relay.dead_letters import dead
 from messaging.relay.deliver import deliver
 from messaging.relay.load import load_locked
 from messaging.relay.moves import lock_queue
+from messaging.relay.units import carries_unit
 from messaging.states import DEAD, MOVES, OPEN, DeliveryState, Lane
 from tenants.audit import bodies
 from tenants.audit.models import Entry
@@ -140,6 +143,16 @@ def test_the_list_is_filtered(alice: Person, asking: Ask) -> None:
     ):
         assert listed(asker, **query) == wanted, query
     assert asker.get(PLACE, {"state": "PENDING"}).status_code == 400
+
+
+def test_a_dead_letter_is_not_looked_for_among_all_messages_of_its_unit(alice: Person) -> None:
+    """Whatever the planner takes a unit for: each message is found by its id."""
+    with tenant_scope(alice.tenant_id), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        plan = dead().filter(carries_unit(UNIT)).explain()
+    assert "message_by_unit" not in plan
+    assert plan.count("messaging_message_pkey") == 2
+    assert re.search(r"bm_unit\)::text = '[\w-]+'::text\) AND \(received_at = ", plan)
 
 
 def test_a_replay_is_the_same_message_id_and_payload_and_a_new_attempt(

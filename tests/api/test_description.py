@@ -183,3 +183,28 @@ def test_making_the_description_warns_of_nothing(capsys: pytest.CaptureFixture[s
     reset_generator_stats()
     openapi.described()
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [("ALICP1-1", 200), (" X-1 ", 200), ("\f", 400), ("a\x00b", 400), (" " * 16 + "R030", 400)],
+)
+def test_a_text_that_is_refused_for_what_it_holds_does_not_fit_the_description(
+    asking: Ask, alice: Person, text: str, status: int
+) -> None:
+    asked = next(p for p in operation("dead-letters")["parameters"] if p["name"] == "bm_unit")
+    assert does_fit(text, asked["schema"]) is (status == 200)
+    assert asking(alice).get(f"{PREFIX}dead-letters", {"bm_unit": text}).status_code == status
+    body, place = {"code": text}, "dead-letters/replay"
+    schema = {"$ref": "#/components/schemas/BulkReplay"}
+    assert does_fit(body, schema) is (status == 200)
+    answer = asking(alice).post(f"{PREFIX}{place}", body, format="json")
+    assert answer.status_code == (202 if status == 200 else 400)
+
+
+def does_fit(value: Any, schema: dict[str, Any]) -> bool:
+    try:
+        fits(value, schema)
+    except jsonschema.ValidationError:
+        return False
+    return True

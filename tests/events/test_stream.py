@@ -166,6 +166,7 @@ def is_let_in(port: int, person: Person) -> bool:
     ("headers", "query", "status"),
     [
         ({"Last-Event-ID": "x"}, "", 400),
+        ({"Last-Event-ID": ""}, "", 400),
         ({"Last-Event-ID": "99999999999999999999999"}, "", 400),
         ({}, "?types=nonsense", 400),
         ({"Authorization": "Bearer nothing"}, "", 401),

@@ -21,8 +21,9 @@ from django.db.utils import IntegrityError
 from tenants import certificates, directory, vault
 from tenants.certificates import CertificateMissing
 from tenants.clock import now
-from tenants.keys import checks, housekeeping, possession, store
+from tenants.keys import checks, housekeeping, possession, requests, store
 from tenants.keys.life import CertificatePurpose
+from tenants.keys.requests import KeyKind, Subject
 from tenants.models import Certificate, Endpoint
 from tenants.scope import tenant_scope
 from tests.keys.conftest import Desk
@@ -89,6 +90,22 @@ def test_the_subject_can_be_said(desk: Desk) -> None:
     )
     request = x509.load_pem_x509_csr(told["request"].encode())
     assert request.subject.rfc4514_string() == "CN=Alice Energy,O=Alice plc,C=GB"
+
+
+@pytest.mark.parametrize("field", ["common_name", "organization"])
+def test_a_name_is_as_long_as_a_certificate_takes_it_and_no_longer(desk: Desk, field: str) -> None:
+    names = {"common_name": "Alice Energy", field: "é" * 32}
+    assert desk.done("requests", **HERE, **names)["state"] == "REQUESTED"
+    refused = desk.refused("requests", **HERE, **{**names, field: "é" * 33})
+    assert "64 bytes" in refused[field]
+
+
+def test_a_tenants_long_name_is_cut_between_characters_for_its_request() -> None:
+    subject = Subject("ALICE", requests.fitting("Ørsted é" * 20))
+    assert 60 < len(subject.organization.encode()) <= requests.NAME_LIMIT
+    key = requests.make_key(KeyKind.EC_P256)
+    made = requests.request_for(key, CertificatePurpose.SIGNING, subject)
+    assert "Ørsted" in x509.load_pem_x509_csr(made.encode()).subject.rfc4514_string()
 
 
 def test_an_answer_to_another_request_is_refused_and_the_right_one_still_taken(desk: Desk) -> None:
