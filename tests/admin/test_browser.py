@@ -72,6 +72,9 @@ EVERYBODYS = {"index", "password_change"}
 _USUAL = re.compile(r"(?P<app>[a-z]+)_(?P<model>[a-z]+)_(?P<page>[a-z]+)")
 _VERBS = {"changelist": "view", "change": "view", "history": "view", "add": "add"}
 _VERBS |= {"delete": "delete"}
+_MISWRITTEN = re.compile(r"\b(?:Bm unit|Api key|Api certificate|Pem|Url)s?\b")
+"""What Django makes of a field's name, where people write it otherwise."""
+_IS_WIDER = "document.documentElement.scrollWidth > innerWidth"
 ADDED_ELSEWHERE = {"apikey"}
 """That somebody may add one does not make it a page: it is done on another."""
 
@@ -220,6 +223,8 @@ def _open(who: Visitor, page: str, place: str, secrets: list[str], seen: Seen) -
         *who.complaints,
         *(f"it shows {secret[:4]}..." for secret in secrets if secret in content),
         *(["it shows nothing"] if not shown else []),
+        *(f"it says {text}" for text in _MISWRITTEN.findall(who.text())),
+        *(["it is wider than the window"] if who.page.evaluate(_IS_WIDER) else []),
         *(
             ["it is the login"]
             if who.page.locator("input[name=username]#id_username").count()

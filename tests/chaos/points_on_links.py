@@ -182,6 +182,7 @@ async def refuse(cast: Cast) -> None:
     def conversation(link: RawLink) -> None:
         said = _instructed(cast, link)
         link.say("NACK", f"R003{'no such thing':80}", 0, said.number)
+        link.leave()
 
     await by_hand(cast, conversation)
 

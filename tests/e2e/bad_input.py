@@ -96,6 +96,13 @@ class RawLink:
             self.number = int(said.data[12:20])
         return said
 
+    def leave(self) -> None:
+        """Ends it once the host has taken all that was said. Closed with something unread, it would
+        be reset, and what was said last lost on its way.
+        """
+        self.link.shutdown(socket.SHUT_WR)
+        self.is_closed()
+
     def is_closed(self) -> bool:
         """Waits until the host closes it, at most the socket's own time-out."""
         try:
