@@ -188,7 +188,7 @@ def moment(name: str) -> Callable[[Any, Any], str]:
 
     @admin.display(description=name.replace("_", " "))
     def shown(page: Any, row: Any) -> str:
-        return written(getattr(row, name))
+        return format_html('<span class="moment">{}</span>', written(getattr(row, name)))
 
     return shown
 
