@@ -101,7 +101,7 @@ def test_a_signal_stops_everything_in_reverse_order_with_code_0(
 ) -> None:
     staged = folder.stage("family")
     staged.await_saying("all ready")
-    assert len(folder.running()) == FAMILY_SIZE
+    assert eventually(lambda: len(folder.running()) == FAMILY_SIZE), folder.running()
     staged.send(number)
     assert staged.code() == 0
     assert staged.lines[-1] == "first stopped"
@@ -175,7 +175,7 @@ def test_a_second_start_is_refused_and_names_the_first(folder: Folder) -> None:
         f"stage: already running here (pid {first.program.pid}): stop it first,"
         f" with Ctrl-C there or kill {first.program.pid}"
     ]
-    assert len(folder.running()) == FAMILY_SIZE
+    assert eventually(lambda: len(folder.running()) == FAMILY_SIZE), folder.running()
 
 
 def test_a_start_after_a_kill_waits_for_what_is_still_ending(folder: Folder) -> None:

@@ -112,7 +112,7 @@ FAULTS: dict[str, tuple[Callable[[], str], str]] = {
         "REJ,2,E003,value,1000: ",
     ),
     "a time that is no operational day's start": (
-        lambda: f"NDZ,ALITA,{UNIT},{times()},5",
+        lambda: f"NDZ,ALITA,{UNIT},{first_time() + timedelta(minutes=7):%Y-%m-%d %H:%M},5",
         "REJ,2,E004,effective time,",
     ),
     "an overlap": (
