@@ -87,10 +87,6 @@ def test_a_file_is_received_stored_and_on_its_way_to_the_operator(
     assert {one.lane for one in filed.deliveries} == {Lane.OPERATOR, Lane.FILES}
 
 
-def times(text: str = "{0:%Y-%m-%d %H:%M}") -> str:
-    return text.format(first_time())
-
-
 # Each: what the file says instead of a good second line, and the reply's first fault.
 FAULTS: dict[str, tuple[Callable[[], str], str]] = {
     "too few fields": (lambda: "PN,ALITA,ALICP1-1", "REJ,2,E001,,3 fields, where PN has 7"),
