@@ -109,8 +109,9 @@ class UploadForm(UploadWanted):
         summary="Upload assets, or a unit with its assets",
         description=(
             "CSV with a heading, or JSON: a list of assets or an object of `unit` and `assets`. As "
-            "the body itself, or as the `file` of a form. It is checked row by row, divided into "
-            "batches, sent and followed; ask for the job to see how far it is."
+            "the body itself, or as the `file` of a form. It is taken as it comes, checked row by "
+            "row, divided into batches, sent and followed; ask for the job to see how far it is, "
+            "and what of the file could not be read."
         ),
         tags=["registrations"],
         parameters=[UploadWanted],
