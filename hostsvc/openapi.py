@@ -149,10 +149,7 @@ class StrictBody(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
     def map_serializer(
         self, auto_schema: AutoSchema, direction: Literal["request", "response"]
     ) -> dict[str, Any]:
-        told: dict[str, Any] = auto_schema._map_serializer(  # type: ignore[no-untyped-call]
-            self.target, direction, bypass_extensions=True
-        )
-        return {**_texts_told(self.target, told), "additionalProperties": False}
+        return {**_told(self.target, auto_schema, direction), "additionalProperties": False}
 
 
 class AskedOfList(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
@@ -164,14 +161,16 @@ class AskedOfList(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
     def map_serializer(
         self, auto_schema: AutoSchema, direction: Literal["request", "response"]
     ) -> dict[str, Any]:
-        told: dict[str, Any] = auto_schema._map_serializer(  # type: ignore[no-untyped-call]
-            self.target, direction, bypass_extensions=True
-        )
-        return _texts_told(self.target, told)
+        return _told(self.target, auto_schema, direction)
 
 
-def _texts_told(serializer: Any, told: dict[str, Any]) -> dict[str, Any]:
-    """With what may stand in each text that says no more of itself."""
+def _told(
+    serializer: Any, auto_schema: AutoSchema, direction: Literal["request", "response"]
+) -> dict[str, Any]:
+    """As ever, with what may stand in each text that says no more of itself."""
+    told: dict[str, Any] = auto_schema._map_serializer(  # type: ignore[no-untyped-call]
+        serializer, direction, bypass_extensions=True
+    )
     for name, field in serializer.fields.items():
         part = told.get("properties", {}).get(name, {})
         says_more = part.keys() & {"pattern", "format", "minLength"}

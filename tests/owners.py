@@ -34,10 +34,10 @@ def living(servers: TestServers, database: str, number: int = NUMBER) -> Iterato
     with psycopg.connect(servers.url("app", database), autocommit=True) as process:
         process.execute("SELECT pg_advisory_lock(%s)", [number])
         yield number
-    _until_gone(number)
+    until_gone(number)
 
 
-def _until_gone(number: int) -> None:
+def until_gone(number: int) -> None:
     """The server ends a session a moment after its client has left."""
     for _ in range(1000):
         if not ownership.is_alive(number):

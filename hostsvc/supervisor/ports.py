@@ -65,9 +65,15 @@ def reserve(port: int) -> bool:
 
 @functools.cache
 def _reservations() -> int:
-    """Never closed: that would drop all locks of this process. Raises OSError."""
+    """Never closed: that would drop all locks of this process. Raises OSError, also where another
+    user has laid the file there, and could keep every port from us.
+    """
     path = Path(tempfile.gettempdir()) / f"hostsvc-ports-{os.getuid()}"
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    if os.fstat(file).st_uid != os.getuid():
+        os.close(file)
+        raise PermissionError(f"{path} is another user's")
+    return file
 
 
 def is_free(port: int) -> bool:

@@ -130,7 +130,7 @@ def take_in_hand(
         return NotClaimed((passed,))
     has_room = berth is None or berth.enter(place.endpoint_id)
     if berth is not None and not has_room and not is_behind(place):
-        parking.park(berth, delivery_id, place)
+        parking.park(berth, delivery_id, place, owner)
         return NotClaimed()
     row = load(delivery_id)
     if row is None or row.state not in UNDELIVERED:

@@ -21,7 +21,8 @@ UPDATE messaging_due SET due_at = %s, owner = NULL, parked_by = NULL
 WHERE delivery_id = %s AND tenant_id = %s
 """
 _PUT_OFF_IDLE = """
-UPDATE messaging_due SET due_at = %s WHERE delivery_id = %s AND tenant_id = %s AND owner IS NULL
+UPDATE messaging_due SET due_at = %s, parked_by = NULL
+WHERE delivery_id = %s AND tenant_id = %s AND owner IS NULL
 """
 _PARK = """
 UPDATE messaging_due SET due_at = %s, parked_by = %s

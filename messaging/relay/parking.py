@@ -15,7 +15,6 @@ from messaging.relay.bulkheads import Berth, Bulkheads, Looks, Share, Ticket
 from messaging.relay.load import Place
 from messaging.relay.parts import is_large, urgency_of
 from messaging.states import Urgency
-from tenants import ownership
 from tenants.clock import now
 from tenants.scope import require_tenant
 
@@ -38,13 +37,13 @@ def share_threads(threads: int) -> None:
     LOOKS.resize(threads)
 
 
-def park(berth: Berth, delivery_id: UUID, place: Place) -> None:
-    """Within the tenant's scope: it waits until there is room, as this process's as long as that
-    lives.
+def park(berth: Berth, delivery_id: UUID, place: Place, owner: int) -> None:
+    """Within the tenant's scope: it waits until there is room, as the process `owner`'s, which is
+    this one, as long as that lives.
     """
     urgency = urgency_of(place.lane, place.queue)
     large = is_large(place.lane, place.queue)
     berth.park(Ticket(urgency, place.position, delivery_id, require_tenant(), large))
     is_answer = urgency is Urgency.INSTRUCTION
     until = now() + (LOOK_AGAIN_FOR_ANSWERS if is_answer else LOOK_AGAIN)
-    due.park(delivery_id, ownership.owner(), until)
+    due.park(delivery_id, owner, until)

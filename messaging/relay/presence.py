@@ -93,8 +93,9 @@ def is_alive(number: int) -> bool:
 
 
 def lapse_the_silent() -> int:
-    """How many gateways have lapsed by this look. To be called four times a second, by
-    anybody."""
+    """How many gateways have lapsed by this look. To be called four times a second,
+    by anybody.
+    """
     lapsed = _execute(_LAPSE, SUSPECTED_FOR, GONE_AFTER)
     _execute(_SUSPECT, SILENT_AFTER)
     _execute(_FORGET, _KEPT)

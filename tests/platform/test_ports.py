@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,19 @@ def test_a_process_gives_no_port_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     (first,) = free_ports(1)
     monkeypatch.setattr(ports, "candidates", lambda: iter([first, *range(22_000, 23_000)]))
     assert free_ports(1) != (first,)
+
+
+def test_a_file_of_another_users_keeps_no_port_from_us(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = os.getuid()
+    (tmp_path / f"hostsvc-ports-{own + 1}").touch()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(os, "getuid", lambda: own + 1)
+    with pytest.raises(PermissionError, match="another user's"):
+        ports._reservations.__wrapped__()
+    monkeypatch.setattr(ports, "_reservations", ports._reservations.__wrapped__)
+    assert len(set(free_ports(3))) == 3
 
 
 def test_what_is_remembered_is_kept_though_whoever_asked_before_still_runs(tmp_path: Path) -> None:

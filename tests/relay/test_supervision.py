@@ -30,7 +30,7 @@ from tenants.clock import now
 from tenants.models import Endpoint
 from tenants.scope import in_tenant, tenant_scope
 from tenants.stalling import end_stalled_transactions
-from tests.owners import living, pids
+from tests.owners import living, pids, until_gone
 from tests.people import Person
 from tests.relay.conftest import OpenLink
 from tests.servers import TestServers
@@ -263,7 +263,7 @@ def test_a_gateway_has_its_lock_while_it_lives_and_again_after_its_session_was_e
         assert presence.is_alive(heart.number)
     finally:
         heart.stop()
-    assert not pids(heart.number)
+    until_gone(heart.number)
     assert not presence.is_alive(heart.number)
 
 
