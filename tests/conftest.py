@@ -41,6 +41,7 @@ import django  # noqa: E402
 
 django.setup()
 
+from tests import minutes  # noqa: E402
 from tests.people import Cast, Person, enrol_cast  # noqa: E402
 from tests.roles import as_role, let_go, point_django_at  # noqa: E402
 
@@ -48,6 +49,13 @@ from tests.roles import as_role, let_go, point_django_at  # noqa: E402
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile | None:
     """`--dist loadfile` is ours."""
     return ByFile(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+@pytest.fixture(autouse=True)
+def one_minute() -> Iterator[None]:
+    """However short before a minute's end a test begins."""
+    with minutes.held():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,7 @@ from tenants.scope import in_tenant, tenant_scope
 from tests.api.conftest import Ask
 from tests.api.test_description import answered, fits
 from tests.api.test_submission import PLACE, UNIT, claim, send, stored
+from tests.minutes import minute
 from tests.people import Person
 from tests.relay.filing.trading import first_time, forget_what_waits, notification, scalar
 
@@ -50,7 +51,7 @@ def stamp(moment: Any) -> str:
 
 
 def ndz(value: Any = 5, unit: str = UNIT) -> dict[str, Any]:
-    effective = stamp(next_operational_day_start(now()))
+    effective = stamp(next_operational_day_start(minute()))
     told = {"type": "ScalarRecord", "parameter": "NDZ", "bm_unit": unit}
     return {**told, "effective_time": effective, "value": value}
 

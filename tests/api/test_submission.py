@@ -30,6 +30,7 @@ from tenants.ids import digest_of
 from tenants.models import Endpoint, Tenant
 from tenants.scope import in_tenant, tenant_scope
 from tests.api.conftest import Ask
+from tests.minutes import minute
 from tests.people import Person
 from tests.relay.conftest import OpenLink, open_link
 from tests.relay.test_from_control_point import mel as redeclared_mel
@@ -54,7 +55,7 @@ def link(alice: Person) -> OpenLink:
 
 
 def mel(unit: str = UNIT, level: Any = 100, **changes: Any) -> dict[str, Any]:
-    start = now().replace(second=0, microsecond=0)
+    start = minute()
     segment = {
         "type": "Segment",
         "time_from": f"{start:%Y-%m-%dT%H:%M:%SZ}",

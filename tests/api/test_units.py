@@ -34,6 +34,7 @@ from tenants.permissions import Role
 from tenants.scope import tenant_scope
 from tests.api.clients import client
 from tests.api.conftest import Ask
+from tests.minutes import minute
 from tests.people import Person
 
 UNIT = "ALICP1-1"
@@ -127,8 +128,8 @@ def test_it_takes_the_permission_to_operate(
 
 
 def test_what_is_in_force_is_shown(alice: Person, unit: UUID, asking: Ask) -> None:
-    half = clock.half_hour_of(now()) + clock.HALF_HOUR * 2
-    day = clock.next_operational_day_start(now())
+    half = clock.half_hour_of(minute()) + clock.HALF_HOUR * 2
+    day = clock.next_operational_day_start(minute())
     end, later = half + clock.HALF_HOUR, half + timedelta(minutes=10)
     costs = Decimal("60.50"), Decimal(40)
     records: tuple[Record, ...] = (

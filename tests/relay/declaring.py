@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -29,15 +28,12 @@ from messaging.relay.load import load_locked
 from tenants.clock import now
 from tenants.models import Environment
 from tenants.scope import in_tenant
+from tests.minutes import minute
 from tests.people import Person
 from tests.relay.conftest import OpenLink
 
 POINT, UNIT = "ALICP1", "ALICP1-1"
 _sequences = itertools.count(1)
-
-
-def minute(after: int = 0) -> datetime:
-    return now().replace(second=0, microsecond=0) + timedelta(minutes=after)
 
 
 def level(

@@ -33,6 +33,7 @@ from tenants.audit.models import Entry
 from tenants.clock import now
 from tenants.models import BmUnit, Environment
 from tenants.scope import in_tenant, tenant_scope
+from tests.minutes import minute
 from tests.people import Person
 from tests.relay.conftest import OpenLink
 from tests.relay.declaring import declare, declare_all, level, notification, say, submit
@@ -232,7 +233,7 @@ def test_the_next_one_is_held_against_what_was_accepted_before(
 def _following(number: int, start: str, level_from: int) -> dict[str, Any]:
     """Level on from where another ended."""
     payload = acceptance(number)
-    later = now().replace(second=0, microsecond=0) + timedelta(minutes=22)
+    later = minute(22)
     payload["levels"] = [
         {
             "timeFrom": start,

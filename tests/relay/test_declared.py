@@ -36,6 +36,7 @@ from messaging.states import DeliveryState
 from tenants.clock import now
 from tenants.models import Environment
 from tenants.scope import in_tenant, tenant_scope
+from tests.minutes import minute
 from tests.people import Person
 from tests.relay.conftest import OpenLink
 from tests.relay.declaring import (
@@ -45,7 +46,6 @@ from tests.relay.declaring import (
     declare_all,
     dynamics,
     level,
-    minute,
     notification,
     say,
     settle,
@@ -169,8 +169,8 @@ def test_what_the_operator_has_not_decided_on_is_told(alice: Person, link: OpenL
 
 
 def test_a_submission_declares_each_record_for_its_own_unit_and_time(alice: Person) -> None:
-    day = clock.next_operational_day_start(now())
-    half = clock.half_hour_of(now()) + clock.HALF_HOUR * 4
+    day = clock.next_operational_day_start(minute())
+    half = clock.half_hour_of(minute()) + clock.HALF_HOUR * 4
     submit(
         alice,
         notification(30),

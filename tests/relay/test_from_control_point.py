@@ -35,6 +35,7 @@ from tenants.audit.models import Entry
 from tenants.clock import now
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
+from tests.minutes import minute
 from tests.people import Person
 from tests.relay.conftest import OpenLink, open_link
 from tests.roles import as_role
@@ -44,7 +45,7 @@ UNIT, POINT = "ALICP1-1", "ALICP1"
 
 
 def mel(unit: str = UNIT, level: int = 100, *, start_in: int = 0) -> LevelRedeclaration:
-    start = now().replace(second=0, microsecond=0) + timedelta(minutes=start_in)
+    start = minute(start_in)
     segment = Segment(start, level, start + timedelta(minutes=30), level)
     return LevelRedeclaration(POINT, unit, LevelParameter.MEL, (segment,))
 

@@ -36,6 +36,7 @@ from tenants.clock import now
 from tenants.models import Environment
 from tenants.scope import in_tenant, tenant_scope
 from tests.e2e.rig import boa, stamp
+from tests.minutes import minute
 from tests.people import Person
 from tests.relay.conftest import OpenLink, open_link
 from tests.relay.test_from_control_point import mel
@@ -66,7 +67,7 @@ def acceptance(number: int, **changes: Any) -> dict[str, Any]:
         "sentAt": stamp(now()),
         "profile": "host-1",
         "acceptanceNumber": number,
-        "acceptanceTime": stamp(now().replace(second=0, microsecond=0)),
+        "acceptanceTime": stamp(minute()),
         "respondBy": None,
     }
     return payload | changes
@@ -184,8 +185,7 @@ def test_what_is_not_this_tenants_is_refused_as_unknown(
 
 
 def levels(*minutes: int) -> list[dict[str, Any]]:
-    start = now().replace(second=0, microsecond=0)
-    times = [stamp(start + timedelta(minutes=minute)) for minute in minutes]
+    times = [stamp(minute(after)) for after in minutes]
     return [
         {"timeFrom": a, "levelFrom": 1, "timeTo": b, "levelTo": 1}
         for a, b in itertools.pairwise(times)

@@ -22,6 +22,7 @@ from tenants.clock import now
 from tenants.endpoints import Draft
 from tenants.models import Environment
 from tenants.scope import tenant_scope
+from tests.minutes import minute
 from tests.people import Person
 from tests.protocols.edt.rows import GOLDEN
 
@@ -108,7 +109,7 @@ def forget_what_waits(person: Person) -> None:
 
 def first_time() -> datetime:
     """A half-hour whose gate closes hours from now."""
-    return half_hour_of(now()) + timedelta(hours=6)
+    return half_hour_of(minute()) + timedelta(hours=6)
 
 
 def notification(agent: str, *levels: int, unit: str = UNIT) -> list[str]:
@@ -123,5 +124,6 @@ def notification(agent: str, *levels: int, unit: str = UNIT) -> list[str]:
 
 
 def scalar(agent: str, value: int = 5, unit: str = UNIT) -> str:
-    effective = next_operational_day_start(now())
+    """An NDZ that is due after all gates of a notification, at any time of day."""
+    effective = next_operational_day_start(minute() + timedelta(days=1))
     return f"NDZ,{agent},{unit},{effective:%Y-%m-%d %H:%M},{value}"

@@ -19,6 +19,7 @@ from uuid import uuid4
 
 from messaging.protocols.neso.seals import Sealed
 from tenants.clock import now
+from tests.minutes import minute
 from tests.protocols.neso.plain import Writer, open_plain
 from tests.relay.sealing.both_ends import BothEnds
 
@@ -146,7 +147,7 @@ def header(message: str, message_id: str = "", **more: Any) -> Json:
 
 def bid_offer(point: str, unit: str, number: int, **body: Any) -> Json:
     """An acceptance of fifteen minutes from soon on, its times an hour ahead of UTC as written."""
-    start = now().replace(second=0, microsecond=0)
+    start = minute()
     begins, ends = (written(start + timedelta(minutes=m)) for m in (2, 17))
     level = {"from": {"at": begins, "mw": "0"}, "to": {"at": ends, "mw": "50"}}
     told = {
