@@ -29,6 +29,11 @@ VALUES (
     %(detail)s, %(answer_digest)s)
 """
 
+# A try without a record ended with its process: its bytes may have left.
+_NOT_ALL_FAILED = """
+SELECT count(*) < %s FROM messaging_attempt WHERE delivery_id = %s AND outcome = 'FAILED'
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class NewAttempt:
@@ -77,3 +82,12 @@ def insert_attempt(new: NewAttempt) -> None:
 def is_recorded(delivery_id: UUID, sent_at: datetime) -> bool:
     """Whether the try that began then has its row."""
     return Attempt.objects.filter(delivery_id=delivery_id, sent_at=sent_at).exists()
+
+
+def may_have_been_taken(delivery_id: UUID, attempts: int) -> bool:
+    """Whether the peer may have what was tried so often: of a try nobody knows what became."""
+    if not attempts:
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute(_NOT_ALL_FAILED, [attempts, delivery_id])
+        return bool(cursor.fetchone()[0])

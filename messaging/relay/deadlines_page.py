@@ -63,8 +63,9 @@ again as it was, and what flows is never dropped. The operator endpoint's settin
 **Silence.** A control point is told of every message of its own by a final `RESULT`, `REFUSE R031`
 where it expired. Of an instruction that could not be delivered to it, that it did not answer, or
 that came when its time had passed, it is told by `TEXT`, once, and so it is where an answer that
-was given in its stead expired; the tenant finds an alarm for each. The time-out of a connection to
-a control point's link is its profile's.
+was given in its stead expired; the tenant finds an alarm for each. Where a try went that nobody
+knows the end of, all of these say so: `R031 expired; the system operator may have it: telephone`.
+The time-out of a connection to a control point's link is its profile's.
 
 **Shown by**
 `tests/relay/test_deadlines.py::test_no_try_starts_after_the_deadline_and_none_lasts_beyond_it`,
@@ -72,7 +73,8 @@ a control point's link is its profile's.
 `tests/relay/sealing/test_patience.py::test_an_operator_that_is_out_is_left_alone_as_long_as_it_asked`,
 `tests/relay/test_superseding.py::test_one_that_was_kept_back_gives_way_and_says_to_which`,
 `tests/relay/test_silence.py::test_one_that_comes_after_its_time_is_told_and_not_sent`,
-`tests/relay/test_claim.py::test_after_its_deadline_it_expires_and_the_control_point_is_told` and,
+`tests/relay/test_claim.py::test_after_its_deadline_it_expires_and_the_control_point_is_told`,
+`tests/relay/test_unknown_ends.py::test_who_is_told_of_an_expiry_is_told_whether_the_operator_may_have_it` and,
 for the countdown,
 `tests/events/test_ladder.py::test_each_step_is_taken_once_however_often_it_is_looked`.
 """

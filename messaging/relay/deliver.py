@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from messaging.domain.acknowledgements import ReceiptOfMessage
+from messaging.domain.acknowledgements import ReceiptOfMessage, ReceiptStatus
 from messaging.protocols.base import RemoteProtocolError
 from messaging.protocols.neso.seals.base import SealError
 from messaging.protocols.neso.wa.exchange import Answer as Verdict
@@ -16,6 +16,7 @@ from messaging.protocols.neso.wa.exchange import Outcome, Sealing, read_answer, 
 from messaging.relay import (
     breakers,
     carry_file,
+    contradiction,
     deadlines,
     draining,
     due,
@@ -211,13 +212,15 @@ def _settle(claimed: Claimed, report: Report) -> Made:
         return ()
     _record(claimed, report, at)
     if row.state not in OPEN:
+        _compare(row, at, report)
         return ()
     if report.outcome not in _VERDICTS and _is_overtaken(claimed, row):
         return ()
     match report.outcome:
         case Outcome.VERDICT:
-            final = report.verdict is None or report.verdict.final
-            return verdicts.accept(row, at) if final else verdicts.await_final(row, at)
+            if _is_final(report):
+                return verdicts.accept(row, at)
+            return verdicts.await_final(row, at)
         case Outcome.REFUSED:
             return verdicts.refuse(row, at, _reason(report), _receipt(report))
         case Outcome.HELD:
@@ -228,6 +231,19 @@ def _settle(claimed: Claimed, report: Report) -> Made:
             schedule = deadlines.schedule_of(row.message.kind)
             pause = deadlines.pause_after(schedule, claimed.attempts, str(claimed.delivery_id))
             return verdicts.retry(row, at, deadlines.pause_asked(pause, report.retry_after))
+
+
+def _compare(row: LoadedDelivery, at: datetime, report: Report) -> None:
+    """It ended while this try was under way: by its deadline, a person, or another's word."""
+    if report.outcome is Outcome.REFUSED:
+        contradiction.note(row, at, ReceiptStatus.REJECTED, _reason(report))
+    elif report.outcome is Outcome.VERDICT:
+        taken = ReceiptStatus.ACCEPTED if _is_final(report) else ReceiptStatus.RECEIVED
+        contradiction.note(row, at, taken)
+
+
+def _is_final(report: Report) -> bool:
+    return report.verdict is None or report.verdict.final
 
 
 def _is_settled_already(claimed: Claimed, report: Report, row: LoadedDelivery) -> bool:

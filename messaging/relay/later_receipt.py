@@ -9,12 +9,12 @@ from uuid import UUID
 from messaging.domain.acknowledgements import ReceiptOfMessage, ReceiptStatus
 from messaging.domain.units import RefusalCode
 from messaging.models import Delivery
-from messaging.relay import declared, verdicts
+from messaging.relay import contradiction, verdicts
 from messaging.relay.inflow import Inflow, Outcome
 from messaging.relay.load import LoadedDelivery, load_locked
 from messaging.relay.moves import lock_queue
 from messaging.relay.refusal import Refusal, Refused
-from messaging.states import OPEN, DeliveryState, Lane
+from messaging.states import OPEN, Lane
 from tenants.audit import ledger
 from tenants.audit.events import Event, Fact
 
@@ -34,8 +34,9 @@ def take(inflow: Inflow, receipt: ReceiptOfMessage, in_reply_to: str) -> Outcome
     lock_queue(inflow.endpoint.id, found.queue)
     row = load_locked(found.id)
     assert row is not None, "deliveries are never deleted"
+    if row.state not in OPEN:
+        contradiction.note(row, inflow.at, receipt.status, _reason(receipt))
     if receipt.status is not ReceiptStatus.RECEIVED and row.state not in OPEN:
-        _alarm_contradiction(inflow, row, receipt)
         raise Refused(Refusal(RefusalCode.ALREADY_ANSWERED, "already answered", field))
     message_id = _store(inflow, row)
     if receipt.status is ReceiptStatus.RECEIVED or row.state not in OPEN:
@@ -47,21 +48,8 @@ def take(inflow: Inflow, receipt: ReceiptOfMessage, in_reply_to: str) -> Outcome
     return Outcome(RECEIVED, message_id, made)
 
 
-def _alarm_contradiction(inflow: Inflow, row: LoadedDelivery, receipt: ReceiptOfMessage) -> None:
-    """What was settled stays so; but the operator has it otherwise, and a person must know: of what
-    was settled without its word, by Normalization, by its deadline or by a person.
-    """
-    was_accepted = row.state == DeliveryState.ACKNOWLEDGED
-    if was_accepted is (receipt.status is ReceiptStatus.ACCEPTED):
-        return
-    said = receipt.status.value
-    if was_accepted:
-        said = f"{said} ({verdicts.first_error(receipt)})"
-        declared.doubt(row, f"was {said} after it counted as accepted")
-    elif row.state == DeliveryState.REFUSED:
-        declared.doubt(row, "was accepted after it was refused")
-    text = f"the system operator says {said} of what ended as {row.state}: telephone"
-    verdicts.alarm(row, inflow.at, text)
+def _reason(receipt: ReceiptOfMessage) -> str:
+    return verdicts.first_error(receipt) if receipt.status is ReceiptStatus.REJECTED else ""
 
 
 def _store(inflow: Inflow, row: LoadedDelivery) -> UUID:

@@ -39,11 +39,16 @@ def tell_expired(point: ControlPoint, message_id: UUID, at: datetime, why: str) 
     return _tell(point, text, message_id, at)
 
 
-def tell_answer_lost(point: ControlPoint, answered: UUID, at: datetime) -> Made:
-    """Of an answer that was given in the control point's stead and that the operator never had."""
+def tell_answer_lost(
+    point: ControlPoint, answered: UUID, at: datetime, *, may_be_there: bool
+) -> Made:
+    """Of an answer that was given in the control point's stead and that the operator has not
+    acknowledged in time, nor surely had.
+    """
     row = Instruction.objects.get(message_id=answered)
+    became = "may not have reached" if may_be_there else "could not be delivered to"
     text = (
-        f"{_name(row)}: the answer given for you, {row.verdict}, could not be delivered to the"
+        f"{_name(row)}: the answer given for you, {row.verdict}, {became} the"
         f" system operator by {_time(row.respond_by)}: telephone."
     )
     return _tell(point, text, answered, at)

@@ -25,6 +25,7 @@ from messaging.domain.superseding import replaces
 from messaging.protocols.base import RemoteProtocolError, UnknownProfile
 from messaging.protocols.neso.settings import NEVER, SAME
 from messaging.relay import deadlines
+from messaging.relay.attempts import may_have_been_taken
 from messaging.relay.codecs import read_loaded
 from messaging.relay.load import LoadedDelivery, load
 from messaging.relay.parts import part_for
@@ -43,11 +44,6 @@ WHERE d.endpoint_id = %s AND d.queue = %s AND d.state IN ('PENDING', 'CLAIMED', 
 ORDER BY d.position DESC LIMIT %s
 """
 
-# A try without a record ended with its process: its bytes may have left.
-_SURELY_NOT_TAKEN: Final = """
-SELECT count(*) = %s FROM messaging_attempt WHERE delivery_id = %s AND outcome = 'FAILED'
-"""
-
 
 def find_newer(row: LoadedDelivery, at: datetime) -> LoadedDelivery | None:
     """Of the delivery whose turn it is, with its queue locked. Never where the operator may have
@@ -56,7 +52,7 @@ def find_newer(row: LoadedDelivery, at: datetime) -> LoadedDelivery | None:
     if not _was_kept_back(row, at):
         return None
     how = operator_settings(row.endpoint.settings).supersede
-    if how == NEVER or not _was_surely_not_taken(row):
+    if how == NEVER or may_have_been_taken(row.id, row.attempts):
         return None
     newer = _newer_of_its_kind(row, at)
     older = _said(row) if newer else None
@@ -76,14 +72,6 @@ def _was_kept_back(row: LoadedDelivery, at: datetime) -> bool:
     if row.lane != Lane.OPERATOR or row.message.kind not in _KINDS:
         return False
     return row.held_at is not None or at - row.created_at >= deadlines.KEPT_BACK
-
-
-def _was_surely_not_taken(row: LoadedDelivery) -> bool:
-    if not row.attempts:
-        return True
-    with connection.cursor() as cursor:
-        cursor.execute(_SURELY_NOT_TAKEN, [row.attempts, row.id])
-        return bool(cursor.fetchone()[0])
 
 
 def _newer_of_its_kind(row: LoadedDelivery, at: datetime) -> list[LoadedDelivery]:

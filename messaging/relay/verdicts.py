@@ -15,6 +15,7 @@ from messaging.domain.acknowledgements import ReceiptOfMessage, Result, ResultVe
 from messaging.domain.units import RefusalCode
 from messaging.models import Message
 from messaging.relay import deadlines, declared, due, reply_files, route, silence
+from messaging.relay.attempts import may_have_been_taken
 from messaging.relay.correlate import is_answered
 from messaging.relay.load import LoadedDelivery, LoadedEndpoint
 from messaging.relay.moves import NO_MORE, move
@@ -33,6 +34,9 @@ ABANDONED = "ABANDONED"
 """The outcome of what a person stopped."""
 SUPERSEDED = "SUPERSEDED"
 """The outcome of what a newer message replaced."""
+NOT_IN_TIME = "expired before it could be delivered"
+MAY_BE_THERE = "expired; the system operator may have it: telephone"
+"""It was tried, and nobody knows with what end."""
 NOTHING_MORE: Mapping[str, object] = {}
 
 _BEHIND = """
@@ -65,12 +69,14 @@ def expire(row: LoadedDelivery, at: datetime) -> Made:
     """Its deadline passed: it is not sent late. Of a delivery on a link, whoever locked it has
     locked the link before.
     """
-    text = "expired before it could be delivered"
-    code = RefusalCode.EXPIRED
+    text, code = NOT_IN_TIME, RefusalCode.EXPIRED
     made: Made = ()
     if row.lane == Lane.OPERATOR:
-        declared.doubt(row, "expired before the operator had it")
-        made = _result(row, at, ResultVerdict.REFUSE, code, text) + _answer_lost(row, at)
+        may_be_there = may_have_been_taken(row.id, row.attempts)
+        text = MAY_BE_THERE if may_be_there else text
+        declared.doubt(row, text)
+        made = _result(row, at, ResultVerdict.REFUSE, code, text)
+        made += _answer_lost(row, at, may_be_there=may_be_there)
     elif is_answered(row.message):
         alarm(row, at, "answered for the control point, which does not know of it")
     made += _settle(row, DeliveryState.EXPIRED, Event.EXPIRED, at, code.value, text)
@@ -85,13 +91,14 @@ def _tell_expired(row: LoadedDelivery, at: datetime, why: str) -> Made:
     return silence.tell_expired(_control_point(row.endpoint), row.message_id, at, why)
 
 
-def _answer_lost(row: LoadedDelivery, at: datetime) -> Made:
+def _answer_lost(row: LoadedDelivery, at: datetime, *, may_be_there: bool) -> Made:
     """Where the control point answered itself, it is told by a RESULT."""
     message = row.message
     by_itself = message.origin == Message.Origin.CONTROL_POINT
     if by_itself or message.kind not in silence.ANSWERS or message.answers_id is None:
         return ()
-    return silence.tell_answer_lost(_control_point(message.endpoint), message.answers_id, at)
+    point = _control_point(message.endpoint)
+    return silence.tell_answer_lost(point, message.answers_id, at, may_be_there=may_be_there)
 
 
 def left(row: LoadedDelivery, at: datetime) -> Made:
