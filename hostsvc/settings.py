@@ -4,6 +4,7 @@ time.
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 from django.templatetags.static import static
@@ -46,17 +47,23 @@ _DATABASE_URL = {
 DATABASE_POOL = _env.number("HOSTSVC_DATABASE_POOL", 0, 0, 500)
 _database: dict[str, Any] = _env.database(_DATABASE_URL[DATABASE_ROLE])
 # Parameters travel apart from the statement, and a statement that comes again is planned once. A
-# server whose host is gone says no goodbye: it is given up after ten seconds or so, not after the
-# quarter of an hour that systems take. What the URL says of these goes first.
+# host that is lost says no goodbye: either side gives the other up after ten seconds or so, not
+# after the hours that systems take, in which a lost host's locks would stand. What the URL says of
+# these goes first.
+_KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
+_GIVEN_UP_AFTER_MS = 10_000
+_OF_THE_SERVER = " ".join(
+    f"-c tcp_{name}={number}"
+    for name, number in {**_KEEPALIVE, "user_timeout": _GIVEN_UP_AFTER_MS}.items()
+)
 _database["OPTIONS"] = {
     "server_side_binding": True,
     "prepare_threshold": 5,
     "connect_timeout": 5,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
+    **_KEEPALIVE,
+    "tcp_user_timeout": _GIVEN_UP_AFTER_MS,
     **_database["OPTIONS"],
+    "options": f"{_OF_THE_SERVER} {_database['OPTIONS'].get('options', '')}".strip(),
 }
 if DATABASE_POOL:
     _pool = {"min_size": 1, "max_size": DATABASE_POOL, "max_idle": 30, "timeout": 5}
@@ -69,6 +76,18 @@ DATABASES = {
     }
 }
 REDIS_URL = _env.text("REDIS_URL")
+# For who waits on Redis for as long as nothing comes: a lost host's silence is no such wait.
+REDIS_LISTENING: dict[str, Any] = {
+    "socket_keepalive": True,
+    "socket_keepalive_options": {
+        socket.TCP_KEEPIDLE: _KEEPALIVE["keepalives_idle"],
+        socket.TCP_KEEPINTVL: _KEEPALIVE["keepalives_interval"],
+        socket.TCP_KEEPCNT: _KEEPALIVE["keepalives_count"],
+        socket.TCP_USER_TIMEOUT: _GIVEN_UP_AFTER_MS,
+    },
+}
+if REDIS_URL.startswith("unix:"):
+    REDIS_LISTENING = {}
 # Servers that are reached without TLS, because a network that is only ours leads to them.
 PLAIN_SERVERS = _env.names("HOSTSVC_PLAIN_SERVERS", "")
 
@@ -315,7 +334,7 @@ CELERY_BROKER_POOL_LIMIT = 20
 # under way, kept in Redis, would tell of it minutes later, and cost two round trips a task.
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "ack_emulation": False,
-    "socket_keepalive": True,
+    **REDIS_LISTENING,
     "socket_timeout": 5,
     "socket_connect_timeout": 2,
 }

@@ -34,12 +34,6 @@ would not be.
 _ORPHANED: Final = f"{{column}} IS NOT NULL AND {{column}} <> ALL ({ALIVE})"
 _FREE: Final = "UPDATE {table} SET {column} = NULL, due_at = now() WHERE {orphaned}"
 _IS_ALIVE: Final = f"SELECT %s = ANY ({ALIVE})"
-_SOON_GIVEN_UP: Final = """
-SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3;
-SET tcp_user_timeout = 10000
-"""
-"""So that the server ends the session of a host that is lost: no goodbye comes from there."""
-
 _NOT_THE_SESSIONS: Final = frozenset({"context", "cursor_factory", "prepare_threshold"})
 """What Django says of its own connections beyond where they lead."""
 
@@ -113,7 +107,6 @@ def _session_with_lock(number: int) -> psycopg.Connection:
     wanted = {name: parameters[name] for name in parameters.keys() - _NOT_THE_SESSIONS}
     own = {"autocommit": True, "application_name": "hostsvc owner"}
     session = psycopg.connect(**{**wanted, **own})
-    session.execute(_SOON_GIVEN_UP)
     session.execute("SELECT pg_advisory_lock(%s)", [number])
     return session
 

@@ -207,7 +207,8 @@ class _Hub:
         """Where Redis is away, listeners look by themselves."""
         while True:
             try:
-                async with redis.asyncio.Redis.from_url(settings.REDIS_URL) as client:
+                url, options = settings.REDIS_URL, settings.REDIS_LISTENING
+                async with redis.asyncio.Redis.from_url(url, **options) as client:
                     await self._hear(client)
             except (RedisError, OSError) as error:
                 _log.warning("streams are not woken", error=type(error).__name__)

@@ -32,7 +32,8 @@ async def listen(on_word: Callable[[UUID, Word], None]) -> None:
     """
     while True:
         try:
-            async with Redis.from_url(settings.REDIS_URL) as client, client.pubsub() as pubsub:
+            url, options = settings.REDIS_URL, settings.REDIS_LISTENING
+            async with Redis.from_url(url, **options) as client, client.pubsub() as pubsub:
                 await pubsub.psubscribe(f"{words.CHANNEL}*")
                 async for message in pubsub.listen():
                     if message["type"] == "pmessage":

@@ -74,8 +74,8 @@ The time-out of a connection to a control point's link is its profile's.
 `tests/relay/test_superseding.py::test_one_that_was_kept_back_gives_way_and_says_to_which`,
 `tests/relay/test_silence.py::test_one_that_comes_after_its_time_is_told_and_not_sent`,
 `tests/relay/test_claim.py::test_after_its_deadline_it_expires_and_the_control_point_is_told`,
-`tests/relay/test_unknown_ends.py::test_who_is_told_of_an_expiry_is_told_whether_the_operator_may_have_it` and,
-for the countdown,
+`tests/relay/test_unknown_ends.py::test_of_what_expired_is_told_whether_the_operator_may_have_it`
+and, for the countdown,
 `tests/events/test_ladder.py::test_each_step_is_taken_once_however_often_it_is_looked`.
 """
 

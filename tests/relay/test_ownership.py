@@ -4,8 +4,6 @@ under another.
 
 from __future__ import annotations
 
-import os
-import socket
 import time
 from collections.abc import Iterator
 
@@ -32,22 +30,6 @@ def test_the_number_stands_and_its_lock_is_held() -> None:
     number = ownership.owner()
     assert ownership.owner() == number
     assert len(pids(number)) == 1
-
-
-def test_a_host_that_is_lost_is_given_up_by_either_side() -> None:
-    """Nothing is heard of it any more: neither does the process wait for such a server, nor does
-    the server keep such a process's lock, for the quarter of an hour that systems take.
-    """
-    ownership.owner()
-    assert ownership._held is not None
-    session = ownership._held[2]
-    for found in (session, connection.connection):
-        with socket.socket(fileno=os.dup(found.pgconn.socket)) as own:
-            assert 0 < own.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) <= 10_000
-            assert own.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
-            assert 0 < own.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) <= 5
-    assert session.execute("SHOW tcp_user_timeout").fetchone() == ("10000",)
-    assert session.execute("SHOW tcp_keepalives_idle").fetchone() == ("5",)
 
 
 def test_a_session_that_the_server_ended_is_followed_by_another_under_a_new_number() -> None:

@@ -119,7 +119,7 @@ def alarms(person: Person, delivery_id: UUID) -> list[str]:
         "one of its processes died",
     ],
 )
-def test_who_is_told_of_an_expiry_is_told_whether_the_operator_may_have_it(
+def test_of_what_expired_is_told_whether_the_operator_may_have_it(
     alice: Person, link: OpenLink, tries: list[Try], wanted: str
 ) -> None:
     (made,) = link.say(mel()).deliveries
