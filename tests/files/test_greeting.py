@@ -108,7 +108,10 @@ def test_a_connection_that_has_not_logged_in_does_not_hold_up_the_end(
         assert said(silent).startswith(b"220 ")
     assert said(silent) == b""
     silent.close()
-    assert not [one for one in threading.enumerate() if "127.0.0.1" in one.name]
+    its_threads = [one for one in threading.enumerate() if "127.0.0.1" in one.name]
+    for thread in its_threads:
+        thread.join(10)
+    assert not [one for one in its_threads if one.is_alive()]
 
 
 def by_password(files: Servers, point: Point, password: str) -> Any:
