@@ -76,18 +76,6 @@ DATABASES = {
     }
 }
 REDIS_URL = _env.text("REDIS_URL")
-# For who waits on Redis for as long as nothing comes: a lost host's silence is no such wait.
-REDIS_LISTENING: dict[str, Any] = {
-    "socket_keepalive": True,
-    "socket_keepalive_options": {
-        socket.TCP_KEEPIDLE: _KEEPALIVE["keepalives_idle"],
-        socket.TCP_KEEPINTVL: _KEEPALIVE["keepalives_interval"],
-        socket.TCP_KEEPCNT: _KEEPALIVE["keepalives_count"],
-        socket.TCP_USER_TIMEOUT: _GIVEN_UP_AFTER_MS,
-    },
-}
-if REDIS_URL.startswith("unix:"):
-    REDIS_LISTENING = {}
 # Servers that are reached without TLS, because a network that is only ours leads to them.
 PLAIN_SERVERS = _env.names("HOSTSVC_PLAIN_SERVERS", "")
 
@@ -334,7 +322,13 @@ CELERY_BROKER_POOL_LIMIT = 20
 # under way, kept in Redis, would tell of it minutes later, and cost two round trips a task.
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "ack_emulation": False,
-    **REDIS_LISTENING,
+    "socket_keepalive": True,
+    "socket_keepalive_options": {
+        socket.TCP_KEEPIDLE: _KEEPALIVE["keepalives_idle"],
+        socket.TCP_KEEPINTVL: _KEEPALIVE["keepalives_interval"],
+        socket.TCP_KEEPCNT: _KEEPALIVE["keepalives_count"],
+        socket.TCP_USER_TIMEOUT: _GIVEN_UP_AFTER_MS,
+    },
     "socket_timeout": 5,
     "socket_connect_timeout": 2,
 }

@@ -20,7 +20,6 @@ from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
-import redis.asyncio
 import structlog
 from django.conf import settings
 from django.db import Error as DatabaseError
@@ -30,6 +29,7 @@ from redis.exceptions import RedisError
 from messaging.events import reading
 from messaging.events.reading import Page
 from messaging.events.types import EventType, Happening, Way
+from messaging.hearing import hear
 from tenants.audit.pulse import CHANNEL
 from tenants.scope import tenant_scope
 
@@ -207,21 +207,14 @@ class _Hub:
         """Where Redis is away, listeners look by themselves."""
         while True:
             try:
-                url, options = settings.REDIS_URL, settings.REDIS_LISTENING
-                async with redis.asyncio.Redis.from_url(url, **options) as client:
-                    await self._hear(client)
+                async for _, data in hear(CHANNEL):
+                    self._wake(data)
             except (RedisError, OSError) as error:
                 _log.warning("streams are not woken", error=type(error).__name__)
             await asyncio.sleep(LOOK_EVERY_S)
 
-    async def _hear(self, client: redis.asyncio.Redis) -> None:
-        async with client.pubsub(ignore_subscribe_messages=True) as pubsub:
-            await pubsub.subscribe(CHANNEL)
-            async for message in pubsub.listen():
-                self._wake(message["data"])
-
-    def _wake(self, data: object) -> None:
-        if isinstance(data, bytes) and len(data) == 16:
+    def _wake(self, data: bytes) -> None:
+        if len(data) == 16:
             for woken in self._listeners.get(UUID(bytes=data), ()):
                 woken.set()
 

@@ -10,11 +10,10 @@ from concurrent.futures import Executor
 from uuid import UUID
 
 import structlog
-from django.conf import settings
 from django.db import Error as DatabaseError
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from messaging.hearing import hear
 from messaging.relay import due, words
 from messaging.relay.words import Word
 from messaging.states import Lane
@@ -32,12 +31,8 @@ async def listen(on_word: Callable[[UUID, Word], None]) -> None:
     """
     while True:
         try:
-            url, options = settings.REDIS_URL, settings.REDIS_LISTENING
-            async with Redis.from_url(url, **options) as client, client.pubsub() as pubsub:
-                await pubsub.psubscribe(f"{words.CHANNEL}*")
-                async for message in pubsub.listen():
-                    if message["type"] == "pmessage":
-                        _told(message, on_word)
+            async for channel, data in hear(f"{words.CHANNEL}*"):
+                _told(channel, data, on_word)
         except (RedisError, OSError) as error:
             _log.warning("no broker to be woken by", error=str(error))
         await asyncio.sleep(RETRY_AFTER)
@@ -59,10 +54,10 @@ def _tenants_waiting() -> list[UUID]:
     return reconnecting(lambda: due.tenants_waiting(Lane.LINK))
 
 
-def _told(message: dict[str, bytes], on_word: Callable[[UUID, Word], None]) -> None:
-    endpoint_id = words.find_endpoint(message["channel"])
-    word = words.read(endpoint_id, message["data"]) if endpoint_id else None
+def _told(channel: bytes, data: bytes, on_word: Callable[[UUID, Word], None]) -> None:
+    endpoint_id = words.find_endpoint(channel)
+    word = words.read(endpoint_id, data) if endpoint_id else None
     if endpoint_id is None or word is None:
-        _log.warning("a word that is none of the host's", channel=repr(message["channel"])[:100])
+        _log.warning("a word that is none of the host's", channel=repr(channel)[:100])
         return
     on_word(endpoint_id, word)

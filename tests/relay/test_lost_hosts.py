@@ -7,21 +7,25 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import kombu
 import psycopg
 import pytest
 from django.conf import settings
 from django.db import connection
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
-from messaging.events import stream
+from messaging import hearing
 from messaging.gateway import wakeups
+from messaging.relay import words
 from tenants import ownership
+from tests.cable import Cable
 from tests.people import Person
 from tests.servers import TestServers
 
@@ -38,12 +42,6 @@ def session(alice: Person, monkeypatch: pytest.MonkeyPatch) -> Iterator[psycopg.
     assert held is not None
     yield held[2]
     held[2].close()
-
-
-@pytest.fixture
-def redis_url(servers: TestServers, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(settings, "REDIS_URL", servers.redis)
-    return servers.redis
 
 
 def gives_up_soon(own: socket.socket) -> bool:
@@ -88,33 +86,91 @@ def connections_to(url: str) -> dict[int, bool]:
     return found
 
 
-LISTENERS: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
-    "a gateway, for words": lambda: wakeups.listen(lambda endpoint_id, word: None),
-    "an event stream": lambda: stream._Hub()._listen(),
-}
+@pytest.fixture
+def cable(servers: TestServers, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cable]:
+    """To Redis, with little patience for its silence."""
+    monkeypatch.setattr(hearing, "ASKED_AFTER_S", 0.2)
+    with Cable(servers.redis) as cable:
+        monkeypatch.setattr(settings, "REDIS_URL", cable.url)
+        yield cable
+        cable.flow()
 
 
-@pytest.mark.parametrize("who", LISTENERS)
-def test_redis_is_given_up_by_who_waits_for_its_word(redis_url: str, who: str) -> None:
-    async def listen() -> list[bool]:
-        before = connections_to(redis_url).keys()
-        task = asyncio.create_task(LISTENERS[who]())
-        try:
-            for _ in range(int(WITHIN / 0.01)):
+class Ear:
+    """Hears what is published on a channel, in a task of its own."""
+
+    def __init__(self, channel: str) -> None:
+        self.channel = channel
+        self.heard: asyncio.Queue[bytes] = asyncio.Queue()
+        self.task = asyncio.create_task(self._hear())
+
+    async def _hear(self) -> None:
+        async for channel, data in hearing.hear(f"{self.channel}*"):
+            assert channel == self.channel.encode()
+            self.heard.put_nowait(data)
+
+    async def hears(self, url: str, word: bytes) -> None:
+        """Published until it is heard: before, nobody may have listened."""
+        async with Redis.from_url(url) as client, asyncio.timeout(WITHIN):
+            while self.heard.empty():
+                await client.publish(self.channel, word)
                 await asyncio.sleep(0.01)
-                now = connections_to(redis_url)
-                if opened := now.keys() - before:
-                    return [now[port] for port in opened]
-            return []
-        finally:
-            task.cancel()
-            # Cancelled while it connects, redis-py may go on regardless; the loop's end ends it.
-            await asyncio.wait([task], timeout=0.5)
-
-    assert asyncio.run(listen()) == [True]
+        while not self.heard.empty():
+            assert self.heard.get_nowait() == word
 
 
-def test_redis_is_given_up_by_who_waits_for_tasks(redis_url: str) -> None:
+def test_a_redis_that_says_nothing_more_is_given_up(servers: TestServers, cable: Cable) -> None:
+    async def listen() -> None:
+        ear = Ear("a-test:one")
+        await ear.hears(servers.redis, b"hey")
+        cable.stall()
+        with pytest.raises((RedisError, OSError)):
+            await asyncio.wait_for(ear.task, WITHIN)
+
+    asyncio.run(listen())
+
+
+def test_a_redis_that_has_nothing_to_say_is_not(servers: TestServers, cable: Cable) -> None:
+    async def listen() -> None:
+        ear = Ear("a-test:two")
+        await ear.hears(servers.redis, b"hey")
+        await asyncio.sleep(4 * hearing.ASKED_AFTER_S)
+        assert not ear.task.done()
+        await ear.hears(servers.redis, b"you")
+        ear.task.cancel()
+
+    asyncio.run(listen())
+
+
+def test_a_gateway_whose_redis_fell_silent_is_woken_by_the_next(
+    servers: TestServers, cable: Cable
+) -> None:
+    """What was said meanwhile is found by looking."""
+
+    async def listen() -> None:
+        endpoint_id, woken = uuid4(), asyncio.Event()
+        word = words.write(endpoint_id, words.SomethingWaits())
+        task = asyncio.create_task(wakeups.listen(lambda found, said: woken.set()))
+
+        async def is_woken() -> None:
+            woken.clear()
+            async with Redis.from_url(servers.redis) as client, asyncio.timeout(WITHIN):
+                while not woken.is_set():
+                    await client.publish(words.channel_of(endpoint_id), word)
+                    await asyncio.sleep(0.01)
+
+        await is_woken()
+        cable.stall()
+        await asyncio.sleep(3 * hearing.ASKED_AFTER_S)
+        cable.flow()
+        await is_woken()
+        task.cancel()
+
+    asyncio.run(listen())
+
+
+def test_redis_is_given_up_by_who_waits_for_tasks(servers: TestServers) -> None:
+    redis_url = servers.redis
     before = connections_to(redis_url).keys()
     with kombu.Connection(
         redis_url,
