@@ -87,6 +87,29 @@ class Came:
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """What the host says that it gave a number on a control point's link: the bytes' digest, and
+    the state of the delivery. One that its control point had not taken when the link went keeps its
+    number on record until it gets another; expired before that, it has it beside the one that got
+    it next.
+    """
+
+    point: str
+    number: str
+    digest: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a control point says came under a number, whether or not it had come before."""
+
+    point: str
+    number: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Flow:
     """One kind of traffic in one direction, as the three books have it.
 
@@ -137,6 +160,26 @@ def _between_sender_and_host(flow: Flow) -> Iterator[Finding]:
             yield Finding(Ill.INVENTED, f"{name}: in the host's book only")
         elif count > 1:
             yield Finding(Ill.TWO_IDS, f"{name}: {count} times in the host's book")
+
+
+def judge_links(given: Iterable[Given], heard: Iterable[Heard]) -> Iterator[Finding]:
+    """Whatever came last under a number was given it by the host, with these bytes; and what was
+    acknowledged came.
+    """
+    last = {(one.point, one.number): one.digest for one in heard}
+    rows: defaultdict[tuple[str, str], list[Given]] = defaultdict(list)
+    for row in given:
+        rows[row.point, row.number].append(row)
+    for place, digest in last.items():
+        known = rows.get(place, [])
+        if not known:
+            yield Finding(Ill.INVENTED, f"{' '.join(place)}: not in the host's book")
+        elif all(row.digest != digest for row in known):
+            yield Finding(Ill.TWO_PAYLOADS, f"{' '.join(place)}: other bytes came")
+    for place, found in rows.items():
+        for row in found:
+            if row.state in _THERE and row.digest != last.get(place):
+                yield Finding(Ill.LOST, f"{' '.join(place)}: {row.state}, and never came")
 
 
 def _between_host_and_receiver(flow: Flow) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from messaging.protocols.edl.codec import EdlCodec
 from messaging.protocols.edl.loading import load_profile
 from messaging.rehearsal.players import Player
 from tests.chaos import point_account
-from tests.chaos.books import Finding, Flow, Ill, Said, judge
+from tests.chaos.books import Finding, Flow, Said, judge, judge_links
 from tests.chaos.ground import PROFILES
 from tests.chaos.host_account import HostAccount
 from tests.chaos.operator_account import OperatorAccount
@@ -50,9 +50,10 @@ class Parties:
         with psycopg.connect(self.database, autocommit=True) as connection:
             host = HostAccount(connection)
             flows = tuple(self._flows(host))
+            heard = [one for player in self.players for one in point_account.heard_by(player)]
             return flows, [
                 *(finding for flow in flows for finding in judge(flow)),
-                *self._on_links(host),
+                *judge_links(host.on_links(), heard),
             ]
 
     def passages(self) -> dict[str, list[Passage]]:
@@ -111,26 +112,6 @@ class Parties:
     def _spoken(self, player: Player) -> Iterator[tuple[bool, Said]]:
         codec = EdlCodec(load_profile(PROFILES.get(player.name, "host-1")))
         return point_account.said_by(player, codec)
-
-    def _on_links(self, host: HostAccount) -> Iterator[Finding]:
-        """Whatever came under a number was given it by the host, with these bytes; and what was
-        acknowledged came.
-        """
-        given = host.on_links()
-        heard = {
-            (point, number): digest
-            for player in self.players
-            for point, number, digest in point_account.heard_by(player)
-        }
-        for (point, number), digest in heard.items():
-            known = given.get((point, number))
-            if known is None:
-                yield Finding(Ill.INVENTED, f"{point} {number}: not in the host's book")
-            elif known[0] != digest:
-                yield Finding(Ill.TWO_PAYLOADS, f"{point} {number}: other bytes came")
-        for (point, number), (_, state) in given.items():
-            if state in ("ACKNOWLEDGED", "DELIVERED") and (point, number) not in heard:
-                yield Finding(Ill.LOST, f"{point} {number}: {state}, and never came")
 
 
 def _done(senders: Sequence[Sender]) -> Iterator[Passage]:

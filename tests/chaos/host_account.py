@@ -13,7 +13,7 @@ from messaging.protocols.edl.codec import EdlCodec
 from messaging.protocols.edl.loading import load_profile
 from messaging.rehearsal.telling import tell_payload
 from tests.chaos import names
-from tests.chaos.books import REFUSED_BY_HOST, Carried
+from tests.chaos.books import REFUSED_BY_HOST, Carried, Given
 
 _BODY = """
 JOIN audit_body b ON b.tenant_id = m.tenant_id AND b.digest = m.body_digest
@@ -126,12 +126,10 @@ class HostAccount:
                 bool(late),
             )
 
-    def on_links(self) -> dict[tuple[str, str], tuple[str, str]]:
-        """Digest and state of everything that was given a number, by control point and number."""
-        return {
-            (point, str(int(number))): (bytes(digest or b"").hex(), state)
-            for point, number, digest, state in self._all(_ON_LINKS)
-        }
+    def on_links(self) -> Iterator[Given]:
+        """Everything that was given a number."""
+        for point, number, digest, state in self._all(_ON_LINKS):
+            yield Given(point, str(int(number)), bytes(digest or b"").hex(), state)
 
     def registrations(self) -> Iterator[Carried]:
         for asset, state, batch, digest, job in self._all(_BATCHES):

@@ -13,7 +13,7 @@ from messaging.rehearsal.control_point import Arrival
 from messaging.rehearsal.outside_books import digest
 from messaging.rehearsal.players import Player
 from tests.chaos import names
-from tests.chaos.books import Came, Said, Word
+from tests.chaos.books import Came, Heard, Said, Word
 
 _REFUSED_BY_SO = "R030"
 
@@ -45,10 +45,10 @@ def came_to(player: Player) -> Iterator[Came]:
             yield Came(name, f"{player.name} {one.number}", digest(one.content))
 
 
-def heard_by(player: Player) -> Iterator[tuple[str, str, str]]:
-    """Whatever came under a number: the control point, the number, and the bytes' digest."""
+def heard_by(player: Player) -> Iterator[Heard]:
+    """Whatever came under a number."""
     for one in player.heard():
-        yield player.name, str(one.number), digest(one.content)
+        yield Heard(player.name, str(one.number), digest(one.content))
 
 
 def texts(player: Player) -> Iterator[str]:

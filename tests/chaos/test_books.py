@@ -6,7 +6,19 @@ from dataclasses import replace
 
 import pytest
 
-from tests.chaos.books import REFUSED_BY_HOST, Came, Carried, Flow, Ill, Said, Word, judge
+from tests.chaos.books import (
+    REFUSED_BY_HOST,
+    Came,
+    Carried,
+    Flow,
+    Given,
+    Heard,
+    Ill,
+    Said,
+    Word,
+    judge,
+    judge_links,
+)
 
 OK = Word.ACCEPTED
 
@@ -100,3 +112,34 @@ def test_each_untruth_is_found(ill: Ill, flow: Flow) -> None:
 def test_what_two_senders_said_has_no_order_between_them() -> None:
     apart = [said("c", OK, sender="other"), *WHOLE.said[:2]]
     assert judge(replace(WHOLE, said=apart)) == ()
+
+
+def given(number: int, content: str, state: str = "ACKNOWLEDGED") -> Given:
+    return Given("P", str(number), content, state)
+
+
+def heard(number: int, content: str) -> Heard:
+    return Heard("P", str(number), content)
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_a_number_that_expired_on_the_way_may_be_anothers(turn: int) -> None:
+    """Whichever the database tells first."""
+    rows = [given(81, "what expired", "EXPIRED"), given(81, "what is told of it")]
+    assert list(judge_links(rows[::turn], [heard(81, "what is told of it")])) == []
+
+
+@pytest.mark.parametrize(
+    ("ill", "rows", "arrivals"),
+    [
+        (Ill.INVENTED, [], [heard(1, "a")]),
+        (Ill.TWO_PAYLOADS, [given(1, "a", "EXPIRED")], [heard(1, "a"), heard(1, "b")]),
+        (Ill.LOST, [given(1, "a")], []),
+        (Ill.LOST, [given(1, "a"), given(1, "b")], [heard(1, "b")]),
+        (Ill.LOST, [given(1, "a", "DELIVERED"), given(1, "b", "EXPIRED")], [heard(1, "b")]),
+    ],
+)
+def test_each_untruth_of_a_link_is_found(
+    ill: Ill, rows: list[Given], arrivals: list[Heard]
+) -> None:
+    assert [finding.ill for finding in judge_links(rows, arrivals)] == [ill]
