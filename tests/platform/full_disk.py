@@ -17,6 +17,7 @@ import psycopg
 import pytest
 
 from hostsvc.embedded import EmbeddedError, EmbeddedPostgres
+from hostsvc.supervisor.spawn import launched
 from tests.platform.waiting import eventually
 from tests.rehearsal.live import clean_environment, left_over
 from tests.servers import ROOT
@@ -76,7 +77,10 @@ class Stack:
         self.from_ = output.stat().st_size if output.exists() else 0
         with output.open("ab") as out:
             self.program = subprocess.Popen(
-                [sys.executable, "-m", "hostsvc.stack", "--var", str(var)],
+                launched(
+                    [sys.executable, "-m", "hostsvc.stack", "--var", str(var)],
+                    death_signal=signal.SIGTERM,
+                ),
                 cwd=ROOT,
                 env=clean_environment(),
                 stdin=subprocess.DEVNULL,

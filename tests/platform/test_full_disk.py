@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from hostsvc.stack import disk
 from hostsvc.stack.disk import EMPTY, LOW, DiskWatch, Room, room, too_little_to_start
+from hostsvc.supervisor.spawn import launched
 from tests.servers import ROOT
 
 # A file system of the test's own, seen by the test's programs alone.
@@ -26,7 +28,8 @@ def play(scenario: str, tmp_path: Path, size: str) -> None:
         pytest.skip("this machine lets nobody mount a file system: there is no small disk")
     played = [sys.executable, "-m", "tests.platform.full_disk", scenario, str(small), str(said)]
     done = subprocess.run(
-        [*mounted, *played],
+        # A test that is stopped leaves nothing running.
+        [*mounted, *launched(played, death_signal=signal.SIGTERM)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
