@@ -129,7 +129,7 @@ def read_notice(text: str, posted: date) -> ReadNotice:
         end = next((one for role, one in moments if role == "" and one is not start), None)
     starts_at, ends_at = _span(start, end)
     if starts_at is not None and end is None and (lasts := _LASTS.search(plain)):
-        ends_at = starts_at + float(lasts["n"]) * _PERIOD[lasts["unit"][0].lower()]
+        ends_at = _after(starts_at, float(lasts["n"]), _PERIOD[lasts["unit"][0].lower()])
     further = ends_at is None and _FURTHER_NOTICE.search(plain) is not None
     return ReadNotice(_services(plain), starts_at, ends_at, further)
 
@@ -287,8 +287,16 @@ def _span(start: _Moment | None, end: _Moment | None) -> tuple[datetime | None, 
     if starts_at is None or ends_at is None:
         return starts_at, ends_at if start is None else None
     if ends_at <= starts_at and shared:
-        ends_at += timedelta(days=1)
-    return starts_at, ends_at if ends_at > starts_at else None
+        ends_at = _after(ends_at, 1, timedelta(days=1))
+    return starts_at, ends_at if ends_at is not None and ends_at > starts_at else None
+
+
+def _after(moment: datetime, times: float, period: timedelta) -> datetime | None:
+    """None where no calendar reaches so far."""
+    try:
+        return moment + times * period
+    except OverflowError:
+        return None
 
 
 def _utc(moment: _Moment | None, day: date | None, other_zone: str) -> datetime | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from messaging.domain.notices import LONDON, SERVICES, ReadNotice, read_notice
@@ -183,6 +183,8 @@ PIECES = st.sampled_from(
 )
 
 
+@example("09:00 09:00 9999-12-31")
+@example("from 09:00 9999-12-31 for 999 days")
 @given(st.lists(PIECES | st.text(max_size=5), max_size=40).map(" ".join))
 def test_no_text_is_too_odd_and_what_is_read_makes_sense(text: str) -> None:
     told = read_notice(text, POSTED)
